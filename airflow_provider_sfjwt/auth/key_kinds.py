@@ -15,7 +15,7 @@ MAKE_A_NEW_KEY: Final = "make an RSA key of 2048 bits or more, and upload its ce
 EMPTY: Final = "there is no key in it; paste the private key, or name its file in Key file"
 UNRECOGNISED: Final = "this is no key in any known format; enter a PEM, DER, PKCS#12 or JKS private key"
 NO_BODY: Final = "the BEGIN and END lines have no key between them; copy all lines of the key"
-TRUNCATED: Final = "the key is cut off; copy it again, from its BEGIN line to its END line"
+TRUNCATED: Final = "the key is cut off; copy the whole of it again"
 DAMAGED: Final = "the key is damaged and cannot be repaired; copy it again from its source"
 FOREIGN: Final = "there are characters in the key that no key has; copy it again from its source"
 LOST_PLUS: Final = "spaces stand where plus signs were, which cannot be undone; copy the key again from its source"
@@ -23,6 +23,7 @@ TOO_SHORT: Final = f"the RSA key is shorter than the 2048 bits that Salesforce w
 OTHER_CIPHER: Final = (
     "the key is encrypted in a way that cannot be read here; save it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
 )
+DAMAGED_STORE: Final = "the key store is cut off or damaged; copy the file again, as binary or in base64"
 NO_KEY_IN_STORE: Final = "the key store holds no private key; export it together with its private key"
 
 CERTIFICATE: Final = "this is a certificate, which is public; enter the private key that belongs to it"

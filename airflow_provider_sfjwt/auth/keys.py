@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from airflow_provider_sfjwt.auth import key_kinds
 from airflow_provider_sfjwt.auth.key_kinds import KEY_ALIAS, KEY_PASSPHRASE, PASSPHRASE, UnusableKeyError
+from airflow_provider_sfjwt.auth.key_stores import OpenedKey, open_jks, open_pkcs12
 from airflow_provider_sfjwt.auth.pem_repair import (
     Section,
     decode_text,
@@ -33,7 +34,7 @@ from airflow_provider_sfjwt.auth.pem_repair import (
 )
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 
-_STORES = ("pkcs12", "jks")
+_STORES = {"pkcs12": open_pkcs12, "jks": open_jks}
 # What every version of cryptography reads that this package allows, and every OpenSSL writes.
 _PKCS1_CIPHERS = ("AES-128-CBC", "AES-256-CBC", "DES-EDE3-CBC")
 _MINIMUM_BITS = 2048  # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_jwt_flow.htm
@@ -85,10 +86,14 @@ def read_keys(
     """
     try:
         found = _find(material)
-        if any(key.kind in _STORES for key in found):
-            raise UnusableKeyError(key_kinds.UNRECOGNISED)
-        _refuse_needless(found, passphrase, key_alias, key_passphrase)
-        return tuple(_from_pem(key, passphrase) for key in found)
+        if not any(key.kind in _STORES for key in found):
+            _refuse_needless(found, passphrase, key_alias, key_passphrase)
+        return tuple(
+            _from_store(key, _STORES[key.kind](key.data, passphrase, key_alias, key_passphrase))
+            if key.kind in _STORES
+            else _from_pem(key, passphrase)
+            for key in found
+        )
     except UnusableKeyError as fault:
         # Not chained: the traceback of a parser has no business near a key.
         raise ConfigurationError({fault.field or source: fault.sentence}) from None
@@ -214,19 +219,23 @@ def _from_pem(found: _Found, passphrase: str | None) -> SigningKey:
         if not passphrase:
             raise UnusableKeyError(_NO_PASSPHRASE, PASSPHRASE)
         secret = passphrase.encode("utf-8", "surrogatepass")
-    return _signing_key(found, secret, PASSPHRASE)
+    return _signing_key(found, secret, UnusableKeyError(_WRONG_PASSPHRASE, PASSPHRASE))
 
 
-def _signing_key(found: _Found, passphrase: bytes | None, blame: str, alias: str | None = None) -> SigningKey:
+def _from_store(found: _Found, key: OpenedKey) -> SigningKey:
+    return _signing_key(_Found("pkcs8", key.pkcs8), key.passphrase, key.wrong, key.alias)
+
+
+def _signing_key(
+    found: _Found, passphrase: bytes | None, wrong: UnusableKeyError, alias: str | None = None
+) -> SigningKey:
     load = load_pem_private_key if found.kind == "encrypted pkcs1" else load_der_private_key
     try:
         key = load(found.data, passphrase)
     except UnsupportedAlgorithm:
         raise UnusableKeyError(key_kinds.OTHER_CIPHER) from None
     except (ValueError, TypeError):
-        raise (
-            UnusableKeyError(key_kinds.DAMAGED) if passphrase is None else UnusableKeyError(_WRONG_PASSPHRASE, blame)
-        ) from None
+        raise (UnusableKeyError(key_kinds.DAMAGED) if passphrase is None else wrong) from None
     if isinstance(key, EllipticCurvePrivateKey):
         raise UnusableKeyError(key_kinds.EC_KEY)
     if isinstance(key, Ed25519PrivateKey):

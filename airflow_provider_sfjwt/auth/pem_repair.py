@@ -28,8 +28,8 @@ from airflow_provider_sfjwt.auth.key_kinds import (
 def _decode_url(text: str) -> str:
     if not re.search(r"%[0-9A-Fa-f]{2}", text):
         return text
-    # In a form's encoding a plus is a space; then the space after BEGIN is one, too.
-    form = re.search(r"BEGIN\+", text, re.IGNORECASE)
+    # Where pluses are encoded, or one follows BEGIN, a bare plus is the space of a form's encoding.
+    form = re.search(r"%2B|BEGIN\+", text, re.IGNORECASE)
     return urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
 
 
