@@ -144,7 +144,9 @@ def _forms_of(section: Section) -> Iterator[str]:
         pem, lines = section.pem(), section.lines()
     except UnusableKeyError:
         return
-    yield from (pem, pem.strip(), "".join(lines), *lines)
+    yield from ("".join(lines), *lines)
+    if section.label:
+        yield from (pem, pem.strip())
 
 
 class _Found(NamedTuple):

@@ -26,22 +26,22 @@ from airflow_provider_sfjwt.auth.key_kinds import (
 
 
 def _decode_url(text: str) -> str:
-    if not re.search(r"%[0-9A-Fa-f]{2}", text):
-        return text
-    # Where pluses are encoded, or one follows BEGIN, a bare plus is the space of a form's encoding.
-    form = re.search(r"%2B|BEGIN\+", text, re.IGNORECASE)
-    return urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
+    while re.search(r"%[0-9A-Fa-f]{2}", text):
+        # Where pluses are encoded, or one follows BEGIN, a bare plus is the space of a form's encoding.
+        form = re.search(r"%2B|BEGIN\+", text, re.IGNORECASE)
+        text = urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
+    return text
 
 
-_ESCAPE: Final = re.compile(r"\\+(?:r\\+n|u([0-9A-Fa-f]{4})|(.?))", re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\+(?:r\\+n|u(?P<u>[0-9A-Fa-f]{4})|x(?P<x>[0-9A-Fa-f]{2})|(?P<other>.?))", re.DOTALL)
 
 
 def _resolve_escape(escape: re.Match[str]) -> str:
-    code, character = escape.groups()
+    code = escape["u"] or escape["x"]
     if code:
         return chr(int(code, 16))
     # No character at all stands for the escaped pair of carriage return and line feed.
-    return {None: "\n", "n": "\n", "r": "\n", "t": " "}.get(character, character)
+    return {None: "\n", "n": "\n", "r": "\n", "t": " "}.get(escape["other"], escape["other"])
 
 
 def _drop_invisible(text: str) -> str:
@@ -175,7 +175,8 @@ def text_inside(section: Section) -> str | None:
         decoded = decode_text(section.contents())
     except UnusableKeyError:
         return None
-    return decoded if decoded and re.fullmatch(r"[\s\x20-\x7e]+", _drop_invisible(decoded)) else None
+    readable = decoded and all(c.isprintable() or c.isspace() for c in _drop_invisible(decoded))
+    return decoded if readable else None
 
 
 def decode_text(data: bytes) -> str | None:
@@ -195,7 +196,7 @@ def is_only_markers(text: str) -> bool:
 
     :param text: any text.
     """
-    return not _MARKER.sub("", text).strip()
+    return not re.sub(r"\\[rn]|\s", "", _MARKER.sub("", text))
 
 
 def _section(body: str, opened: re.Match[str] | None, closed: re.Match[str] | None, repairs: list[str]) -> Section:
