@@ -234,9 +234,10 @@ def _signing_key(
     load = load_pem_private_key if found.kind == "encrypted pkcs1" else load_der_private_key
     try:
         key = load(found.data, passphrase)
-    except UnsupportedAlgorithm:
-        raise UnusableKeyError(key_kinds.OTHER_CIPHER) from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # For some ciphers cryptography has only a ValueError; its text then begins so.
+        if isinstance(error, UnsupportedAlgorithm) or str(error).startswith("Unknown"):
+            raise UnusableKeyError(key_kinds.OTHER_CIPHER) from None
         raise (UnusableKeyError(key_kinds.DAMAGED) if passphrase is None else wrong) from None
     if isinstance(key, EllipticCurvePrivateKey):
         raise UnusableKeyError(key_kinds.EC_KEY)

@@ -245,9 +245,8 @@ def test_the_first_version_of_jks(jks: Path) -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_jks_with_something_else_for_a_key(version: int) -> None:
-    other = EncryptedPrivateKeyInfo(
-        {"encryption_algorithm": {"algorithm": "pbes2", "parameters": {}}, "encrypted_data": bytes(60)}
-    ).dump()
+    algorithm = {"algorithm": "1.2.840.113549.1.5.3"}
+    other = EncryptedPrivateKeyInfo({"encryption_algorithm": algorithm, "encrypted_data": bytes(60)}).dump()
     for protected in (b"", b"nonsense", other):
         assert refused(jks_of(protected, version))[0] == SOURCE
 
@@ -283,7 +282,9 @@ def test_stores_of_openssl(pem: Path, scheme: str, passphrase: str) -> None:
 
 def test_a_scheme_that_nothing_reads(pem: Path) -> None:
     store = from_openssl(pem, "rc2", "-legacy", "-keypbe", "PBE-SHA1-RC2-128")
-    assert refused(store)[0] in (SOURCE, KEY_PASSPHRASE)
+    field, sentence = refused(store)
+    assert field == SOURCE
+    assert "encrypted in a way that cannot be read here" in sentence
 
 
 def rebuilt(store: bytes, copies: int = 1, *, nested: bool = False, name: bool = True) -> bytes:
