@@ -1,0 +1,244 @@
+"""One authenticated conversation with an org: the token, the API version, the retries and what it all cost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow_provider_sfjwt.api import answers, retry
+from airflow_provider_sfjwt.api.retry import RetryPolicy
+from airflow_provider_sfjwt.auth.credentials import Credentials
+from airflow_provider_sfjwt.auth.token import Token, decode_token, token_request
+from airflow_provider_sfjwt.exceptions import AuthenticationError, ProtocolError, TransportError
+from airflow_provider_sfjwt.wire import flow
+from airflow_provider_sfjwt.wire.flow import Flow, Request, Response, Sink
+
+#: The newest API version that this package was written for. A newer org is spoken to in this one.
+NEWEST_API_VERSION = 67.0
+
+
+def sign_in(credentials: Credentials, policy: RetryPolicy, clock: Callable[[], float] = time.time) -> Flow[Token]:
+    """Exchange an assertion for a token, with the first key that Salesforce accepts.
+
+    :param credentials: who signs in; its keys are tried in order where Salesforce says "invalid assertion".
+    :param policy: how often an exchange is repeated that brought no answer.
+    :param clock: seconds since the epoch.
+    :return: the token.
+    :raises AuthenticationError: when Salesforce refuses.
+    :raises TransportError: when the login URL cannot be reached.
+    """
+    *others, last = credentials.keys
+    for key in others:
+        try:
+            return (yield from _exchange(credentials, key, policy, clock))
+        except AuthenticationError as refusal:
+            if "invalid assertion" not in refusal.description.lower():
+                raise
+    return (yield from _exchange(credentials, last, policy, clock))
+
+
+def _exchange(credentials: Credentials, key: Any, policy: RetryPolicy, clock: Callable[[], float]) -> Flow[Token]:
+    try:
+        # Repeatable: Salesforce gives the same session again. A fresh assertion each time, since each one ages.
+        response = yield from retry.send(lambda: token_request(credentials, key, now=clock()), policy, repeatable=True)
+    except TransportError as error:
+        raise TransportError(
+            f"{error}. Check Login URL {credentials.login_url}, Port, Proxy and CA bundle of the connection, and the "
+            "network of the machine where this runs.",
+            request_was_sent=error.request_was_sent,
+            retryable=error.retryable,
+        ) from None
+    return decode_token(response, credentials)
+
+
+@dataclass
+class Usage:
+    """What a session cost and what it learned of the org on the way.
+
+    :param calls: how many requests counted against the org's API allocation, repetitions included.
+    :param used: API calls of the org in the last 24 hours as Salesforce last said, or None.
+    :param allowed: the org's allocation for 24 hours as Salesforce last said, or None.
+    """
+
+    calls: int = 0
+    used: int | None = None
+    allowed: int | None = None
+
+
+class Session:
+    """What every flow of ``api`` needs to speak to one org.
+
+    May be shared by threads and tasks; it holds no token, which it gets from the driver for each call.
+
+    :param api_version: e.g. ``66.0``; None for the newest that the org and this package both know.
+    :param policy: how often requests are repeated.
+    :param clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        api_version: str | None = None,
+        policy: RetryPolicy | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policy = policy or RetryPolicy()
+        self.usage = Usage()
+        self.clock = clock
+        self._api_version = api_version
+        self._server_time: tuple[datetime, float] | None = None
+        self._lock = threading.Lock()
+
+    def api_version(self) -> Flow[str]:
+        """The API version of this session, asked of the org when the connection names none.
+
+        :return: e.g. ``66.0``.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_versions.htm
+        """
+        if self._api_version is None:
+            offered = yield from self.json("GET", "/services/data/")
+            try:
+                versions = [float(entry["version"]) for entry in offered]
+            except (TypeError, KeyError, ValueError):
+                raise ProtocolError("GET /services/data/ did not answer with a list of API versions") from None
+            known = [version for version in versions if version <= NEWEST_API_VERSION]
+            if not known:
+                raise ProtocolError(f"the org offers no API version up to {NEWEST_API_VERSION}; upgrade this package")
+            self._api_version = f"{max(known):.1f}"
+        return self._api_version
+
+    def path(self, resource: str, api_version: str | None = None) -> Flow[str]:
+        """The path of a REST resource.
+
+        :param resource: e.g. ``limits`` or ``jobs/query``; a path that begins with ``/`` is returned as it is.
+        :param api_version: another version than the session's, e.g. that of an older job.
+        """
+        if resource.startswith("/"):
+            return resource
+        version = api_version or (yield from self.api_version())
+        return f"/services/data/v{version}/{resource}"
+
+    def json(
+        self,
+        method: str,
+        resource: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json_body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        api_version: str | None = None,
+    ) -> Flow[Any]:
+        """Call a REST resource that speaks JSON.
+
+        :param method: the HTTP method.
+        :param resource: e.g. ``limits``, or a whole path.
+        :param params: for the query string; None values are left out.
+        :param json_body: what to send as JSON, or None to send nothing.
+        :param headers: in addition to the session's own.
+        :param api_version: another version than the session's.
+        :return: the decoded JSON, or None for an empty body.
+        :raises ApiError: when Salesforce answers with an error.
+        """
+        path = yield from self.path(resource, api_version)
+        response = yield from self.call(method, path, params=params, json_body=json_body, headers=headers)
+        return answers.data(response, method=method, path=path)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json_body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        sink: Sink | None = None,
+    ) -> Flow[Response]:
+        """Send a request with a token that works, renewed once when it turns out to be dead.
+
+        :param method: the HTTP method. GET, HEAD, PUT and DELETE may be repeated after an unclear end.
+        :param path: the path, which may hold a query string.
+        :param params: for the query string; None values are left out.
+        :param json_body: what to send as JSON, or None to send nothing.
+        :param headers: in addition to the session's own.
+        :param sink: takes the body of a 2xx answer.
+        :return: an answer whose status is one of 2xx.
+        :raises ApiError: for any other.
+        """
+        token = yield from flow.renew()
+        response = yield from self._send(token, method, path, params, json_body, headers, sink)
+        if answers.session_expired(response):
+            token = yield from flow.renew(token)
+            response = yield from self._send(token, method, path, params, json_body, headers, sink)
+        return answers.check(response, method=method, path=path)
+
+    def server_now(self) -> datetime | None:
+        """The org's clock, from the ``Date`` of its last answer, or None before the first one."""
+        if self._server_time is None:
+            return None
+        moment, seen_at = self._server_time
+        return moment + timedelta(seconds=self.clock() - seen_at)
+
+    def _send(
+        self,
+        token: Token,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        json_body: Any,
+        headers: Mapping[str, str] | None,
+        sink: Sink | None,
+    ) -> Flow[Response]:
+        url = token.instance_url + path + _query_string(path, params)
+        body = None if json_body is None else json.dumps(json_body).encode("utf-8")
+        content_type = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
+        all_headers = {**content_type, **(headers or {}), "Authorization": f"Bearer {token.value}"}
+
+        def make_request() -> Request:
+            self._count(path)
+            return Request(method, url, all_headers, body, sink)
+
+        response = yield from retry.send(make_request, self.policy, repeatable=method not in ("POST", "PATCH"))
+        self._learn(response)
+        return response
+
+    def _count(self, path: str) -> None:
+        # The list of versions is free: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
+        # resources_versions.htm
+        if path.rstrip("/") != "/services/data":
+            with self._lock:
+                self.usage.calls += 1
+
+    def _learn(self, response: Response) -> None:
+        usage = _api_usage(response.headers.get("sforce-limit-info", ""))
+        if usage:
+            self.usage.used, self.usage.allowed = usage
+        try:
+            moment = parsedate_to_datetime(response.headers["date"])
+        except (KeyError, ValueError, TypeError):
+            return
+        self._server_time = (moment.replace(tzinfo=timezone.utc), self.clock())
+
+
+def _query_string(path: str, params: Mapping[str, Any] | None) -> str:
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    if not given:
+        return ""
+    return ("&" if "?" in path else "?") + urlencode(given)
+
+
+def _api_usage(header: str) -> tuple[int, int] | None:
+    """``api-usage=18/5000``, possibly followed by ``; per-app-api-usage=…``."""
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        used, _, allowed = value.partition("/")
+        if name == "api-usage" and used.isdigit() and allowed.isdigit():
+            return int(used), int(allowed)
+    return None

@@ -1,0 +1,130 @@
+"""What Airflow learns of this provider: data alone, so that it costs nothing at the start of every process.
+
+https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SIGN_IN, _KEY, _ADVANCED = "Salesforce app", "Private key", "Advanced"
+
+_CONSUMER_KEY_HELP = (
+    "Setup → External Client App Manager → your app → Settings → OAuth Settings → Consumer Key and Secret. For a "
+    "connected app: Setup → App Manager → your app → View → Manage Consumer Details."
+)
+_PRIVATE_KEY_HELP = (
+    "Paste the private key whose certificate is uploaded to the app (JWT Bearer Flow; 'Use digital signatures' in a "
+    "connected app). PEM in any shape, or base64 of a PKCS#12 or JKS key store. Two PEM keys are tried in order, for "
+    "rotation. Leave it empty to name a file in Key file."
+)
+_KEY_FILE_HELP = (
+    "Path of a file that holds the key instead, PEM, DER, PKCS#12 or JKS. It is read where the task runs: on the "
+    "worker, or in the API server for the Test button."
+)
+_AUDIENCE_HELP = (
+    "Empty in most cases: then https://test.salesforce.com for a sandbox, the site's URL for Experience Cloud, else "
+    "https://login.salesforce.com."
+)
+_CERTIFICATE_HELP = (
+    "Optional and public: the PEM certificate uploaded to the app, so that a mismatch with the key can be told."
+)
+_SECRET_HELP = "Optional: for token introspection only. The JWT bearer flow never sends it."
+_CA_HELP = (
+    "Path of a PEM file of certificate authorities to trust, on the worker (or the API server for the Test button). "
+    "Empty: the environment's REQUESTS_CA_BUNDLE, or else the usual ones."
+)
+_PROXY_HELP = "Address of a proxy, e.g. http://proxy.acme.com:3128. Empty: the environment's HTTPS_PROXY and NO_PROXY."
+
+
+def _text(label: str, section: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": ["string", "null"], "section": section, **schema},
+    }
+
+
+_CONNECTION_TYPE = {
+    "connection-type": "salesforce_jwt",
+    "hook-class-name": "airflow_provider_sfjwt.hooks.salesforce_jwt.SalesforceJwtHook",
+    "hook-name": "Salesforce JWT",
+    "ui-field-behaviour": {
+        # Port stays visible: the Test button of Airflow 3.3.2 refuses a connection without one.
+        "hidden-fields": ["schema"],
+        "relabeling": {
+            "login": "Username",
+            "host": "Login URL",
+            "password": "Key or key-store passphrase",
+            "port": "Port",
+        },
+        "placeholders": {
+            "login": "integration.user@acme.com",
+            "host": "https://login.salesforce.com",
+            "password": "only for an encrypted key or a key store",
+            "port": "443",
+        },
+    },
+    "conn-fields": {
+        "consumer_key": {
+            "label": "Consumer key",
+            "description": _CONSUMER_KEY_HELP,
+            "schema": {"type": "string", "section": _SIGN_IN},
+        },
+        "audience": _text("Audience", _SIGN_IN, _AUDIENCE_HELP),
+        "private_key": _text("Private key", _KEY, _PRIVATE_KEY_HELP, format="multiline"),
+        "key_file": _text("Key file", _KEY, _KEY_FILE_HELP),
+        "key_alias": _text("Key alias", _KEY, "Which key of a key store, where it holds several."),
+        "key_passphrase": _text(
+            "Key passphrase",
+            _KEY,
+            "Of that key inside the store, where it differs from the store's own passphrase.",
+            format="password",
+        ),
+        "certificate": _text("Certificate", _KEY, _CERTIFICATE_HELP, format="multiline"),
+        "consumer_secret": _text("Consumer secret", _ADVANCED, _SECRET_HELP, format="password"),
+        "api_version": _text("API version", _ADVANCED, "E.g. 66.0. Empty: the newest that org and provider both know."),
+        "ca_bundle": _text("CA bundle", _ADVANCED, _CA_HELP),
+        # No default: Airflow masks the name and would save the mask.
+        "proxy": _text("Proxy", _ADVANCED, _PROXY_HELP),
+        "http_timeout": {
+            "label": "HTTP timeout",
+            "description": "Seconds without a byte after which an answer is given up. Empty: 150.",
+            "schema": {"type": ["number", "null"], "section": _ADVANCED, "minimum": 1, "maximum": 3600},
+        },
+    },
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider.
+
+    :return: what Airflow's ``provider_info.schema.json`` asks for. A wrong answer would take down the discovery of
+        every provider of an installation.
+    """
+    name = "Salesforce JWT"
+    return {
+        "package-name": "airflow-provider-sfjwt",
+        "name": name,
+        "description": "Salesforce over JWT bearer connections: queries, and extracts proved complete.",
+        "integrations": [
+            {
+                "integration-name": name,
+                "external-doc-url": "https://developer.salesforce.com/docs/apis",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [_CONNECTION_TYPE],
+        "hooks": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.hooks.salesforce_jwt"]}],
+        "operators": [
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_provider_sfjwt.operators.query",
+                    "airflow_provider_sfjwt.operators.extract",
+                ],
+            }
+        ],
+        "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.triggers.bulk_job"]}],
+        "asset-uris": [{"schemes": ["salesforce"], "handler": None, "factory": None}],
+    }

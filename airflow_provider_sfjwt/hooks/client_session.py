@@ -1,0 +1,67 @@
+"""A ``requests`` session for clients that others wrote: it puts in the hook's token and renews it when it dies."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+from airflow_provider_sfjwt.api.answers import session_expired
+from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.wire.flow import Response
+from airflow_provider_sfjwt.wire.transport import requests_options, requests_session
+
+#: Bulk API 1.0 takes the token in this header instead.
+#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_quickstart_login.htm
+_BULK_1_HEADER = "X-SFDC-Session"
+
+
+class ClientSession(requests.Session):
+    """Sends each request with the token that works now, whatever token the client put in when it was made."""
+
+    org: ConnectedOrg
+
+    @classmethod
+    def of(cls, org: ConnectedOrg) -> ClientSession:
+        """Make one.
+
+        :param org: whose token and transport settings are used.
+        """
+        session = requests_session(org.transport.settings, cls)
+        if not isinstance(session, cls):  # what requests_session promises, told to the type checker
+            raise TypeError(f"expected a {cls.__name__}")
+        session.org = org
+        return session
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request; see ``requests.Session.request``."""
+        token = self.org.token()
+        answer = self._request(token, method, url, args, kwargs)
+        if not hasattr(kwargs.get("data"), "read") and _expired(answer):
+            answer.close()
+            answer = self._request(self.org.token(token), method, url, args, kwargs)
+        return answer
+
+    def _request(self, token: Any, method: Any, url: Any, args: Any, kwargs: dict[str, Any]) -> requests.Response:
+        target = _at_instance(str(url), token.instance_url)
+        headers = dict(kwargs.get("headers") or {})
+        if _BULK_1_HEADER in headers:
+            headers[_BULK_1_HEADER] = token.value
+        else:
+            headers["Authorization"] = f"Bearer {token.value}"
+        options = {**requests_options(self.org.transport.settings, target), **kwargs, "headers": headers}
+        return super().request(method, target, *args, **options)
+
+
+def _at_instance(url: str, instance_url: str) -> str:
+    """simple-salesforce always says https; an org on this machine may speak plain http."""
+    parts, instance = urlsplit(url), urlsplit(instance_url)
+    same_host = parts.netloc == instance.netloc
+    return urlunsplit(parts._replace(scheme=instance.scheme)) if same_host else url
+
+
+def _expired(answer: requests.Response) -> bool:
+    if answer.status_code not in (400, 401):
+        return False
+    return session_expired(Response(answer.status_code, {}, answer.content))

@@ -1,0 +1,220 @@
+"""An extract from order to receipt: plan, submit, wait, download, prove, publish."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from airflow_provider_sfjwt import __version__
+from airflow_provider_sfjwt.api import bulk_job, bulk_query, soql
+from airflow_provider_sfjwt.api.bulk_job import Job, JobRef
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.hooks.extract_columns import columns_of_query, columns_of_sobject
+from airflow_provider_sfjwt.hooks.result_download import ResultDownload
+from airflow_provider_sfjwt.storage.columns import Column
+from airflow_provider_sfjwt.storage.folder import DataSetFolder
+from airflow_provider_sfjwt.storage.formats import FileFormat
+from airflow_provider_sfjwt.storage.receipt import Counts, Receipt, column_entry, drift_between
+
+log = logging.getLogger(__name__)
+
+Window = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class ExtractOrder:
+    """What is to be extracted, and where to. The fields are those of ``SalesforceJwtHook.extract``."""
+
+    output_path: str
+    sobject: str | None = None
+    soql: str | None = None
+    fields: tuple[str, ...] | None = None
+    where: str | None = None
+    window: Window | None = None
+    cursor_field: str = "SystemModstamp"
+    file_format: str = "parquet"
+    compression: str | None = None
+    include_deleted: bool = False
+    parallel_pages: int = 4
+    verify_job_count: bool = True
+
+    @property
+    def format(self) -> FileFormat:
+        """How parts are written."""
+        return FileFormat(self.file_format, self.compression)
+
+    def check(self) -> None:
+        """See that the order makes sense, before anything is done.
+
+        :raises ConfigurationError: with everything that is wrong, by the names of the arguments.
+        """
+        faults = self.format.faults()
+        if bool(self.sobject) == bool(self.soql):
+            faults["sobject"] = "give either sobject or soql"
+        if self.soql and (self.fields or self.where or self.window):
+            faults["soql"] = (
+                "a whole query takes no fields, where or incremental beside it: write them into the query, e.g. "
+                "WHERE SystemModstamp >= {{ data_interval_start | ts }} …, or give sobject instead"
+            )
+        if self.fields is not None and not self.fields:
+            faults["fields"] = "is empty; name the fields, or leave it out for all of them"
+        if not self.output_path:
+            faults["output_path"] = "is missing; name the folder of this run, e.g. s3://conn_id@bucket/x/ds={{ ds }}"
+        if self.parallel_pages < 1:
+            faults["parallel_pages"] = "must be at least 1"
+        if faults:
+            raise ConfigurationError(faults, subject="the task")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an order comes to in this org.
+
+    :param soql: the query.
+    :param sobject: the object it reads, or None where it cannot be told.
+    :param columns: what is known of the columns, in order.
+    """
+
+    soql: str
+    sobject: str | None
+    columns: tuple[Column, ...]
+
+
+class Extraction:
+    """One extract. Its steps may run in different processes: all that must be carried over is the job.
+
+    :param org: where from.
+    :param order: what, and where to.
+    """
+
+    def __init__(self, org: ConnectedOrg, order: ExtractOrder) -> None:
+        self._org = org
+        self._order = order
+        self._started = time.monotonic()
+
+    def prepare(self) -> None:
+        """See that everything is in order before Salesforce is given work.
+
+        :raises ConfigurationError: for an order that cannot be carried out, naming what to change.
+        """
+        self._order.check()
+        self._folder.prepare(self._order.format)
+        log.info("Extract: %s", self.plan.soql)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the order comes to in this org, asked of it once."""
+        order = self._order
+        if order.soql:
+            return Plan(order.soql, soql.sobject_of(order.soql), columns_of_query(self._org, order.soql))
+        sobject, columns = columns_of_sobject(
+            self._org, order.sobject or "", order.fields, order.cursor_field if order.window else None
+        )
+        conditions = [f"({order.where})"] if order.where else []
+        if order.window:
+            conditions.append(soql.within(order.cursor_field, *order.window))
+        text = soql.select(sobject, [column.name for column in columns], " AND ".join(conditions))
+        return Plan(text, sobject, columns)
+
+    def submit(self) -> JobRef:
+        """Create the job.
+
+        :return: enough to find it again.
+        :raises ConfigurationError: for a query that Bulk API 2.0 refuses.
+        """
+        job = self._org.run(bulk_query.create_query_job, self.plan.soql, include_deleted=self._order.include_deleted)
+        log.info("Created Bulk API 2.0 query job %s (API %s)", job.ref.id, job.ref.api_version)
+        return job.ref
+
+    def wait(self, ref: JobRef, *, poll_interval: float, timeout: float) -> Job:
+        """Wait on this thread until the job has ended.
+
+        :param ref: the job.
+        :param poll_interval: seconds between two looks at most.
+        :param timeout: seconds that it may take from now on.
+        :raises BulkJobTimeoutError: when time is up.
+        """
+        deadline = time.monotonic() + timeout
+        return self._org.run(
+            bulk_job.wait_for_job,
+            ref,
+            poll_interval=poll_interval,
+            remaining=lambda: deadline - time.monotonic(),
+            on_progress=log_progress,
+        )
+
+    def finish(self, job: Job, *, earlier_calls: int = 0) -> Receipt:
+        """Fetch the result of a job that ended, prove that it is whole, and publish it.
+
+        :param job: an ended job.
+        :param earlier_calls: API calls that this extract made in other processes.
+        :return: the receipt.
+        :raises SalesforceError: and nothing of this job is left in the folder.
+        """
+        bulk_job.completed(job)
+        published = self._folder.previous_receipt
+        if published is not None and published.job_id == job.ref.id:
+            return published  # a try before this one got this far, and broke off behind the commit point
+        download = ResultDownload(self._org, self._folder, self._order.format, self.plan.columns)
+        try:
+            result = download.fetch(job.ref, parallel_pages=self._order.parallel_pages)
+            counts = Counts(sum(part.records for part in result.parts), result.declared, job.records_processed)
+            self._prove(job.ref, counts)
+            receipt = self._receipt(job.ref, result.parts, result.columns, counts, earlier_calls)
+            self._folder.publish(receipt)
+        except BaseException:
+            self._folder.discard_parts(job.ref.id)
+            raise
+        log.info(
+            "Published %s: %d records in %d parts (written = declared by pages = job's own count), %d API calls, %.1f s",
+            self._folder.path, receipt.records, len(receipt.parts), receipt.api_calls, receipt.seconds,
+        )  # fmt: skip
+        return receipt
+
+    @cached_property
+    def _folder(self) -> DataSetFolder:
+        return DataSetFolder(self._order.output_path)
+
+    def _prove(self, ref: JobRef, counts: Counts) -> None:
+        """Green means complete: the three counts agree, or nothing is published."""
+        job_agrees = counts.job == counts.written or not self._order.verify_job_count
+        if counts.written != counts.pages or not job_agrees:
+            raise ProtocolError(
+                f"job {ref.id} is not complete: {counts.written} rows were written, its pages declared {counts.pages}, "
+                f"the job itself processed {counts.job}. Nothing was published. Run the task again; if the job's own "
+                "figure is known to differ for this query, verify_job_count=False records it instead."
+            )
+
+    def _receipt(self, ref: JobRef, parts: Any, columns: Any, counts: Counts, earlier_calls: int) -> Receipt:
+        entries = tuple(column_entry(column) for column in columns)
+        window = self._order.window
+        return Receipt(
+            sobject=self.plan.sobject,
+            soql=self.plan.soql,
+            window=(window[0].isoformat(), window[1].isoformat()) if window else None,
+            job_id=ref.id,
+            api_version=ref.api_version,
+            records=counts.written,
+            counts=counts,
+            parts=tuple(parts),
+            columns=entries,
+            drift=drift_between(self._folder.previous_receipt, entries),
+            file_format=self._order.file_format,
+            api_calls=earlier_calls + self._org.session.usage.calls,
+            seconds=round(time.monotonic() - self._started, 3),
+            package_version=__version__,
+            output_path=self._folder.path,
+        )
+
+
+def log_progress(job: Job) -> None:
+    """Log how a job is getting on.
+
+    :param job: as Salesforce described it just now.
+    """
+    log.info("Job %s is %s, %s records processed", job.ref.id, job.state, job.records_processed or 0)

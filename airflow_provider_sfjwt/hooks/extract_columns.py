@@ -1,0 +1,117 @@
+"""Which columns an extract has, and of which Salesforce types, asked of the org."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from airflow_provider_sfjwt.api import org as org_api
+from airflow_provider_sfjwt.api import soql as soql_text
+from airflow_provider_sfjwt.api.bulk_query import NOT_IN_BULK
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.storage.columns import Column
+
+
+def columns_of_sobject(
+    org: ConnectedOrg, sobject: str, fields: Sequence[str] | None, cursor_field: str | None
+) -> tuple[str, tuple[Column, ...]]:
+    """The columns of an object's extract.
+
+    :param org: where the object is.
+    :param sobject: its API name, in any case.
+    :param fields: what to select, parents' fields as ``Owner.Name``; None for every field that Bulk API 2.0 can return.
+    :param cursor_field: a date-time field that must be there, or None.
+    :return: the object's name as Salesforce spells it, and the columns in order.
+    :raises ConfigurationError: naming every field that is unknown, cannot be returned, or is no date-time.
+    """
+    schema = _Schema(org, sobject)
+    faults: dict[str, str] = {}
+    if cursor_field is not None:
+        found = schema.field(cursor_field)
+        if found is None or found["type"] != "datetime":
+            kind = f"is a {found['type']} field" if found else "is unknown or hidden from the user"
+            faults["cursor_field"] = f"{schema.name}.{cursor_field} {kind}; name a date-time field"
+    if fields is None:
+        columns = [Column.from_describe(each) for each in schema.fields if each["type"] not in NOT_IN_BULK]
+    else:
+        columns, complaints = _named(schema, fields)
+        if complaints:
+            faults["fields"] = "; ".join(complaints)
+    if faults:
+        raise ConfigurationError(faults, subject="the task")
+    return schema.name, tuple(columns)
+
+
+def columns_of_query(org: ConnectedOrg, soql: str) -> tuple[Column, ...]:
+    """The columns of a query, text where their type cannot be told. Salesforce judges the query, not this.
+
+    :param org: where the query runs.
+    :param soql: the query.
+    """
+    sobject = soql_text.sobject_of(soql)
+    if sobject is None:
+        return ()
+    schema = _Schema(org, sobject)
+    columns = []
+    for name in soql_text.selected(soql):
+        path = name.split(".")
+        # A query may put the object's own name, or an alias of it, before a field.
+        found = schema.resolve(path) or (schema.resolve(path[1:]) if len(path) > 1 else None)
+        columns.append(Column.from_describe(found, name) if found else Column(name))
+    return tuple(columns)
+
+
+def _named(schema: _Schema, fields: Sequence[str]) -> tuple[list[Column], list[str]]:
+    columns, complaints = [], []
+    for name in fields:
+        found = schema.resolve(name.split("."))
+        if found is None:
+            complaints.append(schema.unknown(name))
+        elif found["type"] in NOT_IN_BULK:
+            parts = [each["name"] for each in schema.fields if each.get("compoundFieldName") == found["name"]]
+            instead = f"; select {', '.join(parts)} instead" if parts else ""
+            complaints.append(f"{name} is of the type {found['type']}, which Bulk API 2.0 cannot return{instead}")
+        else:
+            path = name.split(".")
+            columns.append(Column.from_describe(found, ".".join([*path[:-1], found["name"]])))
+    return columns, complaints
+
+
+class _Schema:
+    """An object and, where a field's path leads there, its parents. Each is described once."""
+
+    def __init__(self, org: ConnectedOrg, sobject: str) -> None:
+        description = org.run(org_api.describe, sobject)
+        self._org = org
+        self.name = str(description["name"])
+        self.fields: list[dict[str, Any]] = description["fields"]
+        self._by_name = {each["name"].lower(): each for each in self.fields}
+        self._by_relationship = {
+            each["relationshipName"].lower(): each for each in self.fields if each.get("relationshipName")
+        }
+        self._parents: dict[str, _Schema] = {}
+
+    def field(self, name: str) -> dict[str, Any] | None:
+        return self._by_name.get(name.lower())
+
+    def resolve(self, path: Sequence[str]) -> dict[str, Any] | None:
+        """The field at the end of a path, or None where there is none."""
+        if len(path) == 1:
+            return self.field(path[0])
+        reference = self._by_relationship.get(path[0].lower())
+        targets = reference["referenceTo"] if reference else []
+        for target in targets:
+            if target not in self._parents:
+                self._parents[target] = _Schema(self._org, target)
+            found = self._parents[target].resolve(path[1:])
+            if found is not None:
+                # Where the parent may be one of several objects, their fields of that name may differ.
+                return found if len(targets) == 1 else {**found, "type": "string"}
+        return None
+
+    def unknown(self, name: str) -> str:
+        alike = get_close_matches(name.lower(), self._by_name, n=1)
+        hint = f" (did you mean {self._by_name[alike[0]]['name']}?)" if alike else ""
+        return f"{self.name} has no field {name}{hint}, or field-level security hides it from the user"

@@ -1,0 +1,290 @@
+"""The hook: a Salesforce JWT connection, ready to use in a task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_sfjwt.api import org as org_api
+from airflow_provider_sfjwt.api import query as query_api
+from airflow_provider_sfjwt.api.retry import RetryPolicy
+from airflow_provider_sfjwt.api.session import Session, sign_in
+from airflow_provider_sfjwt.auth.credentials import ConnectionSettings
+from airflow_provider_sfjwt.auth.token import Token, TokenSource
+from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
+from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg, ConnectedOrg
+from airflow_provider_sfjwt.hooks.connection_settings import connection_settings, mask
+from airflow_provider_sfjwt.wire.flow import Flow
+from airflow_provider_sfjwt.wire.transport import AsyncTransport, Transport
+
+if TYPE_CHECKING:
+    from simple_salesforce.api import Salesforce
+
+    from airflow_provider_sfjwt.storage.receipt import Receipt
+
+
+class SalesforceJwtHook(BaseHook):
+    """Signs in to Salesforce with a JWT bearer assertion, once per task run, and speaks to its API.
+
+    :param salesforce_conn_id: a connection of the type ``salesforce_jwt``.
+    :param api_version: e.g. ``66.0``; None for the connection's, or else for the newest that the org and this package
+        both know.
+    """
+
+    conn_name_attr = "salesforce_conn_id"
+    default_conn_name = "salesforce_jwt_default"
+    conn_type = "salesforce_jwt"
+    hook_name = "Salesforce JWT"
+
+    def __init__(self, salesforce_conn_id: str = default_conn_name, api_version: str | None = None) -> None:
+        super().__init__()
+        self.salesforce_conn_id = salesforce_conn_id
+        self.api_version = api_version
+
+    # -- Salesforce, for a DAG's author ------------------------------------------------------------------------------
+
+    def get_conn(self) -> Salesforce:
+        """A ``simple_salesforce.Salesforce`` that is signed in.
+
+        It shares the hook's token: an expired session is renewed under it, in its Bulk API too.
+
+        :raises ConfigurationError: when the connection cannot work.
+        :raises AuthenticationError: when Salesforce refuses the sign-in.
+        """
+        return self._client
+
+    def query(self, soql: str, include_deleted: bool = False) -> Iterator[dict[str, Any]]:
+        """Run a query over REST and iterate over its rows, a page in memory at a time.
+
+        :param soql: the query. ``SELECT COUNT() FROM …`` gives one row, ``{"expr0": n}``.
+        :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
+        :return: rows by field name; a parent's fields are a dict of their own, a sub-query's rows a list.
+        :raises ApiError: for SOQL that Salesforce refuses.
+        :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
+        """
+        page = self._org.run(query_api.first_page, soql, include_deleted=include_deleted)
+        if page.total_size and not page.records and page.next_path is None:
+            yield {"expr0": page.total_size}
+            return
+        seen = len(page.records)
+        yield from page.records
+        while page.next_path is not None:
+            page = self._org.run(query_api.next_page, page.next_path)
+            seen += len(page.records)
+            yield from page.records
+        if seen != page.total_size:
+            raise ProtocolError(f"the query brought {seen} rows where Salesforce counted {page.total_size}: {soql}")
+
+    def describe(self, sobject: str) -> dict[str, Any]:
+        """Describe an object and its fields.
+
+        :param sobject: the object's API name, e.g. ``Account``.
+        :return: Salesforce's description, with ``fields``.
+        :raises ConfigurationError: when the org has no such object, or the user may not see it.
+        """
+        return self._org.run(org_api.describe, sobject)
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        """The org's limits.
+
+        :return: by their names, e.g. ``DailyApiRequests``, each with ``Max`` and ``Remaining``.
+        """
+        return self._org.run(org_api.limits)
+
+    def request(self, method: str, resource: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
+        """Call any REST resource.
+
+        :param method: the HTTP method. Only GET, HEAD, PUT and DELETE are repeated after an unclear end.
+        :param resource: a whole path (``/services/data/v66.0/limits``), or what follows the version (``limits``).
+        :param params: for the query string.
+        :param json: what to send as JSON.
+        :return: the decoded JSON, or None for an empty body.
+        :raises ApiError: when Salesforce answers with an error.
+        """
+        return self._org.run(Session.json, method.upper(), resource, params=params, json_body=json)
+
+    def extract(
+        self,
+        *,
+        output_path: str,
+        sobject: str | None = None,
+        soql: str | None = None,
+        fields: Sequence[str] | None = None,
+        where: str | None = None,
+        window: tuple[datetime, datetime] | None = None,
+        cursor_field: str = "SystemModstamp",
+        file_format: str = "parquet",
+        compression: str | None = None,
+        include_deleted: bool = False,
+        parallel_pages: int = 4,
+        verify_job_count: bool = True,
+        poll_interval: float = 30,
+        timeout: float = 43_200,
+    ) -> Receipt:
+        """Extract rows over Bulk API 2.0 into files, and prove that they are all there.
+
+        What ``SalesforceExtractOperator`` does, for a ``@task``; the operator adds deferral and state.
+
+        :param output_path: the folder of this run, on any ``ObjectStoragePath``.
+        :param sobject: the object to extract; or else ``soql``.
+        :param soql: the query to extract; or else ``sobject``.
+        :param fields: field names, parents' as ``Owner.Name``; None for every field that Bulk API can return.
+        :param where: a SOQL condition, without ``WHERE``.
+        :param window: start and end of ``cursor_field``, the end excluded, timezone-aware; None for all rows.
+        :param cursor_field: a date-time field.
+        :param file_format: ``parquet``, ``csv`` or ``jsonl``.
+        :param compression: None for the format's default.
+        :param include_deleted: whether rows in the recycle bin are extracted too.
+        :param parallel_pages: how many result pages are fetched at once.
+        :param verify_job_count: whether the job's own count must equal the rows; false records it only.
+        :param poll_interval: seconds between two looks at the job at most.
+        :param timeout: seconds that the job may take.
+        :return: the receipt.
+        :raises SalesforceError: and nothing is published.
+        """
+        from airflow_provider_sfjwt.hooks.extract import Extraction, ExtractOrder
+
+        order = ExtractOrder(
+            output_path=output_path,
+            sobject=sobject,
+            soql=soql,
+            fields=tuple(fields) if fields is not None else None,
+            where=where,
+            window=window,
+            cursor_field=cursor_field,
+            file_format=file_format,
+            compression=compression,
+            include_deleted=include_deleted,
+            parallel_pages=parallel_pages,
+            verify_job_count=verify_job_count,
+        )
+        with self.connect() as org:
+            extraction = Extraction(org, order)
+            extraction.prepare()
+            ref = extraction.submit()
+            return extraction.finish(extraction.wait(ref, poll_interval=poll_interval, timeout=timeout))
+
+    def read_receipt(self, output_path: str) -> Receipt:
+        """Read the receipt of an extract.
+
+        :param output_path: the extract's folder.
+        :raises FileNotFoundError: when there is none, so that nothing in the folder may be read.
+        """
+        from airflow.sdk import ObjectStoragePath
+
+        from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, read_receipt
+
+        receipt = read_receipt(ObjectStoragePath(output_path.rstrip("/")))
+        if receipt is None:
+            raise FileNotFoundError(f"{output_path} holds no {RECEIPT_NAME}: no extract was published there")
+        return receipt
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Sign in anew and ask for the org's limits; what the Test button shows.
+
+        :return: whether it worked, and one sentence.
+        """
+        try:
+            with self.connect(shared=False) as org:
+                version = org.run(Session.api_version)
+                calls = org.run(org_api.limits).get("DailyApiRequests", {})
+                token = org.token()
+        except SalesforceError as error:
+            return False, str(error)
+        left = f"; {calls['Remaining']:,} of {calls['Max']:,} API calls left today" if calls else ""
+        user = self.settings.credentials.username
+        return True, f"Signed in as {user} to org {token.org_id} at {token.instance_url}, API {version}{left}."
+
+    # -- the same flows, for those who need more ---------------------------------------------------------------------
+
+    @contextmanager
+    def connect(self, *, shared: bool = True) -> Iterator[ConnectedOrg]:
+        """Run flows of :mod:`airflow_provider_sfjwt.api` from a thread.
+
+        :param shared: false to sign in anew, with a token that nobody else uses.
+        """
+        org = self._connected(self.settings, shared=shared)
+        try:
+            yield org
+        finally:
+            org.close()
+
+    @asynccontextmanager
+    async def aconnect(self, *, token_max_age: float | None = None) -> AsyncIterator[AsyncConnectedOrg]:
+        """Run the same flows from an event loop.
+
+        :param token_max_age: seconds after which the shared token is replaced; None for when it dies.
+        """
+        settings = await self._asettings()
+        session = self._session(settings)
+        source = self._token_source(settings, session.policy, max_age=token_max_age)
+        org = AsyncConnectedOrg(session, AsyncTransport(settings.transport, source))
+        try:
+            yield org
+        finally:
+            await org.close()
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """What the connection says, read once.
+
+        :raises ConfigurationError: with every fault of the connection, by the labels of the form.
+        """
+        return self._read(self.get_connection(self.salesforce_conn_id))
+
+    async def _asettings(self) -> ConnectionSettings:
+        from airflow.sdk.exceptions import AirflowNotFoundException
+        from asgiref.sync import sync_to_async
+
+        if "settings" in self.__dict__:
+            return self.settings
+        try:
+            connection = await self.aget_connection(self.salesforce_conn_id)
+        except AirflowNotFoundException:
+            # `dag.test()` has no asynchronous way to a connection of the metastore in Airflow 3.3.
+            connection = await sync_to_async(self.get_connection)(self.salesforce_conn_id)
+        # Reading a key costs 30 ms of computing, too long for an event loop.
+        self.__dict__["settings"] = await sync_to_async(self._read)(connection)
+        return self.settings
+
+    def _read(self, connection: Any) -> ConnectionSettings:
+        return connection_settings(connection, self.salesforce_conn_id)
+
+    @cached_property
+    def _org(self) -> ConnectedOrg:
+        return self._connected(self.settings)
+
+    @cached_property
+    def _client(self) -> Salesforce:
+        from simple_salesforce.api import Salesforce
+
+        from airflow_provider_sfjwt.hooks.client_session import ClientSession
+
+        token = self._org.token()
+        return Salesforce(
+            session_id=token.value,
+            instance_url=token.instance_url,
+            version=self._org.run(Session.api_version),
+            session=ClientSession.of(self._org),
+        )
+
+    def _connected(self, settings: ConnectionSettings, *, shared: bool = True) -> ConnectedOrg:
+        session = self._session(settings)
+        source = self._token_source(settings, session.policy, shared=shared)
+        return ConnectedOrg(session, Transport(settings.transport, source))
+
+    def _session(self, settings: ConnectionSettings) -> Session:
+        return Session(self.api_version or settings.api_version)
+
+    def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
+        def exchange() -> Flow[Token]:
+            token = yield from sign_in(settings.credentials, policy)
+            mask(token.value)
+            return token
+
+        return TokenSource(settings.credentials, exchange, **options)

@@ -1,0 +1,99 @@
+"""Which rows an incremental run covers: those whose cursor field lies in ``[start, end)``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+Window = tuple[datetime, datetime]
+
+#: Before this there was no Salesforce: the start of the first run with a watermark.
+_BEGINNING = datetime.fromisoformat("1999-01-01T00:00:00+00:00")
+
+
+def run_interval(context: Mapping[str, Any]) -> Window:
+    """The run's data interval.
+
+    :param context: Airflow's.
+    :raises ConfigurationError: when the run has none, or one without width: it would be green and without rows.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/cron.html
+    """
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    if start is None or end is None:
+        raise ConfigurationError(
+            {
+                "incremental": "'data_interval' needs a run with a data interval, and this run has none. Schedule the "
+                "Dag with CronDataIntervalTimetable, and trigger runs by hand with a logical date"
+            },
+            subject="the task",
+        )
+    if end <= start:
+        raise ConfigurationError(
+            {
+                "incremental": f"'data_interval' found an interval of no width ({start.isoformat()}), which no row can "
+                "lie in. A cron expression as schedule gives such intervals since Airflow 3: use "
+                'schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC")'
+            },
+            subject="the task",
+        )
+    return start, end
+
+
+class Watermark:
+    """How far earlier runs got, kept with the asset ``salesforce://<conn_id>/<sobject>``.
+
+    :param context: Airflow's.
+    :param outlets: of the task; the asset must be among them.
+    :param conn_id: the connection's id.
+    :param sobject: the object.
+    :param cursor_field: whose values are followed. Each has a watermark of its own.
+    :raises ConfigurationError: when the asset is not among the outlets.
+    """
+
+    def __init__(
+        self, context: Mapping[str, Any], outlets: Any, *, conn_id: str, sobject: str, cursor_field: str
+    ) -> None:
+        from airflow.sdk import Asset
+
+        uri = f"salesforce://{conn_id}/{sobject}"
+        wanted = Asset(uri=uri).uri
+        self._asset = next((each for each in outlets or () if getattr(each, "uri", None) == wanted), None)
+        stores = context.get("asset_state_store")
+        if self._asset is None or stores is None:
+            raise ConfigurationError(
+                {"incremental": f"'watermark' is kept with the asset: add outlets=[Asset(uri=\"{uri}\")] to the task"},
+                subject="the task",
+            )
+        self._store = stores[self._asset]
+        self._events = context.get("outlet_events")
+        self._key = f"watermark.{cursor_field}"
+
+    def window(self, server_now: datetime, commit_lag: float) -> Window:
+        """What came since the last run.
+
+        :param server_now: the org's clock.
+        :param commit_lag: seconds for which a row may become visible late, with an earlier time stamp.
+        """
+        start = self._reached() or _BEGINNING
+        end = (server_now - timedelta(seconds=commit_lag)).replace(microsecond=0)
+        return start, max(start, end)
+
+    def advance(self, window: Window, summary: Mapping[str, Any]) -> None:
+        """Remember how far a published run got. It never goes back, whatever a backfill or a late retry says.
+
+        :param window: of the run.
+        :param summary: what the task returns; it goes into the asset's event.
+        """
+        reached = self._reached()
+        if reached is None or window[1] > reached:
+            self._store.set(self._key, window[1].isoformat())
+        if self._events is not None:
+            self._events[self._asset].extra = dict(summary)
+
+    def _reached(self) -> datetime | None:
+        text = self._store.get(self._key)
+        return datetime.fromisoformat(text) if isinstance(text, str) else None

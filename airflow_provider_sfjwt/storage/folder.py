@@ -1,0 +1,138 @@
+"""The folder of one data set: what may be written there, what is visible, and what is cleared away.
+
+Parts come first and the receipt last. A re-run writes parts under new names, swaps the receipt, then removes the old
+parts: readers that follow the receipt see the old data set or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Collection
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.storage.formats import FileFormat
+from airflow_provider_sfjwt.storage.part_file import is_local, writing
+from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+#: A part that this package wrote: page, job id (15 or 18 characters, beginning with 750), format.
+_OUR_PART = re.compile(r"part-\d{5,}-750\w{12}(?:\w{3})?\.(?:csv|jsonl|parquet)(?:\.gz)?")
+
+
+class DataSetFolder:
+    """The folder that one run of a task owns.
+
+    :param path: e.g. ``s3://conn_id@bucket/accounts/ds=2026-11-20``.
+    """
+
+    def __init__(self, path: str) -> None:
+        from airflow.sdk import ObjectStoragePath
+
+        self.path = path.rstrip("/")
+        try:
+            self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
+        except (ValueError, ImportError, OSError) as error:
+            raise _unusable(path, error) from error
+
+    @cached_property
+    def previous_receipt(self) -> Receipt | None:
+        """The receipt that lies there before anything is written, or None."""
+        return read_receipt(self._folder)
+
+    def prepare(self, file_format: FileFormat) -> None:
+        """See that the folder can be written and that nothing in it could be mistaken for a part of this data set.
+
+        :param file_format: of the parts to come.
+        :raises ConfigurationError: when it cannot be written, or holds somebody else's parts.
+        """
+        try:
+            if is_local(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
+            # The only proof that a folder can be written, on every storage alike.
+            probe = self._folder / f".writable-{uuid.uuid4().hex}"
+            with writing(probe) as file:
+                file.write(b"\n")
+            probe.unlink()
+            names = self._names()
+        except (OSError, ValueError, ImportError) as error:
+            raise _unusable(self.path, error) from error
+        listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
+        foreign = [
+            name
+            for name in sorted(names - listed)
+            if name.startswith("part-") and name.endswith(f".{file_format.extension}") and not _OUR_PART.fullmatch(name)
+        ]
+        if foreign:
+            raise ConfigurationError(
+                {
+                    "output_path": f"{self.path} already holds {foreign[0]}, which could be taken for a part of this "
+                    "data set. Give the run a folder of its own, e.g. …/ds={{ ds }}"
+                },
+                subject="the task",
+            )
+
+    def part(self, page: int, job_id: str, file_format: FileFormat) -> ObjectStoragePath:
+        """The file for a page.
+
+        :param page: its place in the result, from 0.
+        :param job_id: the job.
+        :param file_format: of the part.
+        """
+        return self._folder / f"part-{page:05d}-{job_id}.{file_format.extension}"
+
+    def publish(self, receipt: Receipt) -> None:
+        """Make a data set visible, and clear away what it replaces.
+
+        :param receipt: of the new parts, all of which are written.
+        """
+        target = self._folder / RECEIPT_NAME
+        if is_local(self._folder):
+            # A local file becomes visible while it is written, an object only when it is whole.
+            draft = self._folder / f".{RECEIPT_NAME}-{uuid.uuid4().hex}"
+            draft.write_text(receipt.to_json(), encoding="utf-8")
+            self._folder.fs.mv(draft.path, target.path)
+        else:
+            target.write_text(receipt.to_json(), encoding="utf-8")
+        self.clear(keep={part.name for part in receipt.parts})
+
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Remove parts that no receipt lists: of an older run, or of one that broke off.
+
+        :param keep: names of parts to leave.
+        """
+        for name in self._names() - set(keep):
+            if _OUR_PART.fullmatch(name):
+                (self._folder / name).unlink(missing_ok=True)
+
+    def discard_parts(self, job_id: str) -> None:
+        """Remove the parts of a job that came to nothing; those of the receipt that lies there stay.
+
+        :param job_id: the job.
+        """
+        listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
+        for name in self._names() - listed:
+            if _OUR_PART.fullmatch(name) and f"-{job_id}." in name:
+                (self._folder / name).unlink(missing_ok=True)
+
+    def _names(self) -> set[str]:
+        fs, path = self._folder.fs, self._folder.path
+        fs.invalidate_cache(path)
+        if not fs.exists(path):
+            return set()
+        return {entry.rstrip("/").rpartition("/")[2] for entry in fs.ls(path, detail=False)}
+
+
+def _unusable(path: str, error: Exception) -> ConfigurationError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return ConfigurationError(
+        {
+            "output_path": f"{path} cannot be written: {reason}. Check the path, the connection before its @, and the "
+            "permissions of the machine where the task runs"
+        },
+        subject="the task",
+    )

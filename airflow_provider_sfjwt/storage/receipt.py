@@ -1,0 +1,159 @@
+"""The receipt of an extract: what was read, that it is complete, and where it lies.
+
+``_receipt.json`` is written last and is the commit point: a folder without one holds nothing that may be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.storage.columns import Column
+from airflow_provider_sfjwt.storage.formats import Part
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+RECEIPT_NAME = "_receipt.json"
+RECEIPT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The three counts that must agree for an extract to be complete.
+
+    :param written: rows in the parts.
+    :param pages: the sum of what Salesforce declared for each page (``Sforce-NumberOfRecords``).
+    :param job: the job's own figure (``numberRecordsProcessed``).
+    """
+
+    written: int
+    pages: int
+    job: int | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof of an extract. The fields are those of ``_receipt.json``, version 1.
+
+    :param sobject: the object, or None where it cannot be told from the SOQL.
+    :param soql: the query that ran.
+    :param window: start and end in ISO 8601 of the rows' cursor field, or None for all rows.
+    :param job_id: the Bulk API 2.0 job.
+    :param api_version: in which the job ran.
+    :param records: rows in the data set.
+    :param counts: the three counts that agree.
+    :param parts: the files, in the order of the result.
+    :param columns: name, Salesforce type and Arrow type of each column, in order.
+    :param drift: columns that were added, removed or retyped since the receipt that this one replaces, or None when
+        it replaces none.
+    :param file_format: ``parquet``, ``csv`` or ``jsonl``.
+    :param api_calls: requests that counted against the org's allocation.
+    :param seconds: from the job's creation (or from picking it up again) to the receipt.
+    :param package_version: of this package.
+    :param output_path: the folder; not part of the file, which can be moved with its folder.
+    """
+
+    sobject: str | None
+    soql: str
+    window: tuple[str, str] | None
+    job_id: str
+    api_version: str
+    records: int
+    counts: Counts
+    parts: tuple[Part, ...]
+    columns: tuple[Mapping[str, str], ...]
+    drift: Mapping[str, list[str]] | None
+    file_format: str
+    api_calls: int
+    seconds: float
+    package_version: str
+    output_path: str = ""
+    receipt_version: int = field(default=RECEIPT_VERSION)
+
+    def to_json(self) -> str:
+        """The text of ``_receipt.json``."""
+        content = {"receipt_version": self.receipt_version, **asdict(self)}
+        del content["output_path"]
+        return json.dumps(content, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, output_path: str) -> Receipt:
+        """Read a receipt.
+
+        :param text: of ``_receipt.json``.
+        :param output_path: the folder it lies in.
+        :raises ProtocolError: when it is no receipt, or one of a version that this package does not know.
+        """
+        try:
+            content = json.loads(text)
+            version = content.get("receipt_version")
+            if version != RECEIPT_VERSION:
+                raise ProtocolError(
+                    f"{output_path} holds a receipt of version {version}, which this package is too old for"
+                )
+            return cls(
+                **{
+                    **content,
+                    "window": tuple(content["window"]) if content["window"] else None,
+                    "counts": Counts(**content["counts"]),
+                    "parts": tuple(Part(**part) for part in content["parts"]),
+                    "columns": tuple(content["columns"]),
+                },
+                output_path=output_path,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ProtocolError(f"{output_path}/{RECEIPT_NAME} is no receipt: {error}") from None
+
+    def summary(self) -> dict[str, Any]:
+        """What an operator returns to XCom: small, and enough to find the rest."""
+        return {
+            "receipt": f"{self.output_path.rstrip('/')}/{RECEIPT_NAME}",
+            "output_path": self.output_path,
+            "records": self.records,
+            "job_id": self.job_id,
+            "window": list(self.window) if self.window else None,
+        }
+
+
+def column_entry(column: Column) -> dict[str, str]:
+    """A column as the receipt lists it.
+
+    :param column: the column.
+    """
+    return {"name": column.name, "salesforce_type": column.type, "arrow_type": column.arrow_type}
+
+
+def drift_between(before: Receipt | None, columns: tuple[Mapping[str, str], ...]) -> dict[str, list[str]] | None:
+    """How the columns changed.
+
+    :param before: the receipt that is replaced, or None.
+    :param columns: the new columns.
+    :return: names that were ``added``, ``removed`` and ``retyped``, or None without a receipt before.
+    """
+    if before is None:
+        return None
+    old = {each["name"]: each for each in before.columns}
+    new = {each["name"]: each for each in columns}
+    return {
+        "added": [name for name in new if name not in old],
+        "removed": [name for name in old if name not in new],
+        "retyped": [name for name in new if name in old and dict(new[name]) != dict(old[name])],
+    }
+
+
+def read_receipt(folder: ObjectStoragePath) -> Receipt | None:
+    """Read the receipt of a folder.
+
+    :param folder: the data set's folder.
+    :return: the receipt, or None when there is none, so that nothing in the folder may be read.
+    :raises ProtocolError: when it cannot be understood.
+    """
+    try:
+        text = (folder / RECEIPT_NAME).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return Receipt.from_json(text, str(folder))

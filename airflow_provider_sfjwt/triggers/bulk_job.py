@@ -1,0 +1,99 @@
+"""Waiting for a Bulk API 2.0 job in the triggerer. It holds ids and moves no data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_sfjwt.api.bulk_job import JobRef, abort_job, wait_for_job
+from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
+from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+
+#: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
+TOKEN_MAX_AGE = 1800.0
+
+
+class SalesforceBulkJobTrigger(BaseTrigger):
+    """Fires when a Bulk API 2.0 job has ended, well or badly, or when its time is up.
+
+    The event's payload: ``status`` is ``ended``, ``timeout`` or ``error``; ``job_id``, ``api_version`` and ``job_type``
+    name the job; ``job`` is what Salesforce last said of it; ``api_calls`` is what the waiting cost. An ``error`` has a
+    ``message`` and says whether it is ``retryable``.
+
+    :param salesforce_conn_id: the connection.
+    :param job_id: the job.
+    :param api_version: the version it was created in.
+    :param job_type: ``query`` or ``ingest``.
+    :param poll_interval: seconds between two looks at most.
+    :param deadline: seconds since the epoch at which the waiting ends. It lives here and not in ``defer(timeout=)``,
+        which loses the job's id.
+    """
+
+    def __init__(
+        self,
+        salesforce_conn_id: str,
+        job_id: str,
+        api_version: str,
+        job_type: str = "query",
+        poll_interval: float = 30,
+        deadline: float | None = None,
+        **_: Any,
+    ) -> None:
+        # Airflow ends the whole triggerer when this raises, so it takes what an older or newer release serialized.
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.salesforce_conn_id = salesforce_conn_id
+        self.job_id = job_id
+        self.api_version = api_version
+        self.job_type = job_type
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """What is stored while the task is deferred: ids and times."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "salesforce_conn_id": self.salesforce_conn_id,
+                "job_id": self.job_id,
+                "api_version": self.api_version,
+                "job_type": self.job_type,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire once."""
+        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Abort the job: somebody ended the task, and nobody will fetch its result."""
+        async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
+            aborted = await org.run(abort_job, self._ref)
+        self.log.info("Job %s %s", self.job_id, "was aborted" if aborted else "had already ended")
+
+    async def _wait(self) -> dict[str, Any]:
+        event: dict[str, Any] = {"job_id": self.job_id, "api_version": self.api_version, "job_type": self.job_type}
+        try:
+            async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
+                job = await org.run(
+                    wait_for_job, self._ref, poll_interval=self.poll_interval, remaining=self._remaining
+                )
+                return {**event, "status": "ended", "job": job.info, "api_calls": org.session.usage.calls}
+        except BulkJobTimeoutError as error:
+            return {**event, "status": "timeout", "job": error.job, "message": str(error), "retryable": error.retryable}
+        except SalesforceError as error:
+            return {**event, "status": "error", "message": str(error), "retryable": error.retryable}
+
+    def _remaining(self) -> float:
+        return float("inf") if self.deadline is None else self.deadline - time.time()
+
+    @property
+    def _ref(self) -> JobRef:
+        return JobRef(self.job_id, self.api_version, self.job_type)
+
+    def _hook(self) -> SalesforceJwtHook:
+        return SalesforceJwtHook(self.salesforce_conn_id)

@@ -1,0 +1,59 @@
+"""How connections are made: one set of rules that both transports keep, so that a worker and the triggerer agree."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+#: Salesforce lets a SOQL query run for 120 seconds, so an answer may take that long to begin.
+DEFAULT_TIMEOUT = 150.0
+#: A host that is there accepts a connection within seconds.
+CONNECT_TIMEOUT = 20.0
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """What a connection's form says about the transport.
+
+    :param timeout: seconds without a byte after which an answer is given up.
+    :param ca_bundle: path of a PEM file of trusted certificate authorities; None means ``REQUESTS_CA_BUNDLE``,
+        ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` from the environment, else the certifi bundle.
+    :param proxy: URL of the proxy for every request; None means ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``
+        from the environment. Not shown in a ``repr``: it may hold a password.
+    :param user_agent: what is sent as ``User-Agent``.
+    """
+
+    timeout: float = DEFAULT_TIMEOUT
+    ca_bundle: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    user_agent: str = "airflow-provider-sfjwt"
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds until a connection attempt is given up."""
+        return min(self.timeout, CONNECT_TIMEOUT)
+
+    @property
+    def trust_store(self) -> str:
+        """Path of the PEM file of trusted certificate authorities."""
+        import certifi
+
+        named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+        return self.ca_bundle or next(filter(None, named), None) or certifi.where()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries."""
+        return {"User-Agent": self.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+
+
+@lru_cache(maxsize=8)
+def tls_context(trust_store: str) -> ssl.SSLContext:
+    """A TLS context, shared: reading the authorities takes about 20 ms, too long for an event loop to pay each time.
+
+    :param trust_store: path of the PEM file of trusted certificate authorities.
+    :return: a context that verifies certificate and host name.
+    """
+    return ssl.create_default_context(cafile=trust_store)
