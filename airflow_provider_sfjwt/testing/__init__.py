@@ -1,0 +1,11 @@
+"""A Salesforce org that runs on one machine: for demos, for this package's tests and for tests of your own DAGs.
+
+It shares no code with the client, so that it cannot share the client's faults.
+"""
+
+from airflow_provider_sfjwt.testing.faults import Fault
+from airflow_provider_sfjwt.testing.fields import Field
+from airflow_provider_sfjwt.testing.org import SimulatedOrg
+from airflow_provider_sfjwt.testing.server import LoggedRequest
+
+__all__ = ["Fault", "Field", "LoggedRequest", "SimulatedOrg"]

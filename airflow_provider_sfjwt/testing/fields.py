@@ -1,0 +1,181 @@
+"""Fields of an object and what the describe call says about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_SOAP_TYPES = {
+    "id": "tns:ID",
+    "reference": "tns:ID",
+    "boolean": "xsd:boolean",
+    "int": "xsd:int",
+    "double": "xsd:double",
+    "currency": "xsd:double",
+    "percent": "xsd:double",
+    "date": "xsd:date",
+    "datetime": "xsd:dateTime",
+    "time": "xsd:time",
+    "base64": "xsd:base64Binary",
+    "address": "urn:address",
+}
+_NUMBERS = frozenset({"double", "currency", "percent"})
+_LENGTHS = {"id": 18, "reference": 18, "string": 255, "textarea": 255, "picklist": 255, "multipicklist": 4099}
+_LENGTHS |= {"email": 80, "phone": 40, "url": 255}
+TYPES = frozenset(_SOAP_TYPES) | frozenset(_LENGTHS)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an object, by the names that Salesforce's describe call uses.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_describesobjects_describesobjectresult.htm
+
+    :param name: API name; one that ends in ``__c`` is a custom field.
+    :param type: ``string``, ``textarea``, ``picklist``, ``multipicklist``, ``email``, ``phone``, ``url``, ``boolean``,
+        ``int``, ``double``, ``currency``, ``percent``, ``date``, ``datetime``, ``time``, ``id``, ``reference``,
+        ``base64`` or ``address`` (a compound whose parts name it in ``compound``).
+    :param label: default: the name.
+    :param length: characters; 0: the usual one of the type. A textarea above 255 is a long text, which no filter takes.
+    :param precision: digits in all of a double, currency or percent. 1 to 18 are kept exactly; 0: a floating double.
+    :param scale: digits after the point.
+    :param reference_to: objects that a reference points to.
+    :param relationship_name: the parent's name in a path, ``Account`` in ``Account.Name``.
+    :param child_relationship: the children's name on the parent, ``Contacts``.
+    :param compound: the compound field of which this is a part.
+    :param csv_as_double: whole numbers come as ``3.0`` in CSV, as real orgs do even for some int fields.
+    """
+
+    name: str
+    type: str = "string"
+    label: str = ""
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    nillable: bool = True
+    createable: bool = True
+    updateable: bool = True
+    calculated: bool = False
+    unique: bool = False
+    external_id: bool = False
+    name_field: bool = False
+    defaulted_on_create: bool = False
+    picklist_values: tuple[str, ...] = ()
+    reference_to: tuple[str, ...] = ()
+    relationship_name: str | None = None
+    child_relationship: str | None = None
+    compound: str | None = None
+    csv_as_double: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no part of the simulator could keep.
+
+        :raises ValueError: for an unknown type or more than 18 digits.
+        """
+        if self.type not in TYPES:
+            raise ValueError(f"field {self.name}: no type {self.type!r}; there are {', '.join(sorted(TYPES))}")
+        if not 0 <= self.scale <= self.precision <= 18 and self.type in _NUMBERS:
+            raise ValueError(f"field {self.name}: precision {self.precision} and scale {self.scale} exceed 18 digits")
+
+    @property
+    def custom(self) -> bool:
+        """Whether the name says that a customer made it."""
+        return self.name.endswith("__c")
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether it is a decimal number of fixed scale, which is kept exactly."""
+        return self.type in _NUMBERS and self.precision > 0
+
+    @property
+    def is_long_text(self) -> bool:
+        """Whether it is a text that no filter, order or group may name."""
+        return self.type == "textarea" and self.length > 255
+
+    @property
+    def filterable(self) -> bool:
+        """Whether WHERE may name it."""
+        return not self.is_long_text and self.type not in ("base64", "address")
+
+    @property
+    def sortable(self) -> bool:
+        """Whether ORDER BY may name it."""
+        return self.filterable and self.type != "multipicklist"
+
+    @property
+    def groupable(self) -> bool:
+        """Whether GROUP BY may name it."""
+        return self.sortable and self.type not in ("double", "currency", "percent", "datetime", "time")
+
+    def described(self) -> dict[str, Any]:
+        """Return this field's entry of ``fields`` in the describe call."""
+        length = self.length or _LENGTHS.get(self.type, 0)
+        id_lookup = self.type == "id" or self.name_field or self.external_id
+        numeric = self.type in _NUMBERS
+        floating = numeric and not self.precision
+        picks = [
+            {"active": True, "defaultValue": False, "label": p, "validFor": None, "value": p}
+            for p in self.picklist_values
+        ]
+        entry: dict[str, Any] = {
+            "aggregatable": self.filterable,
+            "aiPredictionField": False,
+            "autoNumber": False,
+            "byteLength": length if self.type in ("id", "reference") else length * 3,
+            "calculated": self.calculated,
+            "calculatedFormula": None,
+            "cascadeDelete": False,
+            "caseSensitive": False,
+            "compoundFieldName": self.compound,
+            "controllerName": None,
+            "createable": self.createable,
+            "custom": self.custom,
+            "defaultValue": False if self.type == "boolean" else None,
+            "defaultValueFormula": None,
+            "defaultedOnCreate": self.defaulted_on_create or self.type == "boolean",
+            "dependentPicklist": False,
+            "deprecatedAndHidden": False,
+            "digits": (self.precision or 9) if self.type == "int" else 0,
+            "displayLocationInDecimal": False,
+            "encrypted": False,
+            "externalId": self.external_id,
+            "extraTypeInfo": "plaintextarea" if self.is_long_text else None,
+            "filterable": self.filterable,
+            "filteredLookupInfo": None,
+            "formulaTreatNullNumberAsZero": False,
+            "groupable": self.groupable,
+            "highScaleNumber": False,
+            "htmlFormatted": False,
+            "idLookup": id_lookup,
+            "inlineHelpText": None,
+            "label": self.label or self.name,
+            "length": length,
+            "mask": None,
+            "maskType": None,
+            "name": self.name,
+            "nameField": self.name_field,
+            "namePointing": len(self.reference_to) > 1,
+        }
+        entry |= {
+            "nillable": self.nillable and self.type != "boolean",
+            "permissionable": self.createable and self.nillable,
+            "picklistValues": picks,
+            "polymorphicForeignKey": len(self.reference_to) > 1,
+            "precision": 18 if floating else (self.precision if numeric else 0),
+            "queryByDistance": False,
+            "referenceTargetField": None,
+            "referenceTo": list(self.reference_to),
+            "relationshipName": self.relationship_name,
+            "relationshipOrder": None,
+            "restrictedDelete": False,
+            "restrictedPicklist": False,
+            "scale": 15 if floating and self.type == "double" else self.scale,
+            "searchPrefilterable": self.type == "reference",
+            "soapType": _SOAP_TYPES.get(self.type, "xsd:string"),
+            "sortable": self.sortable,
+            "type": self.type,
+            "unique": self.unique,
+            "updateable": self.updateable,
+            "writeRequiresMasterRead": False,
+        }
+        return entry

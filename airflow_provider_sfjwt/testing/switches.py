@@ -1,0 +1,50 @@
+"""What a test may change about an org while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+
+@dataclass
+class Switches:
+    """Plain attributes of the org, read anew by every request.
+
+    :param rest_page_size: rows of a REST query page.
+    :param bulk_page_size: rows of a Bulk result page.
+    :param bulk_polls: how many GETs of a job answer InProgress before JobComplete; 0: it is complete at once.
+    :param daily_api_requests: calls before REQUEST_LIMIT_EXCEEDED.
+    :param daily_bulk_query_jobs: Bulk query jobs before the org refuses more.
+    :param gzip: answer compressed where the client accepts it.
+    :param session_seconds: how long an unused access token lives.
+    :param permitted_users: the app's policy: ``admin`` (users are approved by an admin) or ``self``.
+    :param user_approved: whether the user may use the app.
+    :param user_active: False: the user is deactivated.
+    :param ip_restricted: True: log-ins from here are refused.
+    :param org_locked: True: the org takes no log-ins.
+    :param app_installed: False: the app is unknown here, as after a sandbox refresh.
+    :param login_rate: token exchanges an hour; None: no limit.
+    :param jwt_access_tokens: tokens are JWTs instead of opaque texts.
+    :param clock_offset: seconds by which the org's clock is ahead of this machine's.
+    """
+
+    rest_page_size: int = 2000
+    bulk_page_size: int = 100_000
+    bulk_polls: int = 1
+    daily_api_requests: int = 100_000
+    daily_bulk_query_jobs: int = 10_000
+    gzip: bool = True
+    session_seconds: int = 7200
+    permitted_users: str = "admin"
+    user_approved: bool = True
+    user_active: bool = True
+    ip_restricted: bool = False
+    org_locked: bool = False
+    app_installed: bool = True
+    login_rate: int | None = None
+    jwt_access_tokens: bool = False
+    clock_offset: float = 0.0
+
+    def now(self) -> datetime:
+        """Return the org's time, UTC."""
+        return datetime.now(timezone.utc) + timedelta(seconds=self.clock_offset)
