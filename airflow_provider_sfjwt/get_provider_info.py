@@ -126,5 +126,5 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.triggers.bulk_job"]}],
-        "asset-uris": [{"schemes": ["salesforce"], "handler": None, "factory": None}],
+        "asset-uris": [{"schemes": ["salesforce"], "handler": None}],
     }
