@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _DECIMAL_TYPES = frozenset({"double", "currency", "percent"})
 _LARGEST_PRECISION = 38  # of decimal128
+_FORMULA_SCALE = 18
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,11 @@ class Column:
         :param field: one of ``fields`` of a describe answer.
         :param name: the column's name, where it differs from the field's.
         """
-        return cls(
-            name or str(field["name"]),
-            str(field["type"]),
-            int(field.get("precision") or 0),
-            int(field.get("scale") or 0),
-        )
+        precision, scale = int(field.get("precision") or 0), int(field.get("scale") or 0)
+        if field.get("calculated"):
+            # The scale of a formula is how it is shown. The API returns what it computed, with more digits than that.
+            precision, scale = _LARGEST_PRECISION, _FORMULA_SCALE
+        return cls(name or str(field["name"]), str(field["type"]), precision, scale)
 
     @property
     def arrow_type(self) -> str:

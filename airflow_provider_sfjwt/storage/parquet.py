@@ -110,7 +110,9 @@ def _is_number(data_type: pa.DataType) -> bool:
 
 
 def _to_time(values: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray:
-    return pc.utf8_rtrim(values, characters="Z").cast(data_type)
+    # Arrow reads a time only as the end of a moment.
+    moments = pc.binary_join_element_wise("1970-01-01T", values, "")
+    return moments.cast(pa.timestamp("ms", tz="UTC")).cast(data_type)
 
 
 def _to_number(values: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray:

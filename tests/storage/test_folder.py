@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.storage.columns import Column
+from airflow_provider_sfjwt.storage.folder import DataSetFolder
+from airflow_provider_sfjwt.storage.formats import FileFormat
+from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Counts, Receipt, column_entry, drift_between
+from tests.storage.bodies import ChunkedBody, salesforce_csv
+
+CSV = FileFormat("csv")
+JOB, OTHER_JOB = "7505e0000000001AAA", "7505e0000000002AAA"
+COLUMNS = (Column("Id", "id"), Column("Name", "string"))
+
+
+def publish(folder: DataSetFolder, job_id: str, rows: int = 2) -> Receipt:
+    page = salesforce_csv([["Id", "Name"], *([["1", "x"]] * rows)])
+    part = CSV.write_page(folder.part(0, job_id, CSV), ChunkedBody(page), COLUMNS).part
+    receipt = Receipt(
+        sobject="Account", soql="SELECT Id, Name FROM Account", window=None, job_id=job_id, api_version="67.0",
+        records=rows, counts=Counts(rows, rows, rows), parts=(part,),
+        columns=tuple(column_entry(column) for column in COLUMNS), drift=None, file_format="csv", api_calls=5,
+        seconds=1.0, package_version="0", output_path=folder.path,
+    )  # fmt: skip
+    folder.publish(receipt)
+    return receipt
+
+
+def names(path: Path) -> set[str]:
+    return {each.name for each in path.iterdir()}
+
+
+def test_a_re_run_replaces_its_own_output_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "part-00000-7505e0000000009AAA.csv").write_text("left by a try that broke off")
+    for job_id in (JOB, OTHER_JOB):
+        folder = DataSetFolder(f"file://{tmp_path}")
+        folder.prepare(CSV)
+        publish(folder, job_id)
+    assert names(tmp_path) == {"notes.txt", f"part-00000-{OTHER_JOB}.csv", RECEIPT_NAME}
+
+
+def test_a_receipt_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    written = publish(DataSetFolder(f"file://{tmp_path}"), JOB)
+    assert DataSetFolder(f"file://{tmp_path}").previous_receipt == written
+    content = json.loads((tmp_path / RECEIPT_NAME).read_text())
+    assert content["receipt_version"] == 1
+    assert "output_path" not in content
+
+
+def test_a_job_that_came_to_nothing_leaves_the_published_data_set(tmp_path: Path) -> None:
+    publish(DataSetFolder(f"file://{tmp_path}"), JOB)
+    again = DataSetFolder(f"file://{tmp_path}")
+    again.prepare(CSV)
+    CSV.write_page(again.part(0, OTHER_JOB, CSV), ChunkedBody(b""), COLUMNS)
+    again.discard_parts(OTHER_JOB)
+    assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
+
+
+def test_parts_of_others_are_not_mixed_with_ours(tmp_path: Path) -> None:
+    (tmp_path / "part-00000-spark.csv").write_text("x")
+    with pytest.raises(ConfigurationError) as caught:
+        DataSetFolder(f"file://{tmp_path}").prepare(CSV)
+    assert "part-00000-spark.csv" in caught.value.fields["output_path"]
+    assert names(tmp_path) == {"part-00000-spark.csv"}
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigurationError) as caught:
+        DataSetFolder(f"file://{tmp_path}/file/below").prepare(CSV)
+    assert f"{tmp_path}/file/below cannot be written" in caught.value.fields["output_path"]
+
+
+def test_a_storage_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        DataSetFolder("nosuch://bucket/x").prepare(CSV)
+    assert list(caught.value.fields) == ["output_path"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"receipt_version": 1}', '{"receipt_version": 2}'])
+def test_what_is_no_receipt_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECEIPT_NAME).write_text(text)
+    with pytest.raises(ProtocolError, match=r"_receipt\.json is no receipt|version 2|version None"):
+        _ = DataSetFolder(f"file://{tmp_path}").previous_receipt
+
+
+def test_drift_names_columns(tmp_path: Path) -> None:
+    before = publish(DataSetFolder(f"file://{tmp_path}"), JOB)
+    now = (column_entry(Column("Id", "id")), column_entry(Column("Name", "int")), column_entry(Column("New__c")))
+    assert drift_between(before, now) == {"added": ["New__c"], "removed": [], "retyped": ["Name"]}
+    assert drift_between(before, now[:1]) == {"added": [], "removed": ["Name"], "retyped": []}
+    assert drift_between(None, now) is None
