@@ -43,7 +43,8 @@ _DECIMALS = (
     "7.25",
     "1e3",
 )
-_DOUBLES = (1.0e10, 0.00004, None, 12.5, -3.0, 0.1, 1.7976931348623157e308, 123456789.125)
+# What a field described with 18 digits and none behind the point can hold, written as doubles are: 1.0E10.
+_DOUBLES = (1.0e10, 4.0, None, 12.0, -3.0, 0.0, 9.0e17, 123456789.0)
 _INTS = (0, 3, None, -7, 2147483647, 12, 100)
 _DATES = ("2024-02-29", None, "1970-01-01", "1900-01-01", "2999-12-31")
 _MOMENTS = ("2024-09-09T13:08:34.000Z", None, "1969-12-31T23:59:59.000Z")
