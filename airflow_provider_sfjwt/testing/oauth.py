@@ -29,8 +29,6 @@ _REFUSAL_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 }
 _FORM = "application/x-www-form-urlencoded"
-# Later than any seconds that make sense: such an ``exp`` is milliseconds, which Salesforce's own CLI signs.
-_MILLISECONDS = 10**11
 
 
 class OAuthRefusalError(Exception):
@@ -191,8 +189,7 @@ class OAuth:
             seconds = float(expiry)
         except (TypeError, ValueError, OverflowError):
             raise _grant("invalid assertion") from None
-        if seconds >= _MILLISECONDS:
-            seconds /= 1000
+        # Milliseconds, which Salesforce's own CLI signs, are a far future: that is not refused.
         if not seconds > self._switches.now().timestamp():
             raise _grant("expired authorization code")
 

@@ -206,6 +206,10 @@ class SimulatedOrg(Switches):
         if self._folder is not None:
             self._folder.cleanup()
 
+    def __repr__(self) -> str:
+        """Name the address and nothing secret."""
+        return f"<SimulatedOrg {self.url}>"
+
     def __enter__(self) -> SimulatedOrg:
         return self.start()
 

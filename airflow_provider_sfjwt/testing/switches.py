@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Switches:
     """Plain attributes of the org, read anew by every request.
 

@@ -1,0 +1,103 @@
+"""Plain HTTP clients of the simulated org: these tests share no code with the package's own client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+
+class Client:
+    """A signed-in client with ``requests``."""
+
+    def __init__(self, org: SimulatedOrg, version: str = "66.0") -> None:
+        self.org = org
+        self.version = version
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {org.issue_session()}"
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Call a path below /services/data/vXX.0, or an absolute one."""
+        start = "" if path.startswith("/services") else f"/services/data/v{self.version}/"
+        return self.session.request(method, self.org.url + start + path, timeout=30, **options)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.call("GET", path, **options)
+
+    def query(self, soql: str, resource: str = "query", **options: Any) -> requests.Response:
+        return self.get(resource, params={"q": soql}, **options)
+
+    def records(self, soql: str, resource: str = "query") -> list[dict[str, Any]]:
+        """Return the records of a query that must fit one page."""
+        answer = self.query(soql, resource)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["done"]
+        return list(answer.json()["records"])
+
+    def create_job(self, soql: str, **job: Any) -> requests.Response:
+        return self.call("POST", "jobs/query", json={"operation": "query", "query": soql} | job)
+
+    def finished_job(self, soql: str, **job: Any) -> str:
+        """Create a query job, poll it to its end and return its id."""
+        answer = self.create_job(soql, **job)
+        assert answer.status_code == 200, answer.text
+        job_id = str(answer.json()["id"])
+        while self.get(f"jobs/query/{job_id}").json()["state"] in ("UploadComplete", "InProgress"):
+            continue
+        return job_id
+
+
+@pytest.fixture
+def org() -> Iterator[SimulatedOrg]:
+    with SimulatedOrg() as running:
+        yield running
+
+
+@pytest.fixture
+def api(org: SimulatedOrg) -> Client:
+    return Client(org)
+
+
+@pytest.fixture
+def client_of() -> Callable[..., Client]:
+    return Client
+
+
+@pytest.fixture
+def claims(org: SimulatedOrg) -> dict[str, Any]:
+    return {
+        "iss": org.consumer_key,
+        "sub": org.username,
+        "aud": "https://login.salesforce.com",
+        "exp": int(time.time()) + 180,
+    }
+
+
+@pytest.fixture
+def exchange(org: SimulatedOrg) -> Callable[..., requests.Response]:
+    """Sign claims and ask for a token."""
+
+    def ask(claims: dict[str, Any], key: str | None = None, path: str = "", algorithm: str = "RS256") -> Any:
+        assertion = jwt.encode(claims, key or org.private_key, algorithm=algorithm)
+        form = {"grant_type": GRANT, "assertion": assertion}
+        return requests.post(f"{org.url}{path}/services/oauth2/token", data=form, timeout=30)
+
+    return ask
+
+
+def error_of(answer: requests.Response) -> tuple[int, str]:
+    """Return status and errorCode of a refused data call."""
+    return answer.status_code, answer.json()[0]["errorCode"]
+
+
+@pytest.fixture
+def refusal() -> Callable[[requests.Response], tuple[int, str]]:
+    return error_of
