@@ -26,11 +26,11 @@ from airflow_provider_sfjwt.auth.key_kinds import (
 
 
 def _decode_url(text: str) -> str:
-    while re.search(r"%[0-9A-Fa-f]{2}", text):
-        # Where pluses are encoded, or one follows BEGIN, a bare plus is the space of a form's encoding.
-        form = re.search(r"%2B|BEGIN\+", text, re.IGNORECASE)
-        text = urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
-    return text
+    if not re.search(r"%[0-9A-Fa-f]{2}", text):
+        return text
+    # Where pluses are encoded, or one follows BEGIN or END, a bare plus is the space of a form's encoding.
+    form = re.search(r"%2B|%5Cu002B|(BEGIN|END)\+", text, re.IGNORECASE)
+    return urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
 
 
 _ESCAPE: Final = re.compile(r"\\+(?:r\\+n|u(?P<u>[0-9A-Fa-f]{4})|x(?P<x>[0-9A-Fa-f]{2})|(?P<other>.?))", re.DOTALL)
@@ -50,8 +50,8 @@ def _drop_invisible(text: str) -> str:
 
 
 _CHARACTER_REPAIRS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
-    ("URL encoding was undone", _decode_url),
     ("escape sequences stood for characters", lambda text: _ESCAPE.sub(_resolve_escape, text)),
+    ("URL encoding was undone", _decode_url),
     ("invisible characters stood in it", _drop_invisible),
     ("typographic dashes stood for hyphens", lambda text: re.sub("[‐-―⁃−─━﹘﹣-]", "-", text)),
     ("quotes stood around it", lambda text: re.sub("[\"'`´‘-‟«»‹›]", "", text)),
@@ -101,7 +101,7 @@ class Section:
         """
         run = _BASE64.match(self.body)
         text = run.group() if run else ""
-        foreign = self.body[len(text) :].strip("=- \n\t")
+        foreign = not re.fullmatch(r"[=\s-]*", self.body[len(text) :])
         characters = "".join(text.split()).translate(_URL_ALPHABET)
         if self.label and not characters:
             raise UnusableKeyError(NO_BODY)
@@ -143,14 +143,7 @@ def read_sections(text: str) -> tuple[Section, ...]:
     :param text: what was entered.
     :return: every block; where there is none, one section without a label that holds the text.
     """
-    found = []
-    for name, repair in _CHARACTER_REPAIRS:
-        repaired = repair(text)
-        if repaired != text:
-            found.append(name)
-        text = repaired
-    text = re.sub(r"\r\n?", "\n", text)
-
+    text, found = _repair_characters(text)
     sections = []
     opened: re.Match[str] | None = None
     start = 0
@@ -164,6 +157,19 @@ def read_sections(text: str) -> tuple[Section, ...]:
     if opened or not sections:
         sections.append(_section(text[start:], opened, None, found))
     return tuple(sections)
+
+
+def _repair_characters(text: str) -> tuple[str, list[str]]:
+    found = []
+    before = None
+    while text != before:  # one damage may hide another: escapes in a URL, a URL in escapes
+        before = text
+        for name, repair in _CHARACTER_REPAIRS:
+            repaired = repair(text)
+            if repaired != text and name not in found:
+                found.append(name)
+            text = repaired
+    return re.sub(r"\r\n?", "\n", text), found
 
 
 def text_inside(section: Section) -> str | None:

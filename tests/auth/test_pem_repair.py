@@ -163,7 +163,11 @@ TABLE: list[tuple[str, str, str, str]] = []
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize(
-    ("kind", "damage"), [*itertools.product(DAMAGED_FORMATS, ALL), *((kind, "none") for kind in FORMATS)]
+    ("kind", "damage"),
+    [
+        *itertools.product(DAMAGED_FORMATS, ALL),
+        *itertools.product(("PKCS#8 3DES", "PKCS#1 AES-128", "PKCS#1 3DES"), ("none", *SPACING)),
+    ],
 )
 def test_each_damage(pems: dict[str, Pem], kind: str, source: str, damage: str) -> None:
     pem = pems[kind]
