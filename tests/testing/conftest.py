@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -101,3 +104,52 @@ def error_of(answer: requests.Response) -> tuple[int, str]:
 @pytest.fixture
 def refusal() -> Callable[[requests.Response], tuple[int, str]]:
     return error_of
+
+
+def absent(what: str) -> None:
+    """Skip for want of something, or fail where the run may not skip (``SFJWT_NO_SKIP=1``)."""
+    if os.environ.get("SFJWT_NO_SKIP") == "1":
+        pytest.fail(f"missing: {what}")
+    pytest.skip(f"missing: {what}")
+
+
+@pytest.fixture
+def recording() -> Callable[[str], str]:
+    """Read an answer of a real org; they lie beside the checkout, where at all."""
+
+    def read(name: str) -> str:
+        folder = os.environ.get("SFJWT_RECORDINGS")
+        if not folder:
+            pytest.skip("SFJWT_RECORDINGS names no folder of recorded answers")
+        return (Path(folder) / name).read_text(encoding="utf-8")
+
+    return read
+
+
+@pytest.fixture
+def node() -> str:
+    """Path of a Node."""
+    found = os.environ.get("SFJWT_NODE") or shutil.which("node")
+    if not found:
+        absent("Node 22.19 or newer (SFJWT_NODE or PATH)")
+    return str(found)
+
+
+@pytest.fixture
+def salesforce_cli(node: str) -> list[str]:
+    """The command that starts the Salesforce CLI."""
+    found = os.environ.get("SFJWT_SF_CLI") or shutil.which("sf")
+    if not found:
+        absent("the Salesforce CLI (SFJWT_SF_CLI or sf on PATH)")
+    return [node, str(found)] if str(found).endswith(".js") else [str(found)]
+
+
+@pytest.fixture
+def jsforce(node: str) -> Path:
+    """Folder of the jsforce package: SFJWT_JSFORCE, or beside the CLI."""
+    cli = os.environ.get("SFJWT_SF_CLI", "")
+    beside = next((parent / "jsforce" for parent in Path(cli).parents if parent.name == "node_modules"), None)
+    found = Path(os.environ["SFJWT_JSFORCE"]) if "SFJWT_JSFORCE" in os.environ else beside
+    if found is None or not found.is_dir():
+        absent("jsforce (SFJWT_JSFORCE)")
+    return Path(str(found))

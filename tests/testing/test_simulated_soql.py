@@ -198,9 +198,11 @@ def test_any_words_of_soql_are_answered_or_refused(words):
 OPERANDS = st.sampled_from([word for word in WORDS if word[0] in "'-0123456789ntTL"])
 
 
-@given(
-    st.sampled_from([f.name for f in SCHEMA.get("Account").fields]), st.sampled_from(["=", "!=", "<", ">=", "LIKE"]), OPERANDS
-)
+FIELD_NAMES = st.sampled_from([field.name for field in SCHEMA.get("Account").fields])
+OPERATORS = st.sampled_from(["=", "!=", "<", ">=", "LIKE"])
+
+
+@given(FIELD_NAMES, OPERATORS, OPERANDS)
 def test_any_comparison_is_answered_or_refused(field, operator, operand):
     runs_or_is_refused(f"SELECT {field} FROM Account WHERE {field} {operator} {operand} ORDER BY {field}")
 
