@@ -1,0 +1,43 @@
+"""Extracts as CSV and as JSON lines, of chosen fields and rows.
+
+Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+
+from airflow.sdk import DAG
+
+from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
+
+OUTPUT = os.environ.get("SFJWT_EXAMPLE_OUTPUT", "file:///tmp/salesforce")
+
+with DAG(
+    dag_id="salesforce_extract_formats",
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    tags=["example", "salesforce"],
+) as dag:
+    # [START csv]
+    SalesforceExtractOperator(
+        task_id="accounts_csv",
+        sobject="Account",
+        fields=["Id", "Name", "Industry", "Owner.Name"],
+        where="Industry != null",
+        output_path=OUTPUT + "/csv/accounts/ds={{ ds }}",
+        file_format="csv",
+        compression="gzip",
+    )
+    # [END csv]
+
+    # [START jsonl]
+    SalesforceExtractOperator(
+        task_id="contacts_jsonl",
+        soql="SELECT Id, LastName, Account.Name FROM Contact WHERE AccountId != null",
+        output_path=OUTPUT + "/jsonl/contacts/ds={{ ds }}",
+        file_format="jsonl",
+    )
+    # [END jsonl]

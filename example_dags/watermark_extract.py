@@ -1,0 +1,40 @@
+"""Every run extracts what changed since the last one, and a second DAG runs on what came.
+
+Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.sdk import DAG, Asset, task
+
+from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
+
+OUTPUT = os.environ.get("SFJWT_EXAMPLE_OUTPUT", "file:///tmp/salesforce")
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+# [START watermark]
+ACCOUNTS = Asset(uri="salesforce://salesforce_jwt_default/Account")
+
+with DAG(dag_id="salesforce_watermark_extract", schedule="@hourly", start_date=START, catchup=False) as dag:
+    SalesforceExtractOperator(
+        task_id="changed_accounts",
+        sobject="Account",
+        incremental="watermark",
+        outlets=[ACCOUNTS],
+        output_path=OUTPUT + "/watermark/accounts/run={{ ts_nodash }}",
+    )
+# [END watermark]
+
+# [START consumer]
+with DAG(dag_id="salesforce_on_changed_accounts", schedule=[ACCOUNTS], start_date=START, catchup=False):
+
+    @task
+    def receipts(triggering_asset_events: Any) -> list[str]:
+        return [event.extra["receipt"] for event in triggering_asset_events[ACCOUNTS]]
+
+    receipts()
+# [END consumer]

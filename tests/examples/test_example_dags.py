@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.examples.conftest import EXAMPLES, Run
+
+FILES = sorted(EXAMPLES.glob("*.py"))
+DAY, NEXT_DAY = "2026-11-10T00:00:00+00:00", "2026-11-11T00:00:00+00:00"
+
+
+@pytest.fixture
+def org() -> Iterator[SimulatedOrg]:
+    with SimulatedOrg(bulk_polls=0) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(org: SimulatedOrg, tmp_path: Path) -> dict[str, str]:
+    return {
+        "AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT": org.connection_json(),
+        "SFJWT_EXAMPLE_OUTPUT": (tmp_path / "output").as_uri(),
+    }
+
+
+def data_set(path: Path) -> tuple[dict[str, Any], list[bytes]]:
+    """The receipt of a folder and its parts' bytes, which must be those that the receipt proves."""
+    receipt = json.loads((path / "_receipt.json").read_text(encoding="utf-8"))
+    contents = [(path / part["name"]).read_bytes() for part in receipt["parts"]]
+    assert [hashlib.sha256(content).hexdigest() for content in contents] == [part["sha256"] for part in receipt["parts"]]
+    assert {each.name for each in path.iterdir()} == {"_receipt.json", *(part["name"] for part in receipt["parts"])}
+    assert receipt["counts"] == dict.fromkeys(("written", "pages", "job"), receipt["records"])
+    return receipt, contents
+
+
+def test_every_example_is_short() -> None:
+    lines = {file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    assert max(lines.values()) <= 60, lines
+
+
+def test_examples_parse_without_io_and_survive_serialization(in_airflow: Run) -> None:
+    found = in_airflow("inspect_dags", *map(str, FILES))
+
+    assert found["io"] == {str(file): [] for file in FILES}
+    assert found["errors"] == {}
+    assert len(found["dags"]) >= len(FILES)
+    assert all(dag["before"] == dag["after"] for dag in found["dags"].values())
+    assert all(dag["before"] and "salesforce" in dag["tags"] for dag in found["dags"].values())
+
+
+def test_query_to_xcom(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+    stages = [row["StageName"] for row in org.rows("Opportunity")]
+
+    (run,) = in_airflow("run_dag", str(EXAMPLES / "query_to_xcom.py"), "salesforce_query_to_xcom", DAY, **environment)
+
+    assert run["state"] == "success"
+    counted = {row["StageName"]: row["opportunities"] for row in run["returned"]["by_stage"]}
+    assert counted == {stage: stages.count(stage) for stage in stages}
+    assert counted[run["returned"]["busiest_stage"]] == max(counted.values())
+
+
+def test_hook_in_task(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    contacts = org.rows("Contact")
+
+    (run,) = in_airflow("run_dag", str(EXAMPLES / "hook_in_task.py"), "salesforce_hook_in_task", DAY, **environment)
+
+    assert run["state"] == "success"
+    assert run["returned"]["contacts_without_email"] == [row["Id"] for row in contacts if row["Email"] is None]
+    assert run["returned"]["newest_account"] == org.rows("Account")[-1]["Name"]
+    assert run["returned"]["extract_contacts"] == len(contacts)
+    data_set(tmp_path / "output/hook/contacts")
+    table = pq.read_table(next((tmp_path / "output/hook/contacts").glob("part-*.parquet")))
+    assert table.column("LastName").to_pylist() == [row["LastName"] for row in contacts]
+
+
+@pytest.mark.parametrize("deferrable", ["False", "True"])
+def test_extract_formats(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path, deferrable: str
+) -> None:
+    org.bulk_polls = 2
+    environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = deferrable
+    file = EXAMPLES / "extract_formats.py"
+
+    (run,) = in_airflow("run_dag", str(file), "salesforce_extract_formats", DAY, **environment)
+
+    assert run["state"] == "success"
+    folder = tmp_path / "output/csv/accounts/ds=2026-11-10"
+    receipt, (content,) = data_set(folder)
+    wanted = [row for row in org.rows("Account") if row["Industry"] is not None]
+    assert receipt["records"] == len(wanted)
+    assert gzip.decompress(content).decode().splitlines()[0] == '"Id","Name","Industry","Owner.Name"'
+    assert run["returned"]["accounts_csv"] == {
+        "receipt": f"{folder.as_uri()}/_receipt.json",
+        "output_path": folder.as_uri(),
+        "records": len(wanted),
+        "job_id": receipt["job_id"],
+        "window": None,
+    }
+    _, (content,) = data_set(tmp_path / "output/jsonl/contacts/ds=2026-11-10")
+    names = {row["Id"]: row["Name"] for row in org.rows("Account")}
+    assert [json.loads(line) for line in content.decode().splitlines()] == [
+        {"Id": row["Id"], "LastName": row["LastName"], "Account.Name": names[row["AccountId"]]}
+        for row in org.rows("Contact")
+        if row["AccountId"] is not None
+    ]
+    # The triggerer signs in by itself; in dag.test() it is the same process and shares the token.
+    assert org.logins == 1
+
+
+def test_watermark_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    accounts = org.rows("Account")
+
+    first, second = in_airflow(
+        "run_dag", str(EXAMPLES / "watermark_extract.py"), "salesforce_watermark_extract", DAY, NEXT_DAY, **environment
+    )
+
+    assert (first["state"], second["state"]) == ("success", "success")
+    begun, continued = (run["returned"]["changed_accounts"] for run in (first, second))
+    assert begun["window"][0] == "1999-01-01T00:00:00+00:00"
+    assert begun["window"][1] == continued["window"][0]
+    # What changed within the last commit_lag seconds is left to the next run.
+    settled = [row for row in accounts if row["SystemModstamp"].isoformat() < begun["window"][1]]
+    assert begun["records"] == len(settled)
+    data_set(tmp_path / "output/watermark/accounts/run=20261110T000000")
+    for run, returned in ((first, begun), (second, continued)):
+        assert run["events"] == [{"uri": "salesforce://salesforce_jwt_default/Account", "extra": returned}]
