@@ -95,6 +95,26 @@ _CONNECTION_TYPE = {
     },
 }
 
+_CONFIG = {
+    "description": "How the Salesforce JWT provider speaks to Salesforce.",
+    "options": {
+        "retry_attempts": {
+            "description": "How many times a request is sent at most, where sending it again does no harm.",
+            "version_added": "0.1.0",
+            "type": "integer",
+            "example": None,
+            "default": "5",
+        },
+        "retry_first_delay": {
+            "description": "Seconds before the first repetition of a request; doubled for each further one, up to 120.",
+            "version_added": "0.1.0",
+            "type": "float",
+            "example": None,
+            "default": "1.0",
+        },
+    },
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider.
@@ -126,5 +146,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.triggers.bulk_job"]}],
+        "config": {"salesforce_jwt": _CONFIG},
         "asset-uris": [{"schemes": ["salesforce"], "handler": None}],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -55,7 +55,7 @@ def _key_file_state(extra: Any) -> str:
     """Changes with the file, so that a replaced key is read."""
     try:
         path = (json.loads(extra) if isinstance(extra, str) else extra or {})["key_file"]
-        state = os.stat(path)
+        state = Path(path).stat()
     except (ValueError, TypeError, KeyError, OSError):
         return ""
     return f"{state.st_mtime_ns}:{state.st_size}"

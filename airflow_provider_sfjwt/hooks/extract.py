@@ -171,9 +171,10 @@ class Extraction:
             self._folder.discard_parts(job.ref.id)
             raise
         log.info(
-            "Published %s: %d records in %d parts (written = declared by pages = job's own count), %d API calls, %.1f s",
-            self._folder.path, receipt.records, len(receipt.parts), receipt.api_calls, receipt.seconds,
-        )  # fmt: skip
+            "Published %s: %d records in %d parts, as many as its pages declared and its job processed; "
+            "%d API calls, %.1f s",
+            *(self._folder.path, receipt.records, len(receipt.parts), receipt.api_calls, receipt.seconds),
+        )
         return receipt
 
     @cached_property

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.configuration import conf
 
 from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.api import query as query_api
@@ -279,7 +280,11 @@ class SalesforceJwtHook(BaseHook):
         return ConnectedOrg(session, Transport(settings.transport, source))
 
     def _session(self, settings: ConnectionSettings) -> Session:
-        return Session(self.api_version or settings.api_version)
+        policy = RetryPolicy(
+            attempts=max(1, conf.getint("salesforce_jwt", "retry_attempts", fallback=5)),
+            first_delay=conf.getfloat("salesforce_jwt", "retry_first_delay", fallback=1.0),
+        )
+        return Session(self.api_version or settings.api_version, policy)
 
     def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
         def exchange() -> Flow[Token]:

@@ -1,0 +1,42 @@
+"""What Airflow's masker is told: the log of a task shows neither the key nor any line of it, nor the token."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.models import Connection as MetastoreConnection
+from airflow.sdk.log import redact
+
+from airflow_provider_sfjwt.hooks.connection_settings import connection_settings
+from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.testing import SimulatedOrg
+
+
+def shown(text: str) -> str:
+    return str(redact(text))
+
+
+@pytest.fixture
+def key_lines(org: SimulatedOrg) -> list[str]:
+    return [line for line in org.private_key.splitlines() if "-----" not in line]
+
+
+def test_the_key_each_of_its_lines_and_the_token_are_masked(org: SimulatedOrg, key_lines: list[str]) -> None:
+    hook = SalesforceJwtHook()
+    with hook.connect() as connected:
+        token = connected.token().value
+    for secret in (org.private_key, repr(org.private_key), json.dumps(org.private_key), "".join(key_lines), *key_lines):
+        assert not any(line in shown(f"logged: {secret}") for line in key_lines)
+    assert token not in shown(f"Bearer {token}")
+
+
+def test_it_holds_for_the_connections_of_a_local_file_backend(org: SimulatedOrg, key_lines: list[str]) -> None:
+    content = json.loads(org.connection_json())
+    extra = json.dumps(content["extra"] | {"consumer_secret": "very-secret-value"})
+    connection = MetastoreConnection(
+        conn_id="from_a_file", conn_type="salesforce_jwt", login=content["login"], host=content["host"], extra=extra
+    )
+    connection_settings(connection, "from_a_file")
+    assert not any(line in shown(f"logged: {line}") for line in key_lines)
+    assert "very-secret-value" not in shown("very-secret-value")

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.operators.airflow_run import StateStore
+
+CHANGED = (datetime(2026, 11, 1, tzinfo=timezone.utc), datetime(2026, 11, 11, tzinfo=timezone.utc))
+
+
+@pytest.fixture(scope="session")
+def private_key() -> str:
+    """Made once: making a key takes longer than most tests."""
+    return SimulatedOrg(records={}).private_key
+
+
+@pytest.fixture
+def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
+    """An org with 1,000 accounts, 100 of them changed on each of ten days, in result pages of 300."""
+    with SimulatedOrg(
+        records={"Account": 1000, "Contact": 5},
+        modified_between=CHANGED,
+        bulk_page_size=300,
+        bulk_polls=0,
+        private_key=private_key,
+    ) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        yield running
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    return {"task_state_store": StateStore()}

@@ -1,0 +1,247 @@
+"""What goes wrong on the way, and how it ends: the right rows, or an error and nothing published."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_sfjwt.exceptions import BulkJobAbortedError, BulkJobTimeoutError, TransportError
+from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.operators.airflow_run import run_to_end
+from tests.operators.test_extract import extract, receipt_of, rows_of
+
+RESULTS = "*/results*"
+WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait for real in these tests, so they wait for milliseconds."""
+    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
+
+
+def published(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir()) if path.exists() else []
+
+
+HEALED = [
+    Fault(method="GET", path=RESULTS, nth=2, status=503),
+    Fault(method="GET", path=RESULTS, nth=1, times=3, status=503),
+    Fault(method="GET", path=RESULTS, nth=2, status=503, headers={"Retry-After": "0"}),
+    Fault(method="GET", path=RESULTS, nth=2, cut_at=0.5),
+    Fault(method="GET", path=RESULTS, nth=3, reset=True),
+    Fault(method="GET", path=RESULTS, nth=2, lose_answer=True),
+    Fault(method="GET", path=RESULTS, nth=2, expire_session=True),
+    Fault(method="GET", path="*/jobs/query/*", nth=1, expire_session=True),
+    Fault(method="GET", path="*/resultPages*", nth=1, status=404, body=b'[{"errorCode":"NOT_FOUND","message":""}]'),
+    Fault(method="GET", path="*/resultPages*", nth=1, status=409, body=b'[{"errorCode":"CONFLICT","message":""}]'),
+    Fault(method="GET", path=RESULTS, nth=2, edit_headers=lambda headers: {**headers, "Sforce-NumberOfRecords": "7"}),
+    Fault(method="GET", path=RESULTS, nth=2, edit_body=lambda body: body[: body.rindex(b"\n", 0, -1) + 1]),
+    Fault(method="GET", path=RESULTS, nth=2, edit_body=lambda body: body + body[body.index(b"\n") + 1 :]),
+    Fault(method="POST", path="*/jobs/query", nth=1, status=503),
+    Fault(method="POST", path="/services/oauth2/token", nth=1, times=2, status=503),
+]
+
+
+@WAYS
+@pytest.mark.parametrize("fault", HEALED, ids=lambda fault: f"{fault.method} {fault.path} {fault.nth}")
+def test_what_passes_leaves_the_right_rows(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, fault: Fault, deferrable: bool
+) -> None:
+    org.add_fault(fault)
+    run_to_end(extract(tmp_path, deferrable=deferrable), context)
+    assert [row["Id"] for row in rows_of(tmp_path)] == [row["Id"] for row in org.rows("Account")]
+    assert len(published(tmp_path)) == 5
+    assert len(org.jobs) == 1
+
+
+def _job(**changes: Any) -> Any:
+    return lambda answer: {**answer, **changes}
+
+
+LOST_COUNT = lambda headers: {name: value for name, value in headers.items() if "Number" not in name}  # noqa: E731
+JOB = "*/jobs/query/7*AAA"
+FATAL = [
+    (Fault(method="GET", path=JOB, times=None, edit_json=_job(state="Sleeping")), "state 'Sleeping'"),
+    (Fault(method="GET", path=JOB, times=None, edit_json=_job(state="Failed", errorMessage="InvalidBatch : x")), "InvalidBatch : x"),
+    (Fault(method="GET", path=JOB, times=None, edit_json=_job(numberRecordsProcessed=1001)), "processed 1001"),
+    (Fault(method="GET", path=RESULTS, times=None, edit_headers=LOST_COUNT), "declared no number"),
+    (Fault(method="GET", path=RESULTS, nth=2, times=None, edit_headers=lambda headers: {**headers, "Sforce-NumberOfRecords": "7"}), "declared 7"),
+    (Fault(method="GET", path=JOB, times=None, status=404, body=b'[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]'), "NOT_FOUND"),
+]  # fmt: skip
+
+
+@WAYS
+@pytest.mark.parametrize(("fault", "message"), FATAL, ids=[message for _, message in FATAL])
+def test_what_stays_wrong_ends_red_and_publishes_nothing(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, fault: Fault, message: str, deferrable: bool
+) -> None:
+    org.add_fault(fault)
+    with pytest.raises(AirflowFailException, match=re.escape(message)):
+        run_to_end(extract(tmp_path, deferrable=deferrable), context)
+    assert published(tmp_path) == []
+
+
+@WAYS
+def test_a_storm_is_given_up_for_airflow_to_retry(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
+) -> None:
+    from airflow_provider_sfjwt.exceptions import ApiError
+
+    storm = Fault(method="GET", path=RESULTS, nth=2, times=None, status=503)
+    org.add_fault(storm)
+    with pytest.raises(ApiError) as caught:
+        run_to_end(extract(tmp_path, deferrable=deferrable), context)
+    assert caught.value.retryable
+    assert published(tmp_path) == []
+    org.clear_faults()
+    run_to_end(extract(tmp_path, deferrable=deferrable), context)  # the retry
+    assert len(org.jobs) == 1
+    assert receipt_of(tmp_path)["records"] == 1000
+
+
+def test_locators_that_go_in_a_circle_are_refused(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def repeat_the_first(headers: dict[str, str]) -> dict[str, str]:
+        seen.append(headers["Sforce-Locator"])
+        return {**headers, "Sforce-Locator": seen[0]}
+
+    org.add_fault(Fault(method="GET", path=RESULTS, times=None, edit_headers=repeat_the_first))
+    with pytest.raises(AirflowFailException, match="go in a circle"):
+        run_to_end(extract(tmp_path, parallel_pages=1), context)
+    assert published(tmp_path) == []
+
+
+def test_a_failing_run_leaves_the_data_set_of_the_run_before(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    run_to_end(extract(tmp_path), context)
+    before = published(tmp_path)
+    org.add_fault(Fault(method="GET", path=RESULTS, nth=3, times=None, edit_headers=LOST_COUNT))
+    with pytest.raises(AirflowFailException):
+        run_to_end(extract(tmp_path), context)
+    assert published(tmp_path) == before
+    assert len(rows_of(tmp_path)) == 1000
+
+
+@WAYS
+def test_time_runs_out_with_the_job_named(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
+) -> None:
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    with pytest.raises(BulkJobTimeoutError) as caught:
+        run_to_end(extract(tmp_path, deferrable=deferrable, timeout=0.05), context)
+    assert caught.value.job["id"] in org.jobs
+    assert caught.value.retryable
+
+
+@WAYS
+def test_an_aborted_job_is_retried_as_a_new_one(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
+) -> None:
+    org.add_fault(Fault(method="GET", path=JOB, times=2, edit_json=_job(state="Aborted")))
+    with pytest.raises(BulkJobAbortedError):
+        run_to_end(extract(tmp_path, deferrable=deferrable), context)
+    org.clear_faults()
+    org.add_fault(Fault(method="GET", path=JOB, times=1, edit_json=_job(state="Aborted")))
+    run_to_end(extract(tmp_path, deferrable=deferrable), context)
+    assert len(org.jobs) == 2
+
+
+@WAYS
+def test_a_job_aborted_after_it_was_picked_up_is_replaced(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
+) -> None:
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    with pytest.raises(BulkJobTimeoutError):
+        run_to_end(extract(tmp_path, timeout=0.05), context)
+    org.clear_faults()
+    [first] = org.jobs
+    org.add_fault(Fault(method="GET", path=f"*/{first}", nth=2, times=None, edit_json=_job(state="Aborted")))
+    run_to_end(extract(tmp_path, deferrable=deferrable), context)
+    assert len(org.jobs) == 2
+    assert receipt_of(tmp_path)["job_id"] != first
+
+
+def test_killing_the_task_aborts_its_job(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    operator = extract(tmp_path, timeout=0.05)
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    with pytest.raises(BulkJobTimeoutError):
+        run_to_end(operator, context)
+    org.clear_faults()
+    operator.on_kill()
+    assert [request.method for request in org.requests][-1] == "PATCH"
+
+
+def test_an_unreachable_host_is_named_with_its_setting(
+    monkeypatch: pytest.MonkeyPatch, org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    import json
+
+    connection = json.loads(org.connection_json()) | {"host": "http://127.0.0.1:9"}
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", json.dumps(connection))
+    with pytest.raises(TransportError, match=r"Check Login URL http://127\.0\.0\.1:9"):
+        run_to_end(extract(tmp_path), context)
+
+
+BAD_INPUT = [
+    ({"sobject": "Accout"}, "sobject: 'Accout' does not exist"),
+    ({"fields": ["Id", "Nmae"]}, "has no field Nmae (did you mean Name?)"),
+    ({"fields": ["Id", "BillingAddress"]}, "BillingAddress is of the type address, which Bulk API 2.0 cannot return; select BillingStreet"),
+    ({"where": "Name ="}, "MALFORMED_QUERY"),
+    ({"soql": "SELECT Id"}, "give either sobject or soql"),
+    ({"sobject": None, "fields": None, "soql": "SELECT COUNT(Id) FROM Account"}, "Bulk API 2.0 cannot run COUNT(Id). Run it with SalesforceQueryOperator"),
+    ({"sobject": None, "fields": None, "soql": "SELECT Id, BillingAddress FROM Account"}, "cannot return the compound field BillingAddress of Account"),
+    ({"sobject": None, "fields": None, "soql": "SELEC Id FROM Account"}, "MALFORMED_QUERY"),
+    ({"sobject": None, "fields": None, "soql": "SELECT Id, Nope FROM Account"}, "INVALID_FIELD"),
+    ({"file_format": "xlsx"}, "file_format: 'xlsx' is none of"),
+    ({"incremental": "yes"}, "incremental: 'yes' is neither"),
+    ({"incremental": "watermark"}, 'outlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")]'),
+    ({"incremental": "data_interval", "cursor_field": "Name"}, "cursor_field: Account.Name is a string field"),
+    ({"parallel_pages": 0, "compression": "zip"}, "parallel_pages: must be at least 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_INPUT, ids=[message for _, message in BAD_INPUT])
+def test_bad_input_is_named_and_not_retried(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    from datetime import datetime, timezone
+
+    context |= {
+        "data_interval_start": datetime(2026, 11, 3, tzinfo=timezone.utc),
+        "data_interval_end": datetime(2026, 11, 4, tzinfo=timezone.utc),
+    }
+    with pytest.raises(AirflowFailException, match=re.escape(message)):
+        run_to_end(extract(tmp_path, **arguments), context)
+    assert published(tmp_path) == []
+    assert not org.jobs
+
+
+def test_an_unwritable_folder_is_named_before_salesforce_works(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(AirflowFailException, match="output_path: .* cannot be written"):
+        run_to_end(extract(tmp_path / "file" / "below"), context)
+    assert not org.jobs
+
+
+def test_the_operator_takes_an_authors_retry_policy_seriously(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    from airflow.sdk import ExceptionRetryPolicy
+
+    from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+    operator: SalesforceExtractOperator = extract(
+        tmp_path, sobject="Accout", retry_policy=ExceptionRetryPolicy(rules=[])
+    )
+    with pytest.raises(ConfigurationError):
+        run_to_end(operator, context)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk import serde
+
+from airflow_provider_sfjwt.api.bulk_query import create_query_job
+from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
+from tests.operators.airflow_run import event_of, rebuilt
+
+
+@pytest.fixture
+def org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
+    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
+    with SimulatedOrg(records={"Account": 25}, bulk_polls=2) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        yield running
+
+
+@pytest.fixture
+def job_id(org: SimulatedOrg) -> str:
+    with SalesforceJwtHook().connect() as connected:
+        return connected.run(create_query_job, "SELECT Id FROM Account").ref.id
+
+
+def trigger(job_id: str, **arguments: Any) -> SalesforceBulkJobTrigger:
+    defaults = {"salesforce_conn_id": "salesforce_jwt_default", "api_version": "67.0", "poll_interval": 0.01}
+    return SalesforceBulkJobTrigger(job_id=job_id, **{**defaults, **arguments})
+
+
+def test_fires_when_the_job_has_ended(org: SimulatedOrg, job_id: str) -> None:
+    event = event_of(trigger(job_id))
+    assert (event["status"], event["job_id"], event["api_version"]) == ("ended", job_id, "67.0")
+    assert event["job"]["numberRecordsProcessed"] == 25
+    assert event["api_calls"] == 3
+
+
+def test_what_is_stored_survives_airflows_serialization(job_id: str) -> None:
+    path, arguments = trigger(job_id, deadline=1.5).serialize()
+    assert serde.deserialize(serde.serialize(arguments)) == arguments
+    assert rebuilt(trigger(job_id, deadline=1.5)).serialize() == (path, arguments)
+
+
+def test_what_is_stored_holds_ids_and_no_secret(org: SimulatedOrg, job_id: str) -> None:
+    stored = json.dumps(trigger(job_id).serialize())
+    assert not any(line in stored for line in org.private_key.splitlines())
+    assert org.consumer_key not in stored
+
+
+def test_another_releases_arguments_do_not_take_down_the_triggerer() -> None:
+    assert trigger("750", of_a_later_release=True).job_id == "750"
+
+
+def test_time_runs_out_in_the_trigger(org: SimulatedOrg, job_id: str) -> None:
+    org.add_fault(Fault(path=f"*/{job_id}", times=None, edit_json=lambda job: {**job, "state": "InProgress"}))
+    event = event_of(trigger(job_id, deadline=0))
+    assert (event["status"], event["job"]["id"], event["retryable"]) == ("timeout", job_id, True)
+
+
+def test_errors_travel_as_sentences(org: SimulatedOrg) -> None:
+    event = event_of(trigger("7505e0000000009AAA"))
+    assert (event["status"], event["retryable"]) == ("error", False)
+    assert "NOT_FOUND" in event["message"]
+
+
+async def test_many_triggers_sign_in_once(org: SimulatedOrg, job_id: str) -> None:
+    async def wait() -> None:
+        assert [event.payload["status"] async for event in trigger(job_id).run()] == ["ended"]
+
+    logins = org.logins
+    await asyncio.gather(*(wait() for _ in range(50)))
+    assert org.logins == logins  # the test itself signed in with the same credentials
+
+
+async def test_killing_the_task_aborts_the_job(org: SimulatedOrg, job_id: str) -> None:
+    await trigger(job_id).on_kill()
+    assert org.jobs[job_id]["state"] == "Aborted"
+    await trigger(job_id).on_kill()  # once more does no harm
