@@ -24,7 +24,7 @@ from airflow_provider_sfjwt.testing.records import CsvPage
 from airflow_provider_sfjwt.testing.rest_query import too_complicated
 from airflow_provider_sfjwt.testing.schema import Schema
 from airflow_provider_sfjwt.testing.soql import parse
-from airflow_provider_sfjwt.testing.soql_sql import Compiled, Compiler, Compound, invalid_type
+from airflow_provider_sfjwt.testing.soql_sql import Compiled, Compiler, Compound, Parent, invalid_type
 from airflow_provider_sfjwt.testing.soql_tree import FieldsOf, Query, SubQuery
 from airflow_provider_sfjwt.testing.store import Store
 from airflow_provider_sfjwt.testing.switches import Switches
@@ -106,7 +106,7 @@ class BulkQueries:
             raise RefusalError(400, "INVALIDENTITY", f"Entity '{sobject.name}' is not supported by the Bulk API.")
         _refuse_shape(query)
         compiled = Compiler(self._schema, query, include_deleted, self._switches.now()).compile()
-        if any(isinstance(member, Compound) for member in compiled.row.members):
+        if _has_compound(compiled.row):
             raise RefusalError(400, "API_ERROR", "Selecting compound data not supported in Bulk Query")
         if any(leaf.field.type == "base64" for leaf in compiled.leaves):
             raise RefusalError(400, "API_ERROR", "Selecting binary data not supported in Bulk Query")
@@ -175,7 +175,7 @@ class BulkQueries:
 
     def list(self, version: str) -> Answer:
         """Answer all query jobs on one page."""
-        records = [job.info for job in self._jobs.of_kind("query")]
+        records = [dict(job.info) for job in self._jobs.of_kind("query")]
         return json_answer({"done": True, "records": records, "nextRecordsUrl": None})
 
     def results(self, job_id: str, request: Request, version: str) -> Answer:
@@ -267,6 +267,10 @@ def _refuse_shape(query: Query) -> None:
         raise RefusalError(400, "API_ERROR", "Aggregate Relationships not supported in Bulk Query")
     if any(isinstance(item, FieldsOf) for item in query.items):
         raise RefusalError(400, "API_ERROR", "FIELDS function not supported in Bulk Query")
+
+
+def _has_compound(row: Parent) -> bool:
+    return any(isinstance(m, Compound) or (isinstance(m, Parent) and _has_compound(m)) for m in row.members)
 
 
 def _choice(wanted: dict[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
+from collections.abc import Iterator
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -15,11 +18,12 @@ def with_suffix(id15: str) -> str:
 
     https://help.salesforce.com/s/articleView?id=000385008
     """
-    suffix = ""
-    for start in (0, 5, 10):
-        bits = sum(1 << place for place, char in enumerate(id15[start : start + 5]) if "A" <= char <= "Z")
-        suffix += _SUFFIX[bits]
-    return id15 + suffix
+    return id15 + _case_of(id15[:5]) + _case_of(id15[5:10]) + _case_of(id15[10:])
+
+
+@functools.lru_cache(maxsize=4096)
+def _case_of(five: str) -> str:
+    return _SUFFIX[sum(1 << place for place, char in enumerate(five) if "A" <= char <= "Z")]
 
 
 def record_id(key_prefix: str, number: int) -> str:
@@ -33,6 +37,20 @@ def record_id(key_prefix: str, number: int) -> str:
         number, digit = divmod(number, 62)
         digits = _BASE62[digit] + digits
     return with_suffix(f"{key_prefix}{_POD}{digits:0>10}")
+
+
+def record_ids(key_prefix: str, first: int) -> Iterator[str]:
+    """Yield the ids of an object's records from a number on, quicker than one by one.
+
+    :param first: from 1.
+    """
+    block, skipped = divmod(first, 62)
+    for number in itertools.count(block):
+        start = record_id(key_prefix, number * 62)
+        head, suffix = start[:14], start[15:17]
+        last = start[10:14]
+        for digit in itertools.islice(_BASE62, skipped if number == block else 0, None):
+            yield f"{head}{digit}{suffix}{_case_of(last + digit)}"
 
 
 def canonical_id(text: str) -> str | None:

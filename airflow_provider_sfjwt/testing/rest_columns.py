@@ -15,7 +15,7 @@ def columns_answer(compiled: Compiled) -> Answer:
     """Answer the columns of a query without running it."""
     return json_answer(
         {
-            "columnMetadata": [_column(member, compiled.aggregate) for member in compiled.row.members],
+            "columnMetadata": [_column(member) for member in compiled.row.members],
             "entityName": compiled.row.sobject.name,
             "groupBy": False,
             "idSelected": any(leaf.key == "Id" for leaf in compiled.leaves),
@@ -24,24 +24,24 @@ def columns_answer(compiled: Compiled) -> Answer:
     )
 
 
-def _column(node: Node, aggregate: bool) -> dict[str, Any]:
+def _column(node: Node) -> dict[str, Any]:
     joined: list[dict[str, Any]] = []
-    kind, custom = "String", node.key.endswith(("__c", "__r"))
+    function, kind, custom = "", "String", node.key.endswith(("__c", "__r"))
     if isinstance(node, Leaf):
-        kind = _NAMES.get(node.field.type, "String")
+        kind, function = _NAMES.get(node.field.type, "String"), node.function
     elif isinstance(node, Children):
-        kind, joined = "Aggregate", [_column(member, False) for member in node.compiled.row.members]
+        kind, joined = "Aggregate", [_column(member) for member in node.compiled.row.members]
     elif isinstance(node, Parent):
-        joined = [_column(member, False) for member in node.members]
+        joined = [_column(member) for member in node.members]
     elif isinstance(node, Compound):
         kind = "Address"
     return {
-        "aggregate": aggregate or isinstance(node, Children),
+        "aggregate": bool(function) or isinstance(node, Children),
         "apexType": kind,
         "booleanType": kind == "Boolean",
         "columnName": node.key,
         "custom": custom,
-        "displayName": node.key,
+        "displayName": function or node.key,
         "foreignKeyName": None,
         "insertable": True,
         "joinColumns": joined,

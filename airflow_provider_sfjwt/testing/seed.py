@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 
 from airflow_provider_sfjwt.testing.fields import Field
-from airflow_provider_sfjwt.testing.record_ids import record_id
+from airflow_provider_sfjwt.testing.record_ids import record_id, record_ids
 from airflow_provider_sfjwt.testing.schema import SObject
 from airflow_provider_sfjwt.testing.store import Store
 from airflow_provider_sfjwt.testing.values import Stored, stored
@@ -79,7 +80,7 @@ def _column(
     user_id: str,
 ) -> Iterable[Stored]:
     if field.name == "Id":
-        return (record_id(sobject.key_prefix, number) for number in itertools.count(first))
+        return record_ids(sobject.key_prefix, first)
     if field.name in ("SystemModstamp", "LastModifiedDate"):
         return _spread(span, count)
     if field.name == "CreatedDate":
@@ -147,8 +148,13 @@ def _samples(field: Field) -> list[Stored]:
 def _spread(span: tuple[datetime, datetime], count: int) -> Iterator[Stored]:
     start, end = (int(moment.timestamp()) for moment in span)
     for number in range(count):
-        moment = datetime.fromtimestamp(start + (end - start) * number // max(count, 1), timezone.utc)
-        yield f"{moment.replace(tzinfo=None).isoformat()}.000Z"
+        day, second = divmod(start + (end - start) * number // max(count, 1), 86_400)
+        yield f"{_day(day)}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}.000Z"
+
+
+@functools.lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
 
 
 def last_days(now: datetime, days: int = 30) -> tuple[datetime, datetime]:

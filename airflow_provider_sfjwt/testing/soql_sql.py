@@ -34,11 +34,17 @@ _APPEND = "Please reference your WSDL or the describe call for the appropriate n
 
 @dataclass(frozen=True)
 class Leaf:
-    """One value of a row: its key in the answer and the column that holds it."""
+    """One value of a row.
+
+    :param key: its name in the answer.
+    :param index: the column that holds it.
+    :param function: the aggregate as SOQL spells it, where it is one.
+    """
 
     key: str
     index: int
     field: Field
+    function: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,8 @@ class Compiler:
                 raise soql_error(self._query.text, item.position, "Only fields and aggregates may be grouped")
             if any(leaf.key.lower() == key.lower() for leaf in self._leaves):
                 raise soql_error(self._query.text, item.position, f"duplicate alias: {key}")
-            leaf = Leaf(key, len(self._columns), made)
+            function = f"{item.function}({item.path.text})" if isinstance(item, Aggregate) and item.path else ""
+            leaf = Leaf(key, len(self._columns), made, function)
             self._columns.append(column)
             self._leaves.append(leaf)
             self._root.members.append(leaf)
@@ -239,7 +246,9 @@ class Compiler:
         }
         if item.kind not in kinds:
             raise soql_error(self._query.text, item.position, f"FIELDS({item.kind}): ALL, STANDARD or CUSTOM expected")
-        if limit is None or limit > _FIELDS_LIMIT:
+        # https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_fields.htm
+        # The standard fields are a bounded set; the others are not, and need a LIMIT.
+        if item.kind != "STANDARD" and (limit is None or limit > _FIELDS_LIMIT):
             message = f"The SOQL FIELDS function must have a LIMIT of at most {_FIELDS_LIMIT}"
             raise soql_error(self._query.text, item.position, message)
         for found in self._sobject.fields:

@@ -173,6 +173,7 @@ def test_deleted_rows_come_with_query_all(org, api):
         ("SELECT Id FROM Account LIMIT 5 OFFSET 5", "API_ERROR", "OFFSET"),
         ("SELECT TYPEOF Owner WHEN User THEN Id END FROM Account", "API_ERROR", "TYPEOF"),
         ("SELECT BillingAddress FROM Account", "API_ERROR", "Selecting compound data not supported in Bulk Query"),
+        ("SELECT Account.BillingAddress FROM Contact", "API_ERROR", "Selecting compound data not supported"),
         ("SELECT FIELDS(ALL) FROM Account LIMIT 5", "API_ERROR", "FIELDS"),
         ("SELECT Body FROM Attachment", "INVALIDENTITY", "Entity 'Attachment' is not supported by the Bulk API."),
         ("SELECT File__c FROM Paper__c", "API_ERROR", "binary"),

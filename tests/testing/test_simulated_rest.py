@@ -219,6 +219,18 @@ def test_columns_head_the_tables_of_the_cli(api):
     assert [inner["columnName"] for inner in answer["columnMetadata"][1]["joinColumns"]] == ["Name"]
 
 
+def test_columns_of_aggregates_name_the_function(api):
+    soql = "SELECT Industry, COUNT(Id), SUM(Visits__c) total FROM Account GROUP BY Industry"
+    answer = api.get("query", params={"q": soql, "columns": "true"}).json()
+    found = [(column["columnName"], column["displayName"], column["aggregate"]) for column in answer["columnMetadata"]]
+    assert found == [("Industry", "Industry", False), ("expr0", "COUNT(Id)", True), ("total", "SUM(Visits__c)", True)]
+
+
+def test_all_standard_fields(api):
+    first = api.records("SELECT FIELDS(STANDARD) FROM Account")[0]
+    assert "BillingAddress" in first and "Visits__c" not in first
+
+
 def test_fields_come_and_go(org, api, refusal):
     org.add_field("Lead", Field("Mood__c"))
     org.insert("Lead", [{"LastName": "x", "Company": "y", "Status": "Open", "Mood__c": "good"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 import requests
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from airflow_provider_sfjwt.testing.record_ids import canonical_id, record_id, with_suffix
+from airflow_provider_sfjwt.testing.record_ids import canonical_id, record_id, record_ids, with_suffix
 
 pytest_plugins = ["pytester"]
 
@@ -95,6 +96,7 @@ def test_ids_have_the_known_suffix():
     assert with_suffix("001000000000000") == "001000000000000AAA"
     assert with_suffix("ABCDEfghijKLMNO") == "ABCDEfghijKLMNO5A5"
     assert len({record_id("001", number) for number in range(1, 5000)}) == 4999
+    assert list(itertools.islice(record_ids("001", 55), 9000)) == [record_id("001", n) for n in range(55, 9055)]
     assert canonical_id("0015e0000000001") == "0015e0000000001AAA"
     assert canonical_id("nonsense") is None
 
