@@ -1,0 +1,35 @@
+"""A DAG file that imports the operators costs the DAG processor next to nothing: nothing heavy comes with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = [
+    "requests",
+    "httpx",
+    "jwt",
+    "cryptography",
+    "pyarrow",
+    "simple_salesforce",
+    "fsspec",
+    "airflow_provider_sfjwt.hooks",
+]
+
+
+@pytest.mark.parametrize("module", ["operators.extract", "operators.query"])
+def test_importing_an_operator_imports_nothing_heavy_that_airflow_did_not(module: str) -> None:
+    script = (
+        "import sys\n"
+        "from airflow.sdk import DAG, BaseOperator\n"
+        "import airflow.sdk.configuration\n"
+        "before = set(sys.modules)\n"
+        f"import airflow_provider_sfjwt.{module}\n"
+        "print(*sorted(set(sys.modules) - before))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    added = done.stdout.split("\n")[-2].split()
+    assert [name for name in added if name.startswith(tuple(HEAVY))] == []
+    assert f"airflow_provider_sfjwt.{module}" in added
