@@ -41,7 +41,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 import airflow.providers.standard.operators.empty
 started = time.perf_counter()
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 seconds = time.perf_counter() - started
 if bag.import_errors or "measured" not in bag.dags:
     sys.exit(str(bag.import_errors))
