@@ -20,7 +20,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     tags=["example", "salesforce"],
-) as dag:
+):
     # [START csv]
     SalesforceExtractOperator(
         task_id="accounts_csv",

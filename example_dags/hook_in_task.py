@@ -19,7 +19,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     tags=["example", "salesforce"],
-) as dag:
+):
     # [START query]
     @task
     def contacts_without_email() -> list[str]:

@@ -18,7 +18,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     tags=["example", "salesforce"],
-) as dag:
+):
     # [START query]
     by_stage = SalesforceQueryOperator(
         task_id="by_stage",

@@ -19,7 +19,7 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 # [START watermark]
 ACCOUNTS = Asset(uri="salesforce://salesforce_jwt_default/Account")
 
-with DAG(dag_id="salesforce_watermark_extract", schedule="@hourly", start_date=START, catchup=False) as dag:
+with DAG("salesforce_watermark_extract", schedule="@hourly", start_date=START, catchup=False, tags=["salesforce"]):
     SalesforceExtractOperator(
         task_id="changed_accounts",
         sobject="Account",
@@ -30,7 +30,7 @@ with DAG(dag_id="salesforce_watermark_extract", schedule="@hourly", start_date=S
 # [END watermark]
 
 # [START consumer]
-with DAG(dag_id="salesforce_on_changed_accounts", schedule=[ACCOUNTS], start_date=START, catchup=False):
+with DAG("salesforce_on_changed_accounts", schedule=[ACCOUNTS], start_date=START, catchup=False, tags=["salesforce"]):
 
     @task
     def receipts(triggering_asset_events: Any) -> list[str]:

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-
-
-def load(path: Path) -> ModuleType:
-    """Import a file as the DAG processor does, by its path."""
-    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def dag_of(module: ModuleType, dag_id: str) -> Any:
-    return next(each for each in vars(module).values() if getattr(each, "dag_id", None) == dag_id)
 
 
 def outcome(run: Any) -> dict[str, Any]:
@@ -44,7 +27,9 @@ def outcome(run: Any) -> dict[str, Any]:
 
 
 def main(report: str, file: str, dag_id: str, *dates: str) -> None:
-    dag = dag_of(load(Path(file)), dag_id)
+    from airflow.dag_processing.dagbag import DagBag
+
+    dag = DagBag(file).dags[dag_id]
     outcomes = [outcome(dag.test(logical_date=datetime.fromisoformat(date))) for date in dates]
     Path(report).write_text(json.dumps(outcomes), encoding="utf-8")
 

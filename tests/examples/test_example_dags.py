@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def org() -> Iterator[SimulatedOrg]:
 def environment(org: SimulatedOrg, tmp_path: Path) -> dict[str, str]:
     return {
         "AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT": org.connection_json(),
-        "SFJWT_EXAMPLE_OUTPUT": (tmp_path / "output").as_uri(),
+        "SFJWT_EXAMPLE_OUTPUT": f"file://{tmp_path}/output",
     }
 
 
@@ -35,7 +36,8 @@ def data_set(path: Path) -> tuple[dict[str, Any], list[bytes]]:
     """The receipt of a folder and its parts' bytes, which must be those that the receipt proves."""
     receipt = json.loads((path / "_receipt.json").read_text(encoding="utf-8"))
     contents = [(path / part["name"]).read_bytes() for part in receipt["parts"]]
-    assert [hashlib.sha256(content).hexdigest() for content in contents] == [part["sha256"] for part in receipt["parts"]]
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    assert digests == [part["sha256"] for part in receipt["parts"]]
     assert {each.name for each in path.iterdir()} == {"_receipt.json", *(part["name"] for part in receipt["parts"])}
     assert receipt["counts"] == dict.fromkeys(("written", "pages", "job"), receipt["records"])
     return receipt, contents
@@ -98,8 +100,8 @@ def test_extract_formats(
     assert receipt["records"] == len(wanted)
     assert gzip.decompress(content).decode().splitlines()[0] == '"Id","Name","Industry","Owner.Name"'
     assert run["returned"]["accounts_csv"] == {
-        "receipt": f"{folder.as_uri()}/_receipt.json",
-        "output_path": folder.as_uri(),
+        "receipt": f"file://{folder}/_receipt.json",
+        "output_path": f"file://{folder}",
         "records": len(wanted),
         "job_id": receipt["job_id"],
         "window": None,
@@ -113,6 +115,23 @@ def test_extract_formats(
     ]
     # The triggerer signs in by itself; in dag.test() it is the same process and shares the token.
     assert org.logins == 1
+
+
+def test_scheduled_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    org.insert("Account", [{"Name": "changed", "SystemModstamp": datetime(2026, 11, 9, 12, tzinfo=timezone.utc)}])
+    org.insert("Account", [{"Name": "changed later", "SystemModstamp": datetime(2026, 11, 10, tzinfo=timezone.utc)}])
+    day = ["2026-11-09T00:00:00+00:00", DAY]
+
+    (run,) = in_airflow("run_dag", str(EXAMPLES / "scheduled_extract.py"), "scheduled_extract", DAY, **environment)
+
+    assert run["state"] == "success"
+    assert run["returned"]["extract_accounts"]["window"] == day
+    receipt, _ = data_set(tmp_path / "output/account/day=2026-11-09")
+    assert receipt["window"] == day
+    table = pq.read_table(next((tmp_path / "output/account/day=2026-11-09").glob("part-*.parquet")))
+    stamps = [row["SystemModstamp"] for row in org.rows("Account")]
+    assert "changed" in table.column("Name").to_pylist()
+    assert table.num_rows == sum(day[0] <= stamp.isoformat() < day[1] for stamp in stamps)
 
 
 def test_watermark_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+# [START conftest]
+pytest_plugins = ["airflow_provider_sfjwt.testing.pytest_plugin"]
+# [END conftest]
