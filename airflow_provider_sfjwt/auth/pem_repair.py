@@ -66,7 +66,7 @@ _LABEL: Final = re.sub(
 )
 # Where no space precedes the hyphens, a sixth may be the last character of base64 in the URL's alphabet.
 _MARKER: Final = re.compile(
-    rf"(?P<before>(?<!\S)-*|-{{0,5}})[^\S\n]*(?P<edge>BEGIN|END)\s*(?P<label>{_LABEL})[^\S\n]*(?P<after>-*)",
+    rf"(?P<before>(?<!\S)-*|-{{0,5}})[^\S\n]{{0,4}}(?P<edge>BEGIN|END)\s*(?P<label>{_LABEL})[^\S\n]*(?P<after>-*)",
     re.IGNORECASE,
 )
 # RFC 1421 section 4.6.1, as OpenSSL writes it: https://docs.openssl.org/3.0/man3/PEM_read_bio_PrivateKey/

@@ -280,11 +280,12 @@ def test_stores_of_openssl(pem: Path, scheme: str, passphrase: str) -> None:
             assert refused(store, passphrase="wrong")[0] == PASSPHRASE
 
 
-def test_a_scheme_that_nothing_reads(pem: Path) -> None:
+def test_a_scheme_that_not_every_library_reads(pem: Path) -> None:
     store = from_openssl(pem, "rc2", "-legacy", "-keypbe", "PBE-SHA1-RC2-128")
-    field, sentence = refused(store)
-    assert field == SOURCE
-    assert "encrypted in a way that cannot be read here" in sentence
+    try:
+        assert read(store).alias == "1"
+    except ConfigurationError as error:
+        assert "encrypted in a way that cannot be read here" in error.fields[SOURCE]
 
 
 def rebuilt(store: bytes, copies: int = 1, *, nested: bool = False, name: bool = True) -> bytes:

@@ -340,3 +340,9 @@ def test_files_in_every_encoding(pems: dict[str, Pem], tmp_path: Path) -> None:
         data = commented.encode(encoding)
         (key,) = read_keys(data, source="Key file", passphrase=pem.passphrase)
         assert_same_key(key, pem)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", [" ", "-", "\n", "A", "M", "MII", "%25", "\\", "=", "END ", "BEGIN ", *MARKS])
+def test_a_large_text_takes_no_long_time(piece: str) -> None:
+    assert assert_read_or_refused(piece * 20_000) == ()
