@@ -8,8 +8,10 @@ step                    the driver answers with     and throws into the flow
 ======================  ==========================  =====================================================
 :class:`Request`        a :class:`Response`         ``TransportError`` when no whole answer came back
 :class:`Sleep`          nothing                     nothing
-:class:`Renew`          the session, see there      whatever the renewal itself raises
+:class:`Renew`          the session, see there      ``TransportError`` when the renewal met one
 ======================  ==========================  =====================================================
+
+Any other error of a step ends the flow: a refused sign-in, a sink that failed.
 
 This is the only module with a bare ``yield``: everywhere else a flow is joined with ``yield from``, so that a
 conversation reads like the protocol's text.
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -66,6 +68,9 @@ class Request:
         # Neither headers nor body nor query string: each may carry a secret. redact.py formats requests for people.
         return f"Request({self.method} {self.url.partition('?')[0]})"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a request is never serialized: it may carry a secret")
+
 
 @dataclass(frozen=True)
 class Response:
@@ -89,6 +94,9 @@ class Response:
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"  # the token endpoint's body is a secret
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an answer is never serialized: it may carry a secret")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_sfjwt.wire.flow import Request
 
@@ -19,7 +19,7 @@ def describe_request(request: Request) -> str:
     """
     parts = urlsplit(request.url)
     shown = [(name, _shorten(value) if name in _PLAIN_PARAMETERS else "…") for name, value in parse_qsl(parts.query)]
-    query = f"?{urlencode(shown, safe='… ,*()=')}" if shown else ""
+    query = "?" + "&".join(f"{name}={value}" for name, value in shown) if shown else ""
     return f"{request.method} {host_of(request.url)}{parts.path}{query}"
 
 
@@ -33,4 +33,5 @@ def host_of(url: str) -> str:
 
 
 def _shorten(value: str) -> str:
+    value = " ".join(value.split())
     return value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"

@@ -6,11 +6,15 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
 
 #: Salesforce lets a SOQL query run for 120 seconds, so an answer may take that long to begin.
 DEFAULT_TIMEOUT = 150.0
 #: A host that is there accepts a connection within seconds.
 CONNECT_TIMEOUT = 20.0
+_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class TransportSettings:
         """Path of the PEM file of trusted certificate authorities."""
         import certifi
 
-        named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+        named = (os.environ.get(name) for name in _VARIABLES)
         return self.ca_bundle or next(filter(None, named), None) or certifi.where()
 
     @property
@@ -53,7 +57,18 @@ class TransportSettings:
 def tls_context(trust_store: str) -> ssl.SSLContext:
     """A TLS context, shared: reading the authorities takes about 20 ms, too long for an event loop to pay each time.
 
-    :param trust_store: path of the PEM file of trusted certificate authorities.
+    :param trust_store: path of the PEM file, or of an OpenSSL folder, of trusted certificate authorities.
     :return: a context that verifies certificate and host name.
+    :raises ConfigurationError: when it holds none.
     """
-    return ssl.create_default_context(cafile=trust_store)
+    try:
+        if Path(trust_store).is_dir():  # which requests takes in REQUESTS_CA_BUNDLE, too
+            return ssl.create_default_context(capath=trust_store)
+        return ssl.create_default_context(cafile=trust_store)
+    except OSError as error:
+        raise ConfigurationError(
+            {
+                "CA bundle": f"{trust_store} is no PEM file of certificate authorities that can be read here "
+                f"({error.strerror}). The path comes from this field, else from {', '.join(_VARIABLES)}"
+            }
+        ) from None

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
-from http.cookiejar import DefaultCookiePolicy
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_sfjwt.exceptions import TransportError
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 
 #: Connections kept open to one host. More parallel pages than this would reconnect for every request.
 _POOL_SIZE = 32
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
 class Transport:
@@ -49,6 +53,7 @@ class Transport:
         self.settings = settings
         self.renewal = renewal
         self._sleep = sleep
+        tls_context(settings.trust_store)  # a file that holds no authorities is told at once, as it is in the triggerer
         self._session = requests_session(settings)
 
     def run(self, flow: Flow[T]) -> T:
@@ -58,20 +63,19 @@ class Transport:
         :return: what the flow returns.
         :raises SalesforceError: what the flow or the renewal of its session raises.
         """
-        try:
-            step = next(flow)
+        with closing(flow):
+            go_on = partial(next, flow)
             while True:
                 try:
-                    answer = self._carry(step)
+                    step = go_on()
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                # Outside of the try above: a sink's own StopIteration is not the flow's end.
+                try:
+                    go_on = partial(flow.send, self._carry(step))
                 except TransportError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            flow.close()
+                    go_on = partial(flow.throw, error)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -138,20 +142,18 @@ class AsyncTransport:
         :return: what the flow returns.
         :raises SalesforceError: what the flow or the renewal of its session raises.
         """
-        try:
-            step = next(flow)
+        with closing(flow):
+            go_on = partial(next, flow)
             while True:
                 try:
-                    answer = await self._carry(step)
+                    step = go_on()
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                try:
+                    go_on = partial(flow.send, await self._carry(step))
                 except TransportError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            flow.close()
+                    go_on = partial(flow.throw, error)
 
     async def close(self) -> None:
         """Close the connections that are kept open."""
@@ -180,7 +182,8 @@ class AsyncTransport:
             answer = await self._client.request(
                 request.method, request.url, headers=dict(request.headers), content=request.body
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # OSError: a fault of TLS after the handshake comes through as ssl.SSLError.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise _transport_error(request, error, request_was_sent=_httpx_sent(error)) from None
         response = Response(answer.status_code, _lower_case(answer.headers), answer.content)
         log.debug("%s -> %s in %.3f s", describe_request(request), response.status, time.monotonic() - started)
@@ -235,7 +238,9 @@ def requests_session(settings: TransportSettings, kind: type[requests.Session] |
     session.trust_env = False
     session.headers.clear()
     session.headers.update(settings.headers)
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.cookies.set_policy(_NO_COOKIES)
+    # Even a redirect that it does not follow is resolved by requests, which falls over a Location that is no URL.
+    session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
     return session
@@ -263,6 +268,7 @@ def _new_httpx_client(settings: TransportSettings) -> httpx.AsyncClient:
 
     return httpx.AsyncClient(
         headers=settings.headers,
+        cookies=CookieJar(_NO_COOKIES),
         verify=tls_context(settings.trust_store),
         proxy=settings.proxy,
         timeout=httpx.Timeout(settings.timeout, connect=settings.connect_timeout),
@@ -286,7 +292,10 @@ def _requests_sent(error: Exception) -> bool:
     import requests
     import urllib3
 
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError, requests.exceptions.SSLError)):
+    if isinstance(error, requests.exceptions.SSLError):
+        # Any other fault of TLS may come from a connection that has already taken the request.
+        return not _is_untrusted(_root_cause(error))
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
         return False
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ReadTimeout)):
         reason = getattr(error.args[0] if error.args else None, "reason", None)
@@ -303,28 +312,35 @@ def _httpx_sent(error: Exception) -> bool:
 
 
 def _transport_error(request: Request, error: Exception, *, request_was_sent: bool) -> TransportError:
-    import ssl
-
     cause = _root_cause(error)
-    untrusted = isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause)
     return TransportError(
         f"{describe_request(request)}: {_in_words(error, cause)}",
         request_was_sent=request_was_sent,
-        retryable=not untrusted,  # a certificate that is not trusted will not be trusted in a minute
+        retryable=not _is_untrusted(cause),  # a certificate that is not trusted will not be trusted in a minute
     )
+
+
+def _is_untrusted(cause: BaseException) -> bool:
+    return isinstance(cause, ssl.SSLCertVerificationError)
 
 
 def _root_cause(error: BaseException) -> BaseException:
     """The innermost error: what the libraries wrap around it repeats URLs, and a proxy's URL may hold a password."""
-    nested = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+    # A host of several addresses fails as a group of errors.
+    group = getattr(error, "exceptions", ())
+    nested = (getattr(error, "reason", None), *error.args, *group, error.__cause__, error.__context__)
     inner = next((each for each in nested if isinstance(each, BaseException) and each is not error), None)
     return error if inner is None else _root_cause(inner)
 
 
 def _in_words(error: Exception, cause: BaseException) -> str:
-    kind = type(error).__name__
+    import requests
+
+    kind, root = type(error).__name__, type(cause).__name__
     if "Timeout" in kind or isinstance(cause, TimeoutError):
         return "no answer in time"
-    if isinstance(cause, OSError):
-        return f"{cause.strerror or cause.args[-1] if cause.args else cause} ({type(cause).__name__})"
-    return f"{kind} ({type(cause).__name__})" if cause is not error else kind
+    # Of the libraries' own texts only the proxy's answer is shown: others repeat URLs and headers, a token among them.
+    system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
+    if system or kind == "ProxyError":
+        return f"{getattr(cause, 'strerror', None) or ''.join(map(str, cause.args[-1:]))} ({root})"
+    return f"{kind} ({root})" if cause is not error else kind
