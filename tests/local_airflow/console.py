@@ -49,11 +49,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """
     if not rows:
         return "(no rows)"
-    lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    lines = [list(rows[0]), *([_visible(value) for value in row.values()] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def _visible(value: Any) -> str:
+    return "" if value is None else str(value).translate({9: "\\t", 10: "\\n", 13: "\\r"})
 
 
 def end_on_signals() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,6 +62,8 @@ def started(console: Console, folder: Path = DEMO, port: int = 0) -> Iterator[St
     """
     with ExitStack() as ends:
         ends.enter_context(alone(folder))
+        # The org begins anew each time, and with it its data set.
+        shutil.rmtree(folder / "data", ignore_errors=True)
         with console.step("Starting the simulated Salesforce org"):
             org = ends.enter_context(SimulatedOrgProcess(folder / "org"))
             console.say(org.announcement)
@@ -102,7 +105,7 @@ def show(console: Console, data: DataSet) -> None:
     :raises WrongDataSetError: when it is not what the receipt says.
     """
     with console.step(f"The receipt, {_short(data.folder)}/_receipt.json"):
-        console.say(json.dumps(_shortened(data.receipt), indent=2))
+        console.say(json.dumps(_shortened(data.receipt), indent=2, ensure_ascii=False))
     with console.step("The first rows"):
         console.say(table(data.first_rows(5, _COLUMNS)))
     with console.step("Checking that the extract is complete"):

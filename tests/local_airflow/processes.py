@@ -69,6 +69,8 @@ class ChildProcess:
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
                 command,
+                # Not ours: what lies in a current folder can be imported, and the child must see only what is installed.
+                cwd=log.parent,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,0 +1,77 @@
+# Needs Python 3.10 or newer with venv, and make. Everything else is installed into .venv/ and .demo/venv/.
+
+PYTHON ?= python3
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo ui test lint format pins clean
+
+DEVELOPMENT := .venv
+DEMO := .demo/venv
+SOURCES := airflow_provider_sfjwt tests example_dags
+# The floors on which every branch must be tried.
+COVERED := */airflow_provider_sfjwt/exceptions.py,*/airflow_provider_sfjwt/wire/*,*/airflow_provider_sfjwt/auth/*,*/airflow_provider_sfjwt/api/*
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/.complete ## run the scheduled extract on a real Airflow against a simulated org, and prove it complete
+	@$(DEMO)/bin/python -m tests.local_airflow.demo
+
+ui: $(DEMO)/.complete ## the same, and leave Airflow's UI running to click in
+	@$(DEMO)/bin/python -m tests.local_airflow.ui $(if $(PORT),--port $(PORT))
+
+test: lint ## lint, then the whole suite, then the coverage of the lower floors
+	@echo "Running the tests…"
+	@$(DEVELOPMENT)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@echo "Branch coverage of exceptions, wire, auth and api, which must be 100 %:"
+	@$(DEVELOPMENT)/bin/python -m coverage report --include='$(COVERED)' --fail-under=100 --precision=2 --skip-covered
+
+lint: $(DEVELOPMENT)/.complete ## ruff, mypy --strict, import-linter and the size limits
+	@echo "Checking style, types, imports and sizes…"
+	@$(DEVELOPMENT)/bin/ruff check --quiet $(SOURCES)
+	@$(DEVELOPMENT)/bin/ruff format --quiet --check --diff $(SOURCES)
+	@$(DEVELOPMENT)/bin/mypy --no-error-summary -p airflow_provider_sfjwt -p tests.local_airflow -p tests.system
+	@$(DEVELOPMENT)/bin/lint-imports --verbose > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
+	@rm -f .lint-imports.log
+	@$(DEVELOPMENT)/bin/python -m tests.sizes $(SOURCES)
+
+format: $(DEVELOPMENT)/.complete ## let ruff format the code and sort the imports
+	@$(DEVELOPMENT)/bin/ruff check --quiet --select I --fix $(SOURCES)
+	@$(DEVELOPMENT)/bin/ruff format $(SOURCES)
+
+# The demo takes the versions of the tests: what is shown is what was tried.
+PIN = $(DEVELOPMENT)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-annotate \
+	--custom-compile-command 'make pins'
+pins: $(DEVELOPMENT)/.complete ## pin the newest versions that fit pyproject.toml, for Python 3.10 and newer
+	@$(DEVELOPMENT)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "Pinning…"
+	@$(PIN) --upgrade --extra parquet --extra testing --group dev --output-file requirements/development.txt
+	@$(PIN) --upgrade --extra parquet --group demo --constraint requirements/development.txt \
+	  --output-file requirements/demo.txt
+
+clean: ## remove the environments, the demo's data and what tools left
+	@rm -rf .venv .demo .cache build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache .lint-imports.log
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(1) folder, $(2) pinned versions, $(3) what to install. Groups need pip 25.1.
+define make_environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "Python 3.10 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo not there)." \
+	    "Name another one: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) comes without venv. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(1) with $$($(PYTHON) --version) (only this once, some minutes)…"
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(2) $(3)
+	@touch $(1)/.complete
+endef
+
+$(DEVELOPMENT)/.complete: pyproject.toml requirements/development.txt
+	$(call make_environment,$(DEVELOPMENT),requirements/development.txt,--group dev --editable '.[parquet$(comma)testing]')
+
+$(DEMO)/.complete: pyproject.toml requirements/demo.txt
+	$(call make_environment,$(DEMO),requirements/demo.txt,--group demo --editable '.[parquet]')
+
+comma := ,
