@@ -15,9 +15,12 @@ from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The client of an empty bucket named ``lake``, which the connection ``s3`` reaches."""
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """The client of a bucket named ``lake``, which the connection ``s3`` reaches.
+
+    One for all tests: Airflow keeps the file system of a connection for as long as the process lives.
+    """
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -25,11 +28,20 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     keys = {"aws_access_key_id": "test-key", "aws_secret_access_key": "test-secret"}
     extra = {"endpoint_url": url, "region_name": region}
     connection = {"conn_type": "aws", "login": "test-key", "password": "test-secret", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_S3", json.dumps(connection))
     client = boto3.client("s3", endpoint_url=url, region_name=region, **keys)
     client.create_bucket(Bucket="lake")
-    yield client
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIRFLOW_CONN_S3", json.dumps(connection))
+        yield client
     server.stop()
+
+
+@pytest.fixture
+def bucket(client: Any) -> Any:
+    """The same client, with nothing in the bucket."""
+    for name in names(client):
+        client.delete_object(Bucket="lake", Key=name)
+    return client
 
 
 @pytest.fixture
