@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -71,29 +72,36 @@ def _key(path: Path | None) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
+def _org(options: argparse.Namespace) -> SimulatedOrg:
+    return SimulatedOrg(
+        port=options.port,
+        tls=options.tls,
+        sandbox=options.sandbox,
+        database=options.database,
+        records={name: count for group in options.records or [] for name, count in group.items()} or None,
+        modified_between=_span(options.modified_hours),
+        private_key=_key(options.key_file),
+        bulk_page_size=options.bulk_page_size,
+        bulk_polls=options.bulk_polls,
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start an org, say how to reach it, and serve until SIGINT or SIGTERM.
 
     :param arguments: of the command line; None: those of this process.
     :return: exit status.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        org = _org(options).start()
+    except (KeyError, ValueError, OSError) as error:
+        parser.error(str(error.args[0]) if isinstance(error, KeyError) else str(error))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    records = {name: n for group in options.records or [] for name, n in group.items()} or None
-    org = SimulatedOrg(
-        port=options.port,
-        tls=options.tls,
-        sandbox=options.sandbox,
-        database=options.database,
-        records=records,
-        private_key=_key(options.key_file),
-        bulk_page_size=options.bulk_page_size,
-        bulk_polls=options.bulk_polls,
-        modified_between=_span(options.modified_hours),
-    )
-    with org:
+    with closing(org):
         connection = org.connection_json()
         if options.env_file:
             _write_private(options.env_file, connection)

@@ -32,6 +32,7 @@ def private_pem(key: _Key) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
+@functools.lru_cache(maxsize=16)
 def load_rsa_key(pem: str) -> rsa.RSAPrivateKey:
     """Return the RSA key of an unencrypted PEM.
 
@@ -43,6 +44,7 @@ def load_rsa_key(pem: str) -> rsa.RSAPrivateKey:
     return key
 
 
+@functools.lru_cache(maxsize=16)
 def certificate_for(private_key_pem: str, name: str = "sfjwt simulated org") -> str:
     """Return a self-signed certificate of a key as PEM, valid for a year: what one uploads to a connected app."""
     key = load_rsa_key(private_key_pem)

@@ -88,6 +88,11 @@ class Field:
         return self.type in _NUMBERS and self.precision > 0
 
     @property
+    def is_coordinate(self) -> bool:
+        """Whether it is a part of a geolocation, which real orgs describe with 15 decimal places."""
+        return self.type == "double" and not self.precision and self.compound is not None
+
+    @property
     def is_long_text(self) -> bool:
         """Whether it is a text that no filter, order or group may name."""
         return self.type == "textarea" and self.length > 255
@@ -111,12 +116,6 @@ class Field:
         """Return this field's entry of ``fields`` in the describe call."""
         length = self.length or _LENGTHS.get(self.type, 0)
         id_lookup = self.type == "id" or self.name_field or self.external_id
-        numeric = self.type in _NUMBERS
-        floating = numeric and not self.precision
-        picks = [
-            {"active": True, "defaultValue": False, "label": p, "validFor": None, "value": p}
-            for p in self.picklist_values
-        ]
         entry: dict[str, Any] = {
             "aggregatable": self.filterable,
             "aiPredictionField": False,
@@ -156,12 +155,18 @@ class Field:
             "nameField": self.name_field,
             "namePointing": len(self.reference_to) > 1,
         }
-        entry |= {
+        return entry | self._described_further()
+
+    def _described_further(self) -> dict[str, Any]:
+        """Return the entries from ``nillable`` on; they are in alphabetical order, as Salesforce gives them."""
+        numeric = self.type in _NUMBERS
+        plain = {"active": True, "defaultValue": False, "validFor": None}
+        return {
             "nillable": self.nillable and self.type != "boolean",
             "permissionable": self.createable and self.nillable,
-            "picklistValues": picks,
+            "picklistValues": [plain | {"label": value, "value": value} for value in self.picklist_values],
             "polymorphicForeignKey": len(self.reference_to) > 1,
-            "precision": 18 if floating else (self.precision if numeric else 0),
+            "precision": (self.precision or 18) if numeric else 0,
             "queryByDistance": False,
             "referenceTargetField": None,
             "referenceTo": list(self.reference_to),
@@ -169,7 +174,7 @@ class Field:
             "relationshipOrder": None,
             "restrictedDelete": False,
             "restrictedPicklist": False,
-            "scale": 15 if floating and self.type == "double" else self.scale,
+            "scale": 15 if self.is_coordinate else self.scale,
             "searchPrefilterable": self.type == "reference",
             "soapType": _SOAP_TYPES.get(self.type, "xsd:string"),
             "sortable": self.sortable,
@@ -178,4 +183,3 @@ class Field:
             "updateable": self.updateable,
             "writeRequiresMasterRead": False,
         }
-        return entry

@@ -105,18 +105,7 @@ class SimulatedOrg(Switches):
         self._queries = RestQueries(self._schema, self._store, self)
         self._bulk = BulkQueries(self._schema, self._store, self, self._jobs, self.user_id)
         self._oauth = self._make_oauth(sites)
-        objects = SObjects(self._schema, self._store, self)
-        self._routes = Routes(
-            self,
-            self._sessions,
-            self._oauth,
-            objects,
-            self._queries,
-            self._bulk,
-            self._jobs,
-            tuple(api_versions),
-            sites,
-        )
+        self._routes = self._make_routes(tuple(api_versions), sites)
         self.register_certificate(certificates.certificate_for(self.private_key))
         self._fill(records, modified_between)
 
@@ -132,6 +121,11 @@ class SimulatedOrg(Switches):
             sites,
             self._sandbox,
         )
+
+    def _make_routes(self, api_versions: tuple[str, ...], sites: Sequence[str]) -> Routes:
+        objects = SObjects(self._schema, self._store, self)
+        endpoints = (self._oauth, objects, self._queries, self._bulk, self._jobs)
+        return Routes(self, self._sessions, *endpoints, api_versions, sites)
 
     def _fill(self, records: Mapping[str, int] | None, span: tuple[datetime, datetime] | None) -> None:
         if not self._store.count(self._schema.get("Organization")):
@@ -188,7 +182,7 @@ class SimulatedOrg(Switches):
         )
         self._port = self._server.server_port
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="simulated-org", daemon=True
+            target=self._server.serve_forever, args=(0.01,), name="simulated-org", daemon=True
         )
         self._thread.start()
         return self

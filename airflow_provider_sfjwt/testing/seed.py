@@ -140,7 +140,7 @@ def _samples(field: Field) -> list[Stored]:
         "base64": ("bm90IG9mIGludGVyZXN0",),
         "id": (None,),
     }.get(field.type, _LONG_TEXTS if field.is_long_text else _TEXTS)
-    if field.name.endswith(("Latitude", "Longitude")):
+    if field.is_coordinate:
         given = (47.3769, None, -8.5417)
     return [value for value in given if value is not None or field.nillable]
 

@@ -9,12 +9,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
 import requests
 
-from airflow_provider_sfjwt.testing import SimulatedOrg
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from airflow_provider_sfjwt.testing.__main__ import main
 from airflow_provider_sfjwt.testing.record_ids import canonical_id, record_id, record_ids, with_suffix
 
 pytest_plugins = ["pytester"]
@@ -121,6 +124,39 @@ def test_command_line(tmp_path, number):
     assert status == 0
     assert (key.stat().st_mode & 0o777, env.stat().st_mode & 0o777) == (0o600, 0o600)
     assert connection["extra"]["private_key"] == key.read_text()
+
+
+@pytest.mark.parametrize("wrong", ["Nothing=5", "Account", "Account=many"])
+def test_command_line_says_what_is_wrong(wrong, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--port", "0", "--records", wrong])
+    assert stopped.value.code == 2
+    assert wrong.partition("=")[0] in capsys.readouterr().err
+
+
+def test_many_clients_at_once(org):
+    headers = {"Authorization": f"Bearer {org.issue_session()}"}
+    together = threading.Barrier(64)
+
+    def ask(_: int) -> int:
+        together.wait(60)
+        return requests.get(f"{org.url}/services/data/v66.0/limits", headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(64) as pool:
+        assert set(pool.map(ask, range(64))) == {200}
+    assert org.api_calls == 64
+
+
+def test_faults_over_tls():
+    with SimulatedOrg(tls=True, records={}) as org:
+        url = f"{org.url}/services/data"
+        org.add_fault(Fault(reset=True))
+        with pytest.raises(requests.exceptions.ConnectionError):
+            requests.get(url, verify=org.ca_bundle, timeout=30)
+        org.add_fault(Fault(cut_at=0.5))
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            requests.get(url, verify=org.ca_bundle, timeout=30)
+        assert requests.get(url, verify=org.ca_bundle, timeout=30).status_code == 200
 
 
 def test_fixtures(pytester):
