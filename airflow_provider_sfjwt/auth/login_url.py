@@ -16,6 +16,7 @@ TOKEN_PATH = "/services/oauth2/token"
 _ORG_DOMAINS = (".salesforce.com", ".salesforce.mil", ".crmforce.mil", ".sfcrmproducts.cn", ".database.com")
 _SITE_DOMAINS = (".my.site.com", ".force.com")
 _UI_DOMAINS = (".lightning.force.com", ".lightning.crmforce.mil", ".salesforce-setup.com", ".vf.force.com")
+_NO_URL = "is no URL; enter e.g. https://login.salesforce.com or your My Domain"
 
 
 def normalise_login_url(entered: str, port: int | None = None) -> str:
@@ -27,13 +28,13 @@ def normalise_login_url(entered: str, port: int | None = None) -> str:
     :raises ValueError: with a sentence that says what to enter instead.
     """
     text = entered.strip().strip("\"'")
-    parts = urlsplit(text if "://" in text else f"https://{text}")
     try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
         host, own_port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("has a port that is no number between 1 and 65535") from None
-    if not host or " " in parts.netloc:
-        raise ValueError("is no URL; enter e.g. https://login.salesforce.com or your My Domain")
+        raise ValueError(f"{_NO_URL}, with a port between 1 and 65535 if any") from None
+    if not host or any(character.isspace() for character in text):
+        raise ValueError(_NO_URL)
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password; enter the address alone")
     if parts.scheme not in ("https", "http"):
