@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
@@ -39,6 +40,8 @@ _REDACTED = "***"
 _LONGEST_TIMEOUT = 3600.0
 #: A key store holds a handful of keys. A larger file is something else, and is not read into memory.
 _LARGEST_KEY_FILE = 10 * 2**20
+#: Longer than any path that people use, and shorter than any key that Salesforce takes.
+_LONGEST_PATH = 500
 
 
 @dataclass(frozen=True, repr=False)
@@ -223,14 +226,28 @@ class _Reader:
 
     def _proxy(self) -> str | None:
         text = self._text("proxy")
-        if text is not None and not re.match(r"https?://[^/\s]+", text):
-            self._fault("proxy", "is no http:// or https:// address of a proxy; enter e.g. http://proxy.acme.com:3128")
+        if text is not None and not _is_proxy_address(text):
+            self._fault(
+                "proxy",
+                "is no http:// or https:// address of a proxy; enter e.g. http://proxy.acme.com:3128, and write a "
+                "special character of its password as % and two digits",
+            )
         return text
 
     def _file(self, name: str) -> str | None:
         text = self._text(name)
-        if text is not None and not Path(text).is_file():
-            self._fault(name, f"there is no file {text} on the machine where this runs")
+        if text is None:
+            return None
+        if len(text) > _LONGEST_PATH or "-----" in text or not text.isprintable():
+            # Not shown: it may well be the key.
+            self._fault(name, "holds something else than a path; enter the path of a file")
+            return None
+        try:
+            found = Path(text).is_file()
+        except OSError:  # a folder that may not be searched
+            found = False
+        if not found:
+            self._fault(name, f"there is no file {text} to be read on the machine where this runs")
             return None
         return text
 
@@ -277,6 +294,16 @@ class _Reader:
         except OSError as error:
             self._fault("key_file", f"{path} cannot be read on the machine where this runs: {error.strerror}")
             return None
+
+
+def _is_proxy_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # A character of the password that should have been escaped ends the host too early, or makes a port of it.
+        whole = parts.port != 0 and parts.path in ("", "/") and not (parts.query or parts.fragment)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and whole and not re.search(r"\s", text)
 
 
 def _decode_extra(extra: str | Mapping[str, Any] | None) -> dict[str, Any]:
