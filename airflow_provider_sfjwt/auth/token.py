@@ -22,7 +22,7 @@ from airflow_provider_sfjwt.auth.credentials import Credentials
 from airflow_provider_sfjwt.auth.diagnosis import explain
 from airflow_provider_sfjwt.auth.keys import SigningKey
 from airflow_provider_sfjwt.auth.login_url import TOKEN_PATH, is_loopback
-from airflow_provider_sfjwt.exceptions import AuthenticationError
+from airflow_provider_sfjwt.exceptions import AuthenticationError, TransportError
 from airflow_provider_sfjwt.wire.flow import Flow, Request, Response
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -31,6 +31,8 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 #: refusal is a row in the org's login history and counts towards the login rate.
 REFUSAL_MEMORY = 60.0
 RATE_LIMIT_MEMORY = 900.0
+#: As long for a login URL that cannot be reached, so that all who waited for the one sign-in are told at once.
+OUTAGE_MEMORY = 5.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +99,8 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
         raise _no_oauth(response, credentials) from None
     if response.ok and isinstance(answer, dict) and _is_api_address(answer.get("instance_url")):
         value = answer.get("access_token")
-        if isinstance(value, str) and value:
+        # Only what can stand in a header: anything else would end up in the error of the library that refuses it.
+        if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
             return Token(value, answer["instance_url"].rstrip("/"), str(answer.get("id") or ""))
     if not isinstance(answer, dict) or "error" not in answer:
         raise _no_oauth(response, credentials)
@@ -109,8 +112,12 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
 
 
 def _is_api_address(url: Any) -> bool:
-    parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-    return bool(parts.hostname) and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    return host != "" and port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def _no_oauth(response: Response, credentials: Credentials) -> AuthenticationError:
@@ -133,7 +140,7 @@ class _Shared:
 
     token: Token | None = None
     made_at: float = 0.0
-    refusal: AuthenticationError | None = None
+    refusal: AuthenticationError | TransportError | None = None
     refused_at: float = 0.0
     # Reentrant: the signal handler that aborts a killed job runs on the thread that may be signing in.
     thread_lock: Any = field(default_factory=threading.RLock)
@@ -186,7 +193,7 @@ class TokenSource:
         """The token that is in use, unless it is ``stale`` or too old.
 
         :param stale: the token that Salesforce refused, or None.
-        :raises AuthenticationError: when the last sign-in was refused only just now.
+        :raises SalesforceError: what the last sign-in raised, when it failed only just now.
         """
         state, now = self._state, self._clock()
         # A new task may ask once more, since somebody may have mended the app. Threads that met one dead session, and
@@ -201,14 +208,15 @@ class TokenSource:
         return state.token
 
     def make(self) -> Flow[Token]:
-        """Sign in, and keep the token or the refusal for :meth:`alive`.
+        """Sign in, and keep the token or the error for :meth:`alive`.
 
         :raises AuthenticationError: when Salesforce refuses.
+        :raises TransportError: when the login URL cannot be reached.
         """
         state = self._state
         try:
             token = yield from self._exchange()
-        except AuthenticationError as refusal:
+        except (AuthenticationError, TransportError) as refusal:
             state.token, state.refusal, state.refused_at = None, refusal, self._clock()
             raise
         state.token, state.refusal, state.made_at = token, None, self._clock()
@@ -223,6 +231,8 @@ class TokenSource:
         return self._state.task_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
-def _memory(refusal: AuthenticationError) -> float:
-    limited = "rate" in refusal.description.lower() or refusal.code == "rate_limit_exceeded"
+def _memory(refusal: AuthenticationError | TransportError) -> float:
+    if isinstance(refusal, TransportError):
+        return OUTAGE_MEMORY
+    limited = "rate exceeded" in refusal.description.lower() or refusal.code == "rate_limit_exceeded"
     return RATE_LIMIT_MEMORY if limited else REFUSAL_MEMORY
