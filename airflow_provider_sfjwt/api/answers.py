@@ -41,8 +41,17 @@ _REMEDIES = {
     "UNSUPPORTED_API_VERSION": "The API version is retired; empty API version in the connection.",
     "LIMIT_EXCEEDED": "A limit of the last 24 hours is reached: see Setup → Company Information, and run again later.",
 }
-#: Codes that say so are worth another try later, though the status does not show it.
-_RETRYABLE = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "TXN_SECURITY_METERING_ERROR", "LIMIT_EXCEEDED"})
+#: These codes are worth another try later, though the status does not show it.
+_RETRYABLE = frozenset(
+    {
+        "UNABLE_TO_LOCK_ROW",
+        "SERVER_UNAVAILABLE",
+        "TXN_SECURITY_METERING_ERROR",
+        "REQUEST_LIMIT_EXCEEDED",
+        "LIMIT_EXCEEDED",
+        "INVALID_QUERY_LOCATOR",  # a task that is tried again runs the query anew
+    }
+)
 _DEAD_SESSION = frozenset({"INVALID_SESSION_ID", "INVALIDSESSIONID"})
 
 
@@ -82,8 +91,8 @@ def check(response: Response, *, method: str, path: str) -> Response:
         path=path,
         retryable=response.status >= 500
         or response.status in (420, 429)
-        or bool(codes & _RETRYABLE)
-        or "REQUEST_LIMIT_EXCEEDED" in codes,
+        or (response.status == 406 and not response.body)  # a passing error of the edge
+        or bool(codes & _RETRYABLE),
     )
 
 

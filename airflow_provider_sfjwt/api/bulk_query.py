@@ -71,7 +71,7 @@ def create_query_job(session: Session, soql: str, *, include_deleted: bool = Fal
     try:
         answer = yield from session.json("POST", "jobs/query", json_body=order)
     except ApiError as refusal:
-        if refusal.status == 400:
+        if refusal.status == 400 and not refusal.retryable:
             yield from _explain_refusal(session, soql, refusal)
         raise
     return decode_job(answer, kind="query", api_version=api_version)
@@ -90,15 +90,15 @@ def _explain_refusal(session: Session, soql: str, refusal: ApiError) -> Flow[Non
             subject="the query",
         ) from None
     if "compound" in said.lower():
-        sobject = soql_text.sobject_of(soql) or ""
-        description = yield from describe(session, sobject)
+        sobject = soql_text.sobject_of(soql)
+        description = (yield from describe(session, sobject)) if sobject else {"fields": ()}
         types = {each["name"].lower(): each["type"] for each in description["fields"]}
         named = [name for name in soql_text.selected(soql) if types.get(name.lower()) in NOT_IN_BULK]
         raise ConfigurationError(
             {
                 "soql": f"Bulk API 2.0 cannot return the compound field {', '.join(named) or 'in the field list'} of "
-                f"{sobject}. Select its parts instead, e.g. BillingStreet and BillingCity for BillingAddress. "
-                f"Salesforce said: {said}"
+                f"{sobject or 'its object'}. Select its parts instead, e.g. BillingStreet and BillingCity for "
+                f"BillingAddress. Salesforce said: {said}"
             },
             subject="the query",
         ) from None
@@ -133,7 +133,7 @@ def result_page(
             "GET", path, params={"locator": locator}, headers={"Accept": "text/csv"}, sink=take
         )
         declared = response.headers.get("sforce-numberofrecords", "")
-        if declared.isdigit() and int(declared) == response.sunk.records:
+        if declared.isdecimal() and int(declared) == response.sunk.records:
             return ResultPage(response.sunk, int(declared), _next_locator(response))
         if attempt < session.policy.attempts:
             yield from flow.pause(session.policy.delay(attempt, None))

@@ -53,6 +53,8 @@ def _page(session: Session, answer: Any) -> Flow[QueryPage]:
     try:
         done, total, rows = answer["done"], int(answer["totalSize"]), answer["records"]
         path = None if done else answer["nextRecordsUrl"]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError
     except (TypeError, KeyError, ValueError):
         raise ProtocolError("the answer to a query lacks done, totalSize, records or nextRecordsUrl") from None
     records = []

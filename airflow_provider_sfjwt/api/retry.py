@@ -81,15 +81,22 @@ def _is_transient(response: Response, *, repeatable: bool) -> bool:
 def _retry_after(response: Response) -> float | None:
     """Seconds or a date, https://datatracker.ietf.org/doc/html/rfc9110#section-10.2.3"""
     text = response.headers.get("retry-after", "").strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
+    until, now = http_date(text), http_date(response.headers.get("date", ""))
+    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+
+
+def http_date(text: str) -> datetime | None:
+    """A date as HTTP headers write it.
+
+    :param text: the header's value.
+    :return: timezone-aware, or None when it is no date.
+
+    https://datatracker.ietf.org/doc/html/rfc9110#section-5.6.7
+    """
     try:
-        until = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(response.headers["date"])
-    except (ValueError, TypeError, KeyError):
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, (_aware(until) - _aware(now)).total_seconds())
-
-
-def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

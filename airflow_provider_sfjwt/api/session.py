@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -220,11 +219,9 @@ class Session:
         usage = _api_usage(response.headers.get("sforce-limit-info", ""))
         if usage:
             self.usage.used, self.usage.allowed = usage
-        try:
-            moment = parsedate_to_datetime(response.headers["date"])
-        except (KeyError, ValueError, TypeError):
-            return
-        self._server_time = (moment.replace(tzinfo=timezone.utc), self.clock())
+        moment = retry.http_date(response.headers.get("date", ""))
+        if moment is not None:
+            self._server_time = (moment, self.clock())
 
 
 def _query_string(path: str, params: Mapping[str, Any] | None) -> str:
@@ -239,6 +236,6 @@ def _api_usage(header: str) -> tuple[int, int] | None:
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
         used, _, allowed = value.partition("/")
-        if name == "api-usage" and used.isdigit() and allowed.isdigit():
+        if name == "api-usage" and used.isdecimal() and allowed.isdecimal():
             return int(used), int(allowed)
     return None

@@ -18,7 +18,8 @@ _NOT_IN_BULK = (
     (re.compile(r"\bOFFSET\s+\d+", re.IGNORECASE), "OFFSET"),
     (re.compile(r"\bTYPEOF\b", re.IGNORECASE), "TYPEOF"),
     (re.compile(r"\bFIELDS\s*\(\s*\w+\s*\)", re.IGNORECASE), None),
-    (re.compile(r"\(\s*SELECT\b", re.IGNORECASE), "a parent-to-child sub-query"),
+    # In the list of fields; a condition's IN (SELECT …) is fine.
+    (re.compile(r"(?:\bSELECT|,)\s*\(\s*SELECT\b", re.IGNORECASE), "a parent-to-child sub-query"),
 )
 
 
