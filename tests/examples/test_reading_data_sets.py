@@ -25,5 +25,5 @@ def folder(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_with_pyarrow(folder: str) -> None:
-    assert reading_data_sets.with_pyarrow(folder).column("Amount").to_pylist() == AMOUNTS
+def test_only_what_the_receipt_lists_is_read(folder: str) -> None:
+    assert reading_data_sets.read(folder).column("Amount").to_pylist() == AMOUNTS
