@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_sfjwt.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
@@ -37,6 +37,8 @@ LABELS = {
     "http_timeout": "HTTP timeout",
 }
 _REDACTED = "***"
+_PEM_MARKER = re.compile(r"-----[A-Z0-9 ]+-----")
+_KEY_MATERIAL = re.compile(r"[\w+/=%-]{8,}")
 _LONGEST_TIMEOUT = 3600.0
 #: A key store holds a handful of keys. A larger file is something else, and is not read into memory.
 _LARGEST_KEY_FILE = 10 * 2**20
@@ -118,17 +120,30 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
 
     :param password: the passphrase.
     :param extra: the extras, as JSON text or decoded; unreadable extras are one secret.
-    :return: longest first: the private key whole, each of its lines, its lines joined, and every other secret.
+    :return: each line of the private key, so that the key is masked however its lines are joined, and every other
+        secret, as it is and as a URL quotes it. As few as that takes: the masker builds its pattern anew for each.
     """
     try:
         values = _decode_extra(extra)
     except ValueError:
         return (str(extra),)
     named = (password, *(values.get(name) for name in ("key_passphrase", "consumer_secret", "proxy")))
-    forms = {str(value) for value in named if value}
+    secrets = {form for value in named if value for form in (str(value), quote(str(value), safe=""))}
     if isinstance(values.get("private_key"), str):
-        forms.update(secret_forms(values["private_key"]))
-    return tuple(sorted(forms, key=len, reverse=True))
+        secrets.update(_not_made_of_others(secret_forms(values["private_key"])))
+    return tuple(sorted(secrets, key=len, reverse=True))
+
+
+def _not_made_of_others(forms: Iterable[str]) -> list[str]:
+    """Leave out every form that shows nothing once the shorter ones in it are masked."""
+    kept: list[str] = []
+    for form in sorted(forms, key=len):
+        rest = _PEM_MARKER.sub("", form)
+        for shorter in kept:
+            rest = rest.replace(shorter, " ")
+        if _KEY_MATERIAL.search(rest):
+            kept.append(form)
+    return kept
 
 
 class _Reader:

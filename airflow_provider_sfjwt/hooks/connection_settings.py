@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from airflow.sdk.log import mask_secret
 
+from airflow_provider_sfjwt.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.auth.credentials import ConnectionSettings, connection_secrets, read_connection
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 #: Connections that are kept parsed. Parsing a key takes 30 ms of computing, and a triggerer runs a thousand triggers
 #: over a handful of connections.
 _KEPT = 32
 _parsed: dict[str, ConnectionSettings] = {}
+_SHORTEST_SECRET = 5  # the masker warns of shorter ones
+#: What has been warned of in this process, so that a triggerer does not say it a thousand times.
+_warned: set[str] = set()
 
 
 def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
@@ -35,15 +43,46 @@ def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
         if len(_parsed) >= _KEPT:
             _parsed.clear()
         _parsed[key] = settings
+        _warn(settings, conn_id)
     return settings
 
 
 def mask(*secrets: str) -> None:
     """Tell Airflow's masker in this process, and in the one that writes the log.
 
-    :param secrets: each is masked as it is and as a URL quotes it. Airflow masks none under five characters.
+    :param secrets: what to mask. Airflow masks nothing under five characters.
     """
-    mask_secret([*secrets, *(quote(secret, safe="") for secret in secrets)])
+    mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+
+
+def _warn(settings: ConnectionSettings, conn_id: str) -> None:
+    """Write into the task's log what works today and will not, or only just does; once in a process."""
+    credentials = settings.credentials
+    repairs = dict.fromkeys(repair for key in credentials.keys for repair in key.repairs)
+    if repairs:
+        _warn_once(
+            f"Connection '{conn_id}': the private key is damaged and was repaired on reading ({', '.join(repairs)}). "
+            "Paste it again, or name its file in Key file."
+        )
+    if not credentials.certificate:
+        return
+    try:
+        fault = read_certificate(credentials.certificate).fault(datetime.now(timezone.utc))
+    except ConfigurationError as error:
+        # Signing in does not need it, so that the task may well succeed.
+        _warn_once(f"Connection '{conn_id}': Certificate: {next(iter(error.fields.values()))}.")
+        return
+    if fault:
+        _warn_once(
+            f"Connection '{conn_id}': {fault[0].lower()}{fault[1:]}. Salesforce takes no sign-in outside of its dates: "
+            f"{RENEWAL}."
+        )
+
+
+def _warn_once(sentence: str) -> None:
+    if sentence not in _warned:
+        _warned.add(sentence)
+        log.warning("%s", sentence)
 
 
 def _fingerprint(conn_id: str, fields: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
@@ -17,7 +18,7 @@ from airflow_provider_sfjwt.api.retry import RetryPolicy
 from airflow_provider_sfjwt.api.session import Session, sign_in
 from airflow_provider_sfjwt.auth.credentials import ConnectionSettings
 from airflow_provider_sfjwt.auth.token import Token, TokenSource
-from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
+from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg, ConnectedOrg
 from airflow_provider_sfjwt.hooks.connection_settings import connection_settings, mask
 from airflow_provider_sfjwt.wire.flow import Flow
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
     from airflow_provider_sfjwt.storage.receipt import Receipt
+
+
+def retry_policy() -> RetryPolicy:
+    """How often requests are repeated, as Airflow's configuration says."""
+    return RetryPolicy(
+        attempts=max(1, conf.getint("salesforce_jwt", "retry_attempts", fallback=5)),
+        first_delay=conf.getfloat("salesforce_jwt", "retry_first_delay", fallback=1.0),
+    )
 
 
 class SalesforceJwtHook(BaseHook):
@@ -186,20 +195,13 @@ class SalesforceJwtHook(BaseHook):
         return receipt
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in anew and ask for the org's limits; what the Test button shows.
+        """Examine the connection as ``airflow salesforce-jwt check`` does, signing in anew; what the Test button shows.
 
-        :return: whether it worked, and one sentence.
+        :return: whether it worked; and who signed in where, or in one sentence what is wrong and what to change.
         """
-        try:
-            with self.connect(shared=False) as org:
-                version = org.run(Session.api_version)
-                calls = org.run(org_api.limits).get("DailyApiRequests", {})
-                token = org.token()
-        except SalesforceError as error:
-            return False, str(error)
-        left = f"; {calls['Remaining']:,} of {calls['Max']:,} API calls left today" if calls else ""
-        user = self.settings.credentials.username
-        return True, f"Signed in as {user} to org {token.org_id} at {token.instance_url}, API {version}{left}."
+        from airflow_provider_sfjwt.hooks.doctor import Checkup
+
+        return Checkup(lambda: self.settings, retry_policy(), api_version=self.api_version).verdict()
 
     # -- the same flows, for those who need more ---------------------------------------------------------------------
 
@@ -280,16 +282,12 @@ class SalesforceJwtHook(BaseHook):
         return ConnectedOrg(session, Transport(settings.transport, source))
 
     def _session(self, settings: ConnectionSettings) -> Session:
-        policy = RetryPolicy(
-            attempts=max(1, conf.getint("salesforce_jwt", "retry_attempts", fallback=5)),
-            first_delay=conf.getfloat("salesforce_jwt", "retry_first_delay", fallback=1.0),
-        )
-        return Session(self.api_version or settings.api_version, policy)
+        return Session(self.api_version or settings.api_version, retry_policy())
 
     def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
         def exchange() -> Flow[Token]:
             token = yield from sign_in(settings.credentials, policy)
-            mask(token.value)
+            mask(token.value, quote(token.value, safe=""))
             return token
 
         return TokenSource(settings.credentials, exchange, **options)
