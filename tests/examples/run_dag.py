@@ -1,4 +1,4 @@
-"""``python -m tests.examples.run_dag REPORT FILE DAG_ID LOGICAL_DATE…``: run a DAG of a file once for each date."""
+"""``python -m tests.examples.run_dag REPORT FILE DAG_ID@LOGICAL_DATE…``: run DAGs of a file, one after another."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ def outcome(run: Any) -> dict[str, Any]:
         }
 
 
-def main(report: str, file: str, dag_id: str, *dates: str) -> None:
+def main(report: str, file: str, *runs: str) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
-    dag = DagBag(file).dags[dag_id]
-    outcomes = [outcome(dag.test(logical_date=datetime.fromisoformat(date))) for date in dates]
+    dags = DagBag(file).dags
+    outcomes = []
+    for dag_id, _, date in (run.partition("@") for run in runs):
+        outcomes.append(outcome(dags[dag_id].test(logical_date=datetime.fromisoformat(date))))
     Path(report).write_text(json.dumps(outcomes), encoding="utf-8")
 
 
