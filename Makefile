@@ -43,7 +43,7 @@ format: $(DEVELOPMENT)/.complete ## let ruff format the code and sort the import
 PIN = $(DEVELOPMENT)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-annotate \
 	--custom-compile-command 'make pins'
 pins: $(DEVELOPMENT)/.complete ## pin the newest versions that fit pyproject.toml, for Python 3.10 and newer
-	@$(DEVELOPMENT)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(DEVELOPMENT)/bin/python -m pip install -qq --disable-pip-version-check uv
 	@echo "Pinning…"
 	@$(PIN) --upgrade --extra parquet --extra testing --group dev --output-file requirements/development.txt
 	@$(PIN) --upgrade --extra parquet --group demo --constraint requirements/development.txt \
@@ -63,8 +63,8 @@ define make_environment
 	  echo "$(PYTHON) comes without venv. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(1) with $$($(PYTHON) --version) (only this once, some minutes)…"
 	@$(PYTHON) -m venv --clear $(1)
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(2) $(3)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --constraint $(2) $(3)
 	@touch $(1)/.complete
 endef
 

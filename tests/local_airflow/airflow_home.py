@@ -24,11 +24,15 @@ class AirflowHome:
     :param dags: folders of DAG files.
     :param port: of the API server on 127.0.0.1.
     :param env: further variables, which win.
+    :param templates: where empty metadata databases are kept; None: in this home.
     """
 
-    def __init__(self, folder: Path, dags: Sequence[Path], port: int, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, dags: Sequence[Path], port: int, env: Mapping[str, str], templates: Path | None = None
+    ) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.templates = templates or self.folder
         self.logs = self.folder / "logs"
         self.database = self.folder / "airflow.db"
         self.url = f"http://127.0.0.1:{port}"
@@ -45,7 +49,7 @@ class AirflowHome:
 
         The empty database is kept beside it, since Airflow takes seconds to make one.
         """
-        template = self.folder / f"metadata-{version('apache-airflow-core')}.db"
+        template = self.templates / f"metadata-{version('apache-airflow-core')}.db"
         if not template.exists():
             self._forget_database()
             self.cli("db", "migrate")
@@ -126,6 +130,9 @@ class AirflowHome:
             "scheduler__scheduler_idle_sleep_time": "0.3",
             "scheduler__scheduler_heartbeat_sec": "2",
             "triggerer__job_heartbeat_sec": "2",
+            # Airflow 3.3 may notice that long too late that a deferring worker has ended; where the task runs again by
+            # then, the scheduler takes the end of its first half for a crash of its second one, and fails it.
+            "workers__min_heartbeat_interval": "1",
             "api__host": "127.0.0.1",
             "api__port": str(port),
             "api__base_url": self.url,

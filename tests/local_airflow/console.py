@@ -61,10 +61,10 @@ def _visible(value: Any) -> str:
 
 
 def end_on_signals() -> None:
-    """Let a closed terminal and a polite end run the clean-up, as Ctrl-C does."""
+    """Let a closed terminal and a polite end run the clean-up, as Ctrl-C does, which a shell's background ignores."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)

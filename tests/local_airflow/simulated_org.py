@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
 from tests.local_airflow.processes import ChildProcess, LocalAirflowError, poll_until, stop_all, tail
 
@@ -35,7 +37,8 @@ class SimulatedOrgProcess:
         self._start_timeout = start_timeout
         self._arguments = [
             *("--port", "0", "--records", f"Account={accounts}", "--modified-hours", str(modified_hours)),
-            *("--bulk-page-size", str(bulk_page_size)),
+            # Several polls, so that there is a job to wait for in the triggerer.
+            *("--bulk-page-size", str(bulk_page_size), "--bulk-polls", "4"),
             *("--env-file", str(self._connection), "--key-file", str(self.key_file)),
         ]
         self._child: ChildProcess | None = None
@@ -70,8 +73,12 @@ class SimulatedOrgProcess:
 
     @property
     def connection_json(self) -> str:
-        """The connection, as ``AIRFLOW_CONN_…`` takes it."""
-        return self._connection.read_text(encoding="utf-8")
+        """The connection, as ``AIRFLOW_CONN_…`` takes it.
+
+        With a port beside the one in the login URL: the Test button of Airflow 3.3.2 refuses a connection without.
+        """
+        connection = json.loads(self._connection.read_text(encoding="utf-8"))
+        return json.dumps(connection | {"port": urlsplit(connection["host"]).port})
 
     @property
     def announcement(self) -> str:

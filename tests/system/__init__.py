@@ -1,0 +1,1 @@
+"""Tests on a running Airflow, which is started once for all of them."""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.local_airflow.stack import LocalAirflow
+from tests.system.gateway import LoginGateway
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXAMPLES = REPOSITORY / "example_dags"
+CONN_ID = "salesforce_jwt_default"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the running Airflow."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture(scope="session")
+def running_org() -> Iterator[SimulatedOrg]:
+    """An org with accounts changed in the last two days, in several pages of a result."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    span = (now - timedelta(hours=48), now)
+    with SimulatedOrg(records={"Account": 3000}, modified_between=span, bulk_page_size=400, bulk_polls=4) as running:
+        yield running
+
+
+@pytest.fixture
+def org(running_org: SimulatedOrg) -> Iterator[SimulatedOrg]:
+    """The org; what a test breaks is mended afterwards."""
+    yield running_org
+    running_org.clear_faults()
+    running_org.bulk_polls = 4
+
+
+@pytest.fixture(scope="session")
+def gateway(running_org: SimulatedOrg) -> Iterator[LoginGateway]:
+    """The org's token endpoint, as seen by somebody who writes down what passes."""
+    with LoginGateway(running_org.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where DAGs of the running Airflow write to."""
+    return tmp_path_factory.mktemp("output")
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, running_org: SimulatedOrg, output: Path
+) -> Iterator[LocalAirflow]:
+    """The running Airflow, with a connection to the org."""
+    dags = [EXAMPLES, Path(__file__).parent / "dags"]
+    env = {"SFJWT_EXAMPLE_OUTPUT": output.as_uri()}
+    with LocalAirflow(tmp_path_factory.mktemp("home"), dags, env=env) as running:
+        running.add_connection(CONN_ID, running_org.connection_json())
+        yield running

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.local_airflow.stack import LocalAirflow
+
+pytestmark = pytest.mark.browser
+pytest.importorskip("playwright.sync_api")
+
+from playwright.sync_api import Page  # noqa: E402
+
+from tests.system.connections_page import Form, add_connection, browser, press_test_button  # noqa: E402
+
+
+@pytest.fixture
+def page(airflow: LocalAirflow, chromium: str) -> Iterator[Page]:
+    with browser(chromium, airflow.url) as shown:
+        yield shown
+
+
+def filled(org: SimulatedOrg, conn_id: str, **changes: str) -> Form:
+    """The form as somebody fills it in who has an app in the org."""
+    values = {
+        "consumer_key": org.consumer_key,
+        "private_key": org.private_key,
+        **changes,
+    }
+    return Form(
+        conn_id,
+        # A port, since the Test button of Airflow 3.3.2 refuses a connection without one.
+        standard={"host": org.url, "login": org.username, "port": org.url.rpartition(":")[2]},
+        sections={
+            "Salesforce app": {"consumer_key": values["consumer_key"]},
+            "Private key": {"private_key": values["private_key"]},
+        },
+    )
+
+
+def stored(airflow: LocalAirflow, conn_id: str) -> dict[str, Any]:
+    connection: dict[str, Any]
+    (connection,) = json.loads(airflow.cli("connections", "get", conn_id, "-o", "json"))
+    extra = connection["extra_dejson"]
+    return connection | {"extra": extra if isinstance(extra, dict) else json.loads(extra)}
+
+
+def test_a_connection_made_in_the_form_runs_a_dag(airflow: LocalAirflow, org: SimulatedOrg, page: Page) -> None:
+    assert org.private_key.count("\n") == 28
+    folder = os.environ.get("SFJWT_SCREENSHOTS")
+    add_connection(page, filled(org, "made_in_the_form"), Path(folder) if folder else None)
+
+    connection = stored(airflow, "made_in_the_form")
+    assert connection["conn_type"] == "salesforce_jwt"
+    assert connection["extra"]["private_key"].encode() == org.private_key.encode()
+    assert (connection["login"], connection["host"]) == (org.username, org.url)
+
+    shown = press_test_button(page, "made_in_the_form")
+    assert "Test Connection Successful" in shown
+    assert org.username in shown and org.url in shown
+
+    run_id = airflow.trigger("any_connection", conf={"conn_id": "made_in_the_form"})
+    airflow.wait_for_run("any_connection", run_id=run_id)
+    assert airflow.xcom("any_connection", run_id, "extract")["records"] == len(org.rows("Account"))
+
+
+def test_the_test_button_says_what_to_change(airflow: LocalAirflow, org: SimulatedOrg, page: Page) -> None:
+    add_connection(page, filled(org, "wrong_consumer_key", consumer_key="3MVG9.unknown"))
+    shown = press_test_button(page, "wrong_consumer_key")
+    assert "Test Connection Failed" in shown
+    assert "client identifier invalid" in shown
+    assert "Consumer key" in shown or "consumer key" in shown
+
+
+def test_the_test_button_names_the_field_of_a_broken_key(airflow: LocalAirflow, org: SimulatedOrg, page: Page) -> None:
+    lines = org.private_key.splitlines()
+    add_connection(page, filled(org, "broken_key", private_key="\n".join(lines[:9])))
+    shown = press_test_button(page, "broken_key")
+    assert "Test Connection Failed" in shown
+    assert "Private key" in shown
+    assert not any(line in shown for line in lines[1:9])
