@@ -147,5 +147,6 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.triggers.bulk_job"]}],
         "config": {"salesforce_jwt": _CONFIG},
+        "cli": ["airflow_provider_sfjwt.cli.get_commands"],
         "asset-uris": [{"schemes": ["salesforce"], "handler": None}],
     }

@@ -1,0 +1,342 @@
+"""``airflow salesforce-jwt check | keygen | from-salesforce``.
+
+Airflow imports this module whenever its command line starts, so that it imports nothing at its top.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_sfjwt.auth.key_pair import KeyPair
+    from airflow_provider_sfjwt.hooks.official_connection import Conversion
+    from airflow_provider_sfjwt.hooks.verdicts import Step
+
+#: The exit codes: a step of ``check`` failed, or the command itself could not begin.
+FAILED, UNUSABLE = 1, 2
+_MARKS = {"ok": ("✓", "ok  "), "warning": ("!", "warn"), "failed": ("✗", "FAIL"), "skipped": ("–", "skip")}
+_PLAIN = str.maketrans({"→": ">", "…": "...", "–": "-", "—": "-", "’": "'", "✓": "ok", "✗": "x"})
+
+
+def get_commands() -> list[Any]:
+    """Describe the commands to Airflow.
+
+    :return: one group, ``salesforce-jwt``.
+    """
+    from airflow.cli import cli_config
+    from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, GroupCommand, lazy_load_command
+
+    Arg: Any = cli_config.Arg  # noqa: N806 - it has no types, and this is its name
+    conn_id = Arg(("conn_id",), help="Id of the connection")
+    check = ActionCommand(
+        name="check",
+        help="Say what is wrong with a Salesforce JWT connection, and which setting to change",
+        description="Look at a connection step by step, up to the first that fails. It signs in at most once. "
+        "Exit codes: 0 all passed, 1 a step failed, 2 the connection was not found or an argument is wrong.",
+        func=lazy_load_command("airflow_provider_sfjwt.cli.check"),
+        args=(
+            conn_id,
+            Arg(("--certificate",), metavar="FILE", help="The certificate uploaded to Salesforce, PEM or DER"),
+            Arg(
+                ("--try-audiences",),
+                action="store_true",
+                help="When Salesforce refuses the audience, try the others; each try is a row in the login history",
+            ),
+            Arg(("--json",), action="store_true", help="Print the steps as JSON"),
+            ARG_VERBOSE,
+        ),
+    )
+    keygen = ActionCommand(
+        name="keygen",
+        help="Make a private key and the certificate to upload to Salesforce",
+        func=lazy_load_command("airflow_provider_sfjwt.cli.keygen"),
+        args=(
+            Arg(("--bits",), type=int, choices=(2048, 4096), default=2048, help="Size of the RSA key (default 2048)"),
+            Arg(("--days",), type=int, default=365, help="Days for which the certificate is valid (default 365)"),
+            Arg(("--subject",), default="CN=airflow", help="Name in the certificate (default CN=airflow)"),
+            Arg(("--out-dir",), default=".", help="Folder for both files (default: this one)"),
+            Arg(("--name",), default="salesforce_jwt", help="Their name, to which .key and .crt are added"),
+            Arg(("--encrypt",), action="store_true", help="Encrypt the key; asks for a passphrase"),
+            Arg(("--passphrase-env",), metavar="VAR", help="With --encrypt: variable that holds the passphrase"),
+            Arg(("--conn-id",), default="salesforce_jwt_default", help="Id in the command that is printed"),
+        ),
+    )
+    convert = ActionCommand(
+        name="from-salesforce",
+        help="Print the Salesforce JWT connection that does what one of the official 'salesforce' type does",
+        func=lazy_load_command("airflow_provider_sfjwt.cli.from_salesforce"),
+        args=(
+            conn_id,
+            Arg(("--new-conn-id",), help="Id of the new connection (default: the old one with _jwt added)"),
+            Arg(("--show-secrets",), action="store_true", help="Print the key and the proxy too"),
+            ARG_VERBOSE,
+        ),
+    )
+    help_text = "Check Salesforce JWT connections, and make keys for them"
+    return [GroupCommand(name="salesforce-jwt", help=help_text, subcommands=(check, keygen, convert))]
+
+
+def check(args: Namespace) -> None:
+    """Examine a connection, and print a line for each step.
+
+    :param args: ``conn_id``, ``certificate``, ``try_audiences``, ``json`` and ``verbose``.
+    :raises SystemExit: 1 when a step failed, 2 when the examination could not begin.
+    """
+    _quietly(_check)(args)
+
+
+def _check(args: Namespace) -> None:
+    import json
+    from dataclasses import asdict
+
+    from airflow_provider_sfjwt.hooks.connection_settings import connection_settings
+    from airflow_provider_sfjwt.hooks.doctor import Checkup
+    from airflow_provider_sfjwt.hooks.salesforce_jwt import retry_policy
+
+    connection = _connection(args.conn_id, "salesforce_jwt")
+    checkup = Checkup(
+        lambda: connection_settings(connection, args.conn_id),
+        retry_policy(),
+        certificate=_file(args.certificate) if args.certificate else None,
+        try_audiences=args.try_audiences,
+    )
+    steps = []
+    for step in checkup.steps():
+        steps.append(step)
+        if not args.json:
+            _print_step(step)
+    passed = all(step.passed for step in steps)
+    if args.json:
+        shown = [{name: value for name, value in asdict(step).items() if name != "short"} for step in steps]
+        print(json.dumps({"conn_id": args.conn_id, "passed": passed, "steps": shown}, indent=2))
+    if not passed:
+        raise SystemExit(FAILED)
+
+
+def _print_step(step: Step) -> None:
+    fancy, plain = _MARKS[step.mark]
+    _print(f"{fancy if _can_print('✓✗–') else plain} {step.name + ':':<12} {_ended(step.detail)}")
+    if step.remedy:
+        _print(f"  Remedy: {_ended(step.remedy)}")
+    if step.setup_page:
+        _print(f"  Setup page: {step.setup_page}")
+
+
+def keygen(args: Namespace) -> None:
+    """Make a key pair, and print what to do with it.
+
+    :param args: ``bits``, ``days``, ``subject``, ``out_dir``, ``name``, ``encrypt``, ``passphrase_env`` and
+        ``conn_id``.
+    :raises SystemExit: 2 when an argument is wrong or a file exists.
+    """
+    from pathlib import Path
+
+    from airflow_provider_sfjwt.auth.key_pair import make_key_pair
+    from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+    folder = Path(args.out_dir).resolve()
+    key_file, certificate_file = folder / f"{args.name}.key", folder / f"{args.name}.crt"
+    if Path(args.name).name != args.name:
+        _give_up("--name is the name of two files and holds no slash; --out-dir is their folder.")
+    for path in (key_file, certificate_file):
+        if path.exists():
+            _give_up(f"{path} exists and is not overwritten; choose another --name or --out-dir.")
+    passphrase = _passphrase(args)
+    try:
+        pair = make_key_pair(bits=args.bits, days=args.days, subject=args.subject, passphrase=passphrase)
+    except ConfigurationError as error:
+        _give_up("; ".join(f"--{name} {fault}" for name, fault in error.fields.items()) + ".")
+    _write(key_file, pair.private_key, 0o600)
+    try:
+        _write(certificate_file, pair.certificate, 0o644)
+    except SystemExit:
+        key_file.unlink()
+        raise
+    _print_set_up(args, pair, key_file, certificate_file)
+
+
+def _passphrase(args: Namespace) -> str | None:
+    import getpass
+    import os
+
+    if not args.encrypt:
+        if args.passphrase_env:
+            _give_up("--passphrase-env is for --encrypt.")
+        return None
+    if args.passphrase_env:
+        return os.environ.get(args.passphrase_env) or _give_up(f"The variable {args.passphrase_env} is not set.")
+    try:
+        first = getpass.getpass("Passphrase of the new key: ")
+        if first == getpass.getpass("Once more: "):
+            return first
+    except (EOFError, KeyboardInterrupt):
+        _give_up("Nobody entered a passphrase; name a variable that holds it with --passphrase-env.")
+    return _give_up("The two passphrases differ.")
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Write a file that nobody else had or could read for a moment."""
+    import os
+
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        _give_up(f"{path} exists and is not overwritten; choose another --name or --out-dir.")
+    except OSError as error:
+        _give_up(f"{path} cannot be written: {error.strerror}.")
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        os.fchmod(descriptor, mode)  # whatever the umask took away
+        file.write(text)
+
+
+def _print_set_up(args: Namespace, pair: KeyPair, key_file: Path, certificate_file: Path) -> None:
+    from airflow_provider_sfjwt.auth.certificates import read_certificate
+
+    fingerprint = read_certificate(pair.certificate).fingerprint
+    extra = {"consumer_key": "<Consumer Key>", "key_file": str(key_file), "certificate": pair.certificate}
+    fields = {"conn_type": "salesforce_jwt", "login": "<username>", "host": "https://login.salesforce.com"}
+    encrypted = " It is encrypted." if args.encrypt else " It is not encrypted."
+    lines = [
+        f"Private key: {key_file} (mode 0600).{encrypted} Keep it secret.",
+        f"Certificate: {certificate_file}, valid until {pair.not_after:%Y-%m-%d}, {fingerprint}",
+        "",
+        "In Salesforce Setup, with an external client app:",
+        "  1. External Client App Manager → New External Client App: name, contact e-mail, distribution state Local.",
+        "  2. API (Enable OAuth Settings) → Enable OAuth. Callback URL: https://localhost (unused). Scopes: Manage",
+        "     user data via APIs (api), and Perform requests at any time (refresh_token, offline_access).",
+        f"  3. Flow Enablement → Enable JWT Bearer Flow, and upload {certificate_file.name}. Create.",
+        "  4. Policies → Edit → OAuth Policies → Permitted Users: Admin approved users are pre-authorized. Under App",
+        "     Policies, add a permission set or profile of the integration user.",
+        "  5. Settings → OAuth Settings → Consumer Key and Secret: copy the Consumer Key. The secret is not needed.",
+        "With a connected app (orgs that may still make one):",
+        "  1. App Manager → New Connected App → Enable OAuth Settings: callback URL and scopes as above.",
+        f"  2. Use digital signatures: upload {certificate_file.name}. Save, and wait up to ten minutes.",
+        "  3. Manage → Edit Policies → Permitted Users: Admin approved users are pre-authorized. Then Manage",
+        "     Profiles or Manage Permission Sets.",
+        "  4. View → Manage Consumer Details: copy the Consumer Key.",
+        "",
+        "Then, on a machine where Airflow runs (for a sandbox, host is https://test.salesforce.com):",
+        _add_command(args.conn_id, fields | {"extra": extra}),
+        f"airflow salesforce-jwt check {_quoted(args.conn_id)}",
+        "",
+        "The worker must be able to read the key under that path; or else paste the key into Private key.",
+    ]
+    if args.encrypt:
+        lines.append("Enter the passphrase in the connection's field 'Key or key-store passphrase'.")
+    for line in lines:
+        _print(line)
+
+
+def from_salesforce(args: Namespace) -> None:
+    """Print what to make of a connection of the official type.
+
+    :param args: ``conn_id``, ``new_conn_id``, ``show_secrets`` and ``verbose``.
+    :raises SystemExit: 2 when there is no such connection.
+    """
+    _quietly(_from_salesforce)(args)
+
+
+def _from_salesforce(args: Namespace) -> None:
+    from airflow_provider_sfjwt.exceptions import ConfigurationError
+    from airflow_provider_sfjwt.hooks.official_connection import convert
+
+    connection = _connection(args.conn_id, "salesforce")
+    try:
+        conversion = convert(login=connection.login, password=connection.password, extra=connection.extra)
+    except ConfigurationError as error:
+        _give_up(f"Connection '{args.conn_id}': {error}.")
+    _print_conversion(args, conversion)
+
+
+def _print_conversion(args: Namespace, conversion: Conversion) -> None:
+    _print(f"How '{args.conn_id}' signs in today: {_ended(conversion.sign_in)}")
+    if conversion.ends:
+        _print(f"When that ends: {_ended(conversion.ends)}")
+    for note in conversion.notes:
+        _print(f"Note: {note}")
+    if conversion.secret and not args.show_secrets:
+        _print("Note: secrets are left out of the command below; --show-secrets puts them in.")
+    _print("")
+    fields = conversion.fields if args.show_secrets else conversion.shown
+    new_id = args.new_conn_id or f"{args.conn_id}_jwt"
+    _print(_add_command(new_id, fields))
+    _print(f"airflow salesforce-jwt check {_quoted(new_id)}")
+
+
+def _connection(conn_id: str, conn_type: str) -> Any:
+    """Find a connection wherever this installation keeps some, its database included."""
+    from airflow.models import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        # Only in servers does the way that tasks take lead to the database.
+        connection = Connection.get_connection_from_secrets(conn_id)
+    except AirflowNotFoundException:
+        _give_up(
+            f"There is no connection '{conn_id}' in the secrets backend, the environment or the database that this "
+            "command sees. 'airflow connections list' shows the database's."
+        )
+    if connection.conn_type != conn_type:
+        other = "; 'airflow salesforce-jwt from-salesforce' converts it" if connection.conn_type == "salesforce" else ""
+        _give_up(f"Connection '{conn_id}' is of the type '{connection.conn_type}', not '{conn_type}'{other}.")
+    return connection
+
+
+def _file(path: str) -> bytes:
+    from pathlib import Path
+
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        _give_up(f"{path} cannot be read: {error.strerror}.")
+
+
+def _quietly(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
+    from airflow.utils.cli import suppress_logs_and_warning
+
+    # Airflow logs to where commands print.
+    quiet: Callable[[Namespace], None] = suppress_logs_and_warning(command)
+    return quiet
+
+
+def _add_command(conn_id: str, fields: dict[str, Any]) -> str:
+    import json
+
+    return f"airflow connections add {_quoted(conn_id)} --conn-json {_quoted(json.dumps(fields))}"
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _can_print(text: str) -> bool:
+    import sys
+
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _print(text: str) -> None:
+    if not _can_print(text):
+        text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
+    print(text)
+
+
+def _give_up(sentence: str) -> NoReturn:
+    import sys
+
+    print(sentence, file=sys.stderr)
+    raise SystemExit(UNUSABLE)
