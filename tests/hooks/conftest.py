@@ -21,3 +21,12 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
     ) as running:
         monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh_masker() -> Iterator[None]:
+    """Each test starts with a masker that knows no secret: it slows down with every key it learns."""
+    from airflow.sdk._shared.secrets_masker.secrets_masker import _secrets_masker
+
+    yield
+    _secrets_masker().reset_masker()
