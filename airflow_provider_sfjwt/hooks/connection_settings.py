@@ -73,10 +73,7 @@ def _warn(settings: ConnectionSettings, conn_id: str) -> None:
         _warn_once(f"Connection '{conn_id}': Certificate: {next(iter(error.fields.values()))}.")
         return
     if fault:
-        _warn_once(
-            f"Connection '{conn_id}': {fault[0].lower()}{fault[1:]}. Salesforce takes no sign-in outside of its dates: "
-            f"{RENEWAL}."
-        )
+        _warn_once(f"Connection '{conn_id}': {fault[0].lower()}{fault[1:]}. So that sign-ins go on: {RENEWAL}.")
 
 
 def _warn_once(sentence: str) -> None:

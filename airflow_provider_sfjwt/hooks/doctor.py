@@ -283,6 +283,8 @@ class _Visit:
             except AuthenticationError as error:
                 if _is_about_audience(error):
                     continue
+                if error.retryable:
+                    return failed(name, f"Salesforce takes no further sign-in for the moment{_rows(tried)}", error.hint)
                 what = f"{audience}, but refuses the sign-in for another reason ({error.code}: {error.description})"
                 return _accepted(name, what, other, tried)
             except TransportError as error:
@@ -358,4 +360,4 @@ def _rows(tried: int) -> str:
 def _accepted(name: str, what: str, who: Credentials, tried: int) -> Step:
     default = default_audience(who.login_url) == who.audience
     remedy = "empty Audience in the connection" if default else f"set Audience in the connection to {who.audience}"
-    return Step(name, True, f"Salesforce accepts the audience {what}{_rows(tried)}", remedy, mark="warning")
+    return warned(name, f"Salesforce accepts the audience {what}{_rows(tried)}", remedy)
