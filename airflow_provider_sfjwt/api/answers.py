@@ -84,7 +84,7 @@ def check(response: Response, *, method: str, path: str) -> Response:
     said = "; ".join(f"{item.code}: {_one_line(item.message)}" for item in items) or _said_by_page(response)
     remedy = next((_REMEDIES[code] for code in sorted(codes) if code in _REMEDIES), "")
     raise _kind(response, codes)(
-        f"{method} {path} answered {response.status}: {said}" + (f" {remedy}" if remedy else ""),
+        f"{method} {path} answered {response.status}: {said.rstrip('.')}. {remedy}".rstrip(),
         status=response.status,
         items=items,
         method=method,

@@ -184,7 +184,9 @@ def result_links(session: Session, ref: JobRef, path: str | None = None) -> Flow
         answer = None
     if answer is None:
         if path is not None:
-            raise ProtocolError(f"the further result links of job {ref.id} are gone; run the task again")
+            raise ProtocolError(
+                f"the further result links of job {ref.id} are gone; clear the task to run it with a new job"
+            )
         return None
     try:
         # The guide's text says resultUrl, its schema resultLink.

@@ -13,48 +13,13 @@ from urllib.parse import urlencode
 
 from airflow_provider_sfjwt.api import answers, retry
 from airflow_provider_sfjwt.api.retry import RetryPolicy
-from airflow_provider_sfjwt.auth.credentials import Credentials
-from airflow_provider_sfjwt.auth.token import Token, decode_token, token_request
-from airflow_provider_sfjwt.exceptions import AuthenticationError, ProtocolError, TransportError
+from airflow_provider_sfjwt.auth.token import Token
+from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.wire import flow
 from airflow_provider_sfjwt.wire.flow import Flow, Request, Response, Sink
 
 #: The newest API version that this package was written for. A newer org is spoken to in this one.
 NEWEST_API_VERSION = 67.0
-
-
-def sign_in(credentials: Credentials, policy: RetryPolicy, clock: Callable[[], float] = time.time) -> Flow[Token]:
-    """Exchange an assertion for a token, with the first key that Salesforce accepts.
-
-    :param credentials: who signs in; its keys are tried in order where Salesforce says "invalid assertion".
-    :param policy: how often an exchange is repeated that brought no answer.
-    :param clock: seconds since the epoch.
-    :return: the token.
-    :raises AuthenticationError: when Salesforce refuses.
-    :raises TransportError: when the login URL cannot be reached.
-    """
-    *others, last = credentials.keys
-    for key in others:
-        try:
-            return (yield from _exchange(credentials, key, policy, clock))
-        except AuthenticationError as refusal:
-            if "invalid assertion" not in refusal.description.lower():
-                raise
-    return (yield from _exchange(credentials, last, policy, clock))
-
-
-def _exchange(credentials: Credentials, key: Any, policy: RetryPolicy, clock: Callable[[], float]) -> Flow[Token]:
-    try:
-        # Repeatable: Salesforce gives the same session again. A fresh assertion each time, since each one ages.
-        response = yield from retry.send(lambda: token_request(credentials, key, now=clock()), policy, repeatable=True)
-    except TransportError as error:
-        raise TransportError(
-            f"{error}. Check Login URL {credentials.login_url}, Port, Proxy and CA bundle of the connection, and the "
-            "network of the machine where this runs.",
-            request_was_sent=error.request_was_sent,
-            retryable=error.retryable,
-        ) from None
-    return decode_token(response, credentials)
 
 
 @dataclass

@@ -77,6 +77,16 @@ def selected(soql: str) -> list[str]:
     return [each.strip() for each in match[1].split(",") if each.strip()] if match else []
 
 
+def is_count(soql: str) -> bool:
+    """Whether a query is ``SELECT COUNT() FROM …``, which is answered with a number and no rows.
+
+    :param soql: the query.
+
+    https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_count.htm
+    """
+    return re.match(r"\s*SELECT\s+COUNT\s*\(\s*\)\s+FROM\b", soql, re.IGNORECASE) is not None
+
+
 def not_in_bulk(soql: str) -> list[str]:
     """What of a query Bulk API 2.0 does not run.
 

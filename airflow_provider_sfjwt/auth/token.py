@@ -42,11 +42,13 @@ class Token:
     :param value: the access token, opaque or JWT-shaped.
     :param instance_url: where the org's API is; it may differ from the login URL.
     :param identity_url: its last two parts are the org's id and the user's.
+    :param scopes: separated by blanks, as Salesforce told them; empty where it did not.
     """
 
     value: str
     instance_url: str
     identity_url: str = ""
+    scopes: str = ""
 
     @property
     def org_id(self) -> str | None:
@@ -101,7 +103,8 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
         value = answer.get("access_token")
         # Only what can stand in a header: anything else would end up in the error of the library that refuses it.
         if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
-            return Token(value, answer["instance_url"].rstrip("/"), str(answer.get("id") or ""))
+            identity, scopes = (str(answer.get(name) or "") for name in ("id", "scope"))
+            return Token(value, answer["instance_url"].rstrip("/"), identity, scopes)
     if not isinstance(answer, dict) or "error" not in answer:
         raise _no_oauth(response, credentials)
     code, description = str(answer["error"]), str(answer.get("error_description") or "no description")

@@ -65,6 +65,8 @@ class ExtractOrder:
             faults["fields"] = "is empty; name the fields, or leave it out for all of them"
         if not self.output_path:
             faults["output_path"] = "is missing; name the folder of this run, e.g. s3://conn_id@bucket/x/ds={{ ds }}"
+        if self.window and not all(moment.tzinfo for moment in self.window):
+            faults["window"] = "holds a moment without a time zone; give both with one, e.g. tzinfo=timezone.utc"
         if self.parallel_pages < 1:
             faults["parallel_pages"] = "must be at least 1"
         if faults:
@@ -187,8 +189,8 @@ class Extraction:
         if counts.written != counts.pages or not job_agrees:
             raise ProtocolError(
                 f"job {ref.id} is not complete: {counts.written} rows were written, its pages declared {counts.pages}, "
-                f"the job itself processed {counts.job}. Nothing was published. Run the task again; if the job's own "
-                "figure is known to differ for this query, verify_job_count=False records it instead."
+                f"the job itself processed {counts.job}. Nothing was published. Clear the task for a new job; if "
+                "the job's own figure is known to differ for this query, verify_job_count=False records it instead."
             )
 
     def _receipt(self, ref: JobRef, parts: Any, columns: Any, counts: Counts, earlier_calls: int) -> Receipt:

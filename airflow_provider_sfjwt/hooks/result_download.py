@@ -128,6 +128,6 @@ def _must_be_new(ref: JobRef, locator: str, seen: set[str]) -> None:
     if locator in seen:
         raise ProtocolError(
             f"the result pages of job {ref.id} go in a circle: locator {locator or 'of the first page'} came twice. "
-            "Nothing was published; run the task again."
+            "Nothing was published; clear the task to run it with a new job."
         )
     seen.add(locator)

@@ -15,7 +15,9 @@ from airflow.sdk.configuration import conf
 from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.api import query as query_api
 from airflow_provider_sfjwt.api.retry import RetryPolicy
-from airflow_provider_sfjwt.api.session import Session, sign_in
+from airflow_provider_sfjwt.api.session import Session
+from airflow_provider_sfjwt.api.sign_in import introspect, revoke, sign_in
+from airflow_provider_sfjwt.api.soql import is_count
 from airflow_provider_sfjwt.auth.credentials import ConnectionSettings
 from airflow_provider_sfjwt.auth.token import Token, TokenSource
 from airflow_provider_sfjwt.exceptions import ProtocolError
@@ -78,7 +80,7 @@ class SalesforceJwtHook(BaseHook):
         :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
         """
         page = self._org.run(query_api.first_page, soql, include_deleted=include_deleted)
-        if page.total_size and not page.records and page.next_path is None:
+        if is_count(soql):
             yield {"expr0": page.total_size}
             return
         seen = len(page.records)
@@ -202,6 +204,21 @@ class SalesforceJwtHook(BaseHook):
         from airflow_provider_sfjwt.hooks.doctor import Checkup
 
         return Checkup(lambda: self.settings, retry_policy(), api_version=self.api_version).verdict()
+
+    def introspect(self) -> dict[str, Any]:
+        """Ask Salesforce what the hook's token is worth.
+
+        :return: ``active``, ``scope``, ``username``, ``exp`` (seconds since the epoch) and more.
+        :raises ConfigurationError: when the connection holds no Consumer secret, which nothing else needs.
+        """
+        return self._org.transport.run(introspect(self._org.token(), self.settings.credentials, retry_policy()))
+
+    def revoke(self) -> None:
+        """End the hook's session. Nothing does so by itself: every task of the same user and app may share it.
+
+        :raises ApiError: when the session has ended already.
+        """
+        self._org.transport.run(revoke(self._org.token(), retry_policy()))
 
     # -- the same flows, for those who need more ---------------------------------------------------------------------
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
-from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, ConfigurationError, NotFoundError, SalesforceError
+from airflow_provider_sfjwt.exceptions import (
+    BulkJobTimeoutError,
+    ConfigurationError,
+    NotFoundError,
+    ProtocolError,
+    SalesforceError,
+)
 from airflow_provider_sfjwt.operators.job_memory import JobMemory, RememberedJob
 from airflow_provider_sfjwt.operators.outcome import airflow_outcome
 from airflow_provider_sfjwt.operators.windows import Watermark, Window, run_interval
@@ -280,7 +286,12 @@ class SalesforceExtractOperator(BaseOperator):
         # Of this process's calls the session knows; those of a process before it were remembered or came by the event.
         resumed = self._running is None and remembered is not None
         earlier_calls = waiting_calls + (remembered.api_calls if resumed and remembered else 0)
-        receipt = extraction.finish(job, earlier_calls=earlier_calls)
+        try:
+            receipt = extraction.finish(job, earlier_calls=earlier_calls)
+        except ProtocolError:
+            # Its result cannot be trusted, today or on a retry: the next try gets a new job.
+            memory.forget()
+            raise
         self._running = None
         summary = receipt.summary()
         if self.incremental == "watermark" and window is not None:

@@ -63,7 +63,8 @@ class JobMemory:
         :param job: the job.
         """
         if self._store is not None:
-            self._store.set(_KEY, asdict(job))
+            # The store takes JSON, which knows no tuples.
+            self._store.set(_KEY, {**asdict(job), "window": list(job.window) if job.window else None})
 
     def forget(self) -> None:
         """Forget the job: its result is published, so that a cleared task starts a new one."""

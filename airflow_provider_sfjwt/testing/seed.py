@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
 
 from airflow_provider_sfjwt.testing.fields import Field
 from airflow_provider_sfjwt.testing.record_ids import record_id, record_ids
@@ -118,8 +119,7 @@ def _samples(field: Field) -> list[Stored]:
     if field.type == "boolean":
         return [1, 0, 0]
     if field.is_scaled:
-        most = 10 ** (field.precision - field.scale)
-        usable = [text for text in _DECIMALS if text is None or abs(float(text)) < most]
+        usable = [text for text in _DECIMALS if text is None or _fits(Decimal(text), field)]
         return [stored(field, text) for text in usable]
     if field.type == "multipicklist":
         values = field.picklist_values
@@ -143,6 +143,12 @@ def _samples(field: Field) -> list[Stored]:
     if field.is_coordinate:
         given = (47.3769, None, -8.5417)
     return [value for value in given if value is not None or field.nillable]
+
+
+def _fits(number: Decimal, field: Field) -> bool:
+    """Whether the field's digits hold a number whole: the API cuts off what is behind the last one."""
+    places = number.quantize(Decimal(1).scaleb(-field.scale), rounding=ROUND_DOWN)
+    return bool(places == number) and abs(number) < 10 ** (field.precision - field.scale)
 
 
 def _spread(span: tuple[datetime, datetime], count: int) -> Iterator[Stored]:

@@ -11,7 +11,8 @@ import pytest
 
 from airflow_provider_sfjwt.api import bulk_job, bulk_query, org, query
 from airflow_provider_sfjwt.api.retry import RetryPolicy
-from airflow_provider_sfjwt.api.session import Session, sign_in
+from airflow_provider_sfjwt.api.session import Session
+from airflow_provider_sfjwt.api.sign_in import sign_in
 from airflow_provider_sfjwt.auth.credentials import ConnectionSettings, read_connection
 from airflow_provider_sfjwt.auth.token import TokenSource
 from airflow_provider_sfjwt.exceptions import (

@@ -130,7 +130,7 @@ def test_an_answer_without_a_reason_says_so() -> None:
 
 def test_every_remedy_is_given_with_its_code() -> None:
     for code, remedy in answers._REMEDIES.items():
-        assert str(error_of(refusal(400, code))).endswith(f"{code}: no {remedy}")
+        assert str(error_of(refusal(400, code))).endswith(f"{code}: no. {remedy}")
 
 
 def test_a_good_answer_passes() -> None:

@@ -88,7 +88,7 @@ def test_an_answer_that_is_no_page_is_an_error(session: Session, answer: Any) ->
 
 
 def test_refused_soql_is_told_with_its_remedy(session: Session) -> None:
-    with pytest.raises(ApiError, match="MALFORMED_QUERY: no Correct the SOQL") as caught:
+    with pytest.raises(ApiError, match="MALFORMED_QUERY: no. Correct the SOQL") as caught:
         Script(refusal(400, "MALFORMED_QUERY")).run(first_page(session, "SELEC"))
     assert not caught.value.retryable
 

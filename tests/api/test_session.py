@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 
 from airflow_provider_sfjwt.api.retry import RetryPolicy
-from airflow_provider_sfjwt.api.session import NEWEST_API_VERSION, Session, sign_in
+from airflow_provider_sfjwt.api.session import NEWEST_API_VERSION, Session
+from airflow_provider_sfjwt.api.sign_in import introspect, revoke, sign_in
 from airflow_provider_sfjwt.auth.credentials import Credentials, read_connection
+from airflow_provider_sfjwt.auth.token import Token
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
     AuthenticationError,
+    ConfigurationError,
     ProtocolError,
     SessionExpiredError,
     TransportError,
 )
 from airflow_provider_sfjwt.testing.certificates import private_pem, shared_private_key
 from airflow_provider_sfjwt.wire.flow import Response
-from tests.api.scripted import DEAD_SESSION, LOST, UNSENT, UNTRUSTED, Script, in_turn, ok, refusal
+from tests.api.scripted import DEAD_SESSION, INSTANCE, LOST, UNSENT, UNTRUSTED, Script, in_turn, ok, refusal
 
 DEAD = [
     DEAD_SESSION,
@@ -258,3 +261,32 @@ def test_a_login_url_out_of_reach_names_the_settings_to_check(
     with pytest.raises(TransportError, match="Check Login URL https://login.salesforce.com, Port, Proxy") as caught:
         Script(*attempts * [fault]).run(sign_in(two_keys, policy))
     assert (caught.value.request_was_sent, caught.value.retryable) == (fault.request_was_sent, fault.retryable)
+
+
+def test_a_session_is_revoked_where_it_lives(policy: RetryPolicy) -> None:
+    script = Script(ok(b""))
+    script.run(revoke(Token("token-1", INSTANCE), policy))
+    [request] = script.requests
+    assert (request.method, request.url, request.body) == (
+        "POST",
+        f"{INSTANCE}/services/oauth2/revoke",
+        b"token=token-1",
+    )
+
+
+def test_introspection_needs_the_consumer_secret(two_keys: Credentials, policy: RetryPolicy) -> None:
+    with pytest.raises(ConfigurationError, match="Consumer secret: is missing"):
+        Script().run(introspect(Token("token-1", INSTANCE), two_keys, policy))
+
+
+def test_introspection_says_what_a_token_is_worth(two_keys: Credentials, policy: RetryPolicy) -> None:
+    script = Script(ok({"active": True}))
+    known = replace(two_keys, consumer_secret="s3cr3t")
+    assert script.run(introspect(Token("token-1", INSTANCE), known, policy)) == {"active": True}
+    assert script.requests[0].url == f"{INSTANCE}/services/oauth2/introspect"
+
+
+def test_who_asks_is_told_which_key_served(two_keys: Credentials, policy: RetryPolicy) -> None:
+    served: list[Any] = []
+    Script(INVALID_ASSERTION, ok(TOKEN)).run(sign_in(two_keys, policy, served=served.append))
+    assert served == [two_keys.keys[1]]

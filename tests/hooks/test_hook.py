@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_sfjwt.api.org import describe
 from airflow_provider_sfjwt.exceptions import (
@@ -15,6 +16,7 @@ from airflow_provider_sfjwt.exceptions import (
 )
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from airflow_provider_sfjwt.testing.certificates import private_pem
 
 
 def connection(
@@ -190,3 +192,60 @@ def test_a_key_file_that_is_replaced_is_read_again(
         SalesforceJwtHook().limits()
     file.write_text(org.private_key)
     SalesforceJwtHook().limits()
+
+
+def test_a_token_can_be_introspected_with_the_consumer_secret_only(
+    monkeypatch: pytest.MonkeyPatch, org: SimulatedOrg
+) -> None:
+    with pytest.raises(ConfigurationError, match="Consumer secret: is missing"):
+        SalesforceJwtHook().introspect()
+    connection(monkeypatch, org, {"consumer_secret": org.consumer_secret})
+    answer = SalesforceJwtHook().introspect()
+    assert (answer["active"], answer["username"]) == (True, org.username)
+
+
+def test_nothing_is_revoked_unless_asked_for(org: SimulatedOrg) -> None:
+    hook = SalesforceJwtHook()
+    hook.limits()
+    assert not [request for request in org.requests if "revoke" in request.path]
+    hook.revoke()
+    hook.limits()  # signs in anew
+    assert org.logins == 2
+
+
+def test_jwt_shaped_tokens_work(org: SimulatedOrg) -> None:
+    org.jwt_access_tokens = True
+    assert SalesforceJwtHook().limits()
+
+
+def other_key() -> str:
+    """A key that the org has not heard of."""
+    return private_pem(rsa.generate_private_key(65537, 2048))
+
+
+class TestAKeyRing:
+    @pytest.fixture
+    def ring(self, monkeypatch: pytest.MonkeyPatch, org: SimulatedOrg) -> SimulatedOrg:
+        """The org takes the second of the connection's two keys."""
+        first = other_key()
+        connection(monkeypatch, org, {"private_key": first + org.private_key})
+        return org
+
+    def test_the_second_key_takes_over_and_a_warning_says_so(
+        self, ring: SimulatedOrg, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        SalesforceJwtHook().limits()
+        assert ring.login_history == ["invalid_grant: invalid assertion", "success"]
+        assert "SHA256:" in caplog.text
+        assert "Put it first" in caplog.text
+
+    def test_a_certificate_is_replaced_without_a_failed_run(
+        self, monkeypatch: pytest.MonkeyPatch, org: SimulatedOrg
+    ) -> None:
+        replacement = SimulatedOrg(records={}, private_key=other_key())
+        connection(monkeypatch, org, {"private_key": org.private_key + replacement.private_key})
+        SalesforceJwtHook().limits()
+        org.register_certificate(replacement.certificate)
+        org.expire_sessions()
+        SalesforceJwtHook().limits()
+        assert org.login_history == ["success", "invalid_grant: invalid assertion", "success"]

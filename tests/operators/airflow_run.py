@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,8 @@ class StateStore:
     def set(self, key: str, value: Any) -> None:
         if value is None:
             raise ValueError("Cannot set value as None")
+        if json.loads(json.dumps(value)) != value:
+            raise TypeError(f"Airflow's store takes JSON alone: {value}")
         self.values[key] = value
 
     def delete(self, key: str) -> None:

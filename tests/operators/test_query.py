@@ -62,3 +62,8 @@ def test_a_used_up_allocation_is_worth_a_later_try(org: SimulatedOrg) -> None:
     with pytest.raises(ApiError, match="run again later") as caught:
         query("SELECT Id FROM Account")
     assert caught.value.retryable
+
+
+def test_a_count_of_nothing_is_a_row_too(org: SimulatedOrg) -> None:
+    assert query("select count() from Account WHERE Name = 'nobody'") == [{"expr0": 0}]
+    assert query("SELECT Id FROM Account WHERE Name = 'nobody'") == []
