@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,46 +42,13 @@ def pytest_runtest_makereport(
     return report
 
 
-def found_or_skipped(variable: str, *programs: str) -> str:
-    """Find a program that a test needs.
-
-    :param variable: of the environment that may name its path.
-    :param programs: names to look for on the PATH otherwise.
-    :return: its path; where there is none, the test is skipped by its name.
-    """
-    named = os.environ.get(variable)
-    if named:
-        if not Path(named).exists():
-            pytest.fail(f"{variable} names {named}, which does not exist")
-        return named
-    path = next((found for found in map(shutil.which, programs) if found), None)
-    if path is None:
-        pytest.skip(f"neither {variable} nor {' nor '.join(programs) or 'anything'} on the PATH leads to a program")
-    return path
-
-
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Path of Chromium."""
-    return found_or_skipped("SFJWT_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="session")
-def keytool() -> str:
-    """Path of Java's keytool."""
-    return found_or_skipped("SFJWT_KEYTOOL", "keytool")
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """Path of Node 22 or newer, which an older one on the PATH cannot stand in for."""
-    return found_or_skipped("SFJWT_NODE")
-
-
-@pytest.fixture(scope="session")
-def salesforce_cli() -> str:
-    """Path of the Salesforce CLI's ``run.js``, to be run with :func:`node`."""
-    return found_or_skipped("SFJWT_SF_CLI")
+    """Path of Chromium, which Playwright is not let download."""
+    path = os.environ.get("SFJWT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("missing: Chromium (SFJWT_CHROMIUM, or chromium on the PATH)")
+    return path
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

@@ -91,14 +91,14 @@ def rows(database: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def stored_triggers(database: Path, fernet_key: str) -> list[bytes]:
-    """What the triggers of deferred tasks hold, decrypted.
+    """What the triggers of deferred tasks hold, decrypted where Airflow encrypts it.
 
     :param database: an SQLite file, in use.
     :param fernet_key: of the Airflow.
     """
     fernet = Fernet(fernet_key)
-    encrypted = [value for where, value in rows(database) if where.startswith("trigger.kwargs ")]
-    return [fernet.decrypt(value) for value in encrypted]
+    stored = [value for where, value in rows(database) if where.startswith("trigger.kwargs ")]
+    return [value if value.startswith(b"{") else fernet.decrypt(value) for value in stored]
 
 
 def found(secrets: Secrets, where: Iterator[tuple[str, bytes]]) -> list[str]:

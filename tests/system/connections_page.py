@@ -31,7 +31,7 @@ def browser(executable: str, url: str) -> Iterator[Page]:
     """
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
-        context: BrowserContext = running.new_context(viewport={"width": 1100, "height": 1000})
+        context: BrowserContext = running.new_context(viewport={"width": 1100, "height": 1600})
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
         try:
             page = context.new_page()
