@@ -6,14 +6,12 @@ to what costs a sign-in (exchange, identity, API limit), so that nothing reaches
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,18 +19,18 @@ from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.api import retry
 from airflow_provider_sfjwt.api.retry import RetryPolicy
 from airflow_provider_sfjwt.api.session import Session
+from airflow_provider_sfjwt.api.sign_in import sign_in
 from airflow_provider_sfjwt.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.auth.credentials import ConnectionSettings, Credentials
 from airflow_provider_sfjwt.auth.keys import SigningKey
 from airflow_provider_sfjwt.auth.login_url import PRODUCTION_AUDIENCE, SANDBOX_AUDIENCE, default_audience
-from airflow_provider_sfjwt.auth.token import Token, TokenSource, decode_token, token_request
+from airflow_provider_sfjwt.auth.token import Token, TokenSource
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
     ProtocolError,
     SalesforceError,
-    SessionExpiredError,
     TransportError,
 )
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
@@ -140,6 +138,7 @@ class _Visit:
     ) -> None:
         self.audience_refused = False
         self.summary = ""
+        self._settings = settings
         self._who = settings.credentials
         self._policy = policy
         self._file = certificate
@@ -147,7 +146,6 @@ class _Visit:
         self._outage: TransportError | None = None
         self._signed_in = False
         self._served = 0
-        self._scopes = ""
         source = TokenSource(self._who, self._first_sign_in, shared=False)
         session = Session(api_version or settings.api_version, policy)
         self._org = ConnectedOrg(session, Transport(settings.transport, source))
@@ -251,7 +249,7 @@ class _Visit:
         if float(used) not in offered:
             detail = f"The org does not offer API version {used}, but {min(offered)} to {max(offered)}"
             return failed(name, detail, "empty API version in the connection, or set one of these")
-        scopes = f", scopes {self._scopes}" if self._scopes else ""
+        scopes = f", scopes {token.scopes}" if token.scopes else ""
         detail = f"User {user} ({user_id}) of org {org_id} at {token.instance_url}{scopes}"
         return Step(name, True, f"{detail}; API {used} is used, the org's newest is {max(offered)}")
 
@@ -288,7 +286,7 @@ class _Visit:
                 what = f"{audience}, but refuses the sign-in for another reason ({error.code}: {error.description})"
                 return _accepted(name, what, other, tried)
             except TransportError as error:
-                return failed(name, str(error), "check again later")
+                return verdict_on(name, error, self._settings)
             return _accepted(name, audience, other, tried)
         remedy = "correct Login URL: it must be the org's own My Domain, or the site's URL for Experience Cloud"
         return failed(name, f"Salesforce accepts no other audience either{_rows(tried)}", remedy, "My Domain")
@@ -305,23 +303,12 @@ class _Visit:
         return (yield from self._sign_in(self._who))
 
     def _sign_in(self, who: Credentials) -> Flow[Token]:
-        """Sign in with the first key of the ring that Salesforce accepts, and remember which."""
-        for number, key in enumerate(who.keys):
-            make_request = partial(self._token_request, who, key)
-            response = yield from retry.send(make_request, self._policy, repeatable=True)
-            try:
-                token = decode_token(response, who)
-            except AuthenticationError as error:
-                if number + 1 < len(who.keys) and "invalid assertion" in error.description.lower():
-                    continue
-                raise
-            break
+        token = yield from sign_in(who, self._policy, self._clock, self._note_served)
         mask(token.value)
-        self._served, self._scopes = number, str(json.loads(response.body).get("scope") or "")
         return token
 
-    def _token_request(self, who: Credentials, key: SigningKey) -> Request:
-        return token_request(who, key, now=self._clock())
+    def _note_served(self, key: SigningKey) -> None:
+        self._served = next(number for number, each in enumerate(self._who.keys) if each is key)
 
 
 def _look(url: str, policy: RetryPolicy, clock: Callable[[], float]) -> Flow[tuple[Response, float]]:
@@ -336,8 +323,6 @@ def _identity(session: Session) -> Flow[tuple[dict[str, Any], list[float], str]]
     try:
         # https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_userinfo_endpoint.htm
         who = yield from session.json("GET", "/services/oauth2/userinfo")
-    except SessionExpiredError:
-        raise
     except (ApiError, ProtocolError):
         who = None  # the app's scopes do not allow it
     versions = yield from session.json("GET", "/services/data/")

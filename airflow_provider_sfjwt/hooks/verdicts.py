@@ -173,7 +173,8 @@ def _unreachable(name: str, error: TransportError, settings: ConnectionSettings 
     marks, cause, remedy = next(outage for outage in _OUTAGES if any(mark in text for mark in outage[0]))
     if proxy and marks[0] in ("gaierror", "ConnectionRefusedError"):
         host = f"{proxy}, the proxy,"
-    root = re.sub(r" \(\w+\)$", "", text.split(": ", 1)[-1])
+    # Signing in adds what to check, which is said better here.
+    root = re.sub(r" \(\w+\)$", "", text.split(": ", 1)[-1].partition(". Check ")[0])
     shown = f"{_capital(cause.format(host=host))} ({root})"
     page = MY_DOMAIN if urlsplit(login_url).scheme == "https" and "Login URL" in remedy else ""
     return failed(name, shown, remedy.format(login_url=login_url), page)

@@ -53,7 +53,9 @@ def test_every_shape_reads_the_same(pair: KeyPair, der: bytes) -> None:
     assert {read_certificate(shape) for shape in shapes} == {read_certificate(pem)}
 
 
-@pytest.mark.parametrize("damage", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----"])
+@pytest.mark.parametrize(
+    "damage", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----"]
+)
 def test_what_is_none_is_said_to_be_none(damage: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_certificate(damage)

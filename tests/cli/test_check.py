@@ -1,0 +1,163 @@
+"""``airflow salesforce-jwt check``: a line for each step, exit codes, JSON, and every place where connections are kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_provider_sfjwt.auth.key_pair import make_key_pair
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.cli.conftest import Outcome
+
+Airflow = Callable[..., Outcome]
+NAMES = ["fields", "key", "certificate", "clock", "host", "exchange", "identity", "API limit"]
+
+
+def test_it_prints_a_line_for_each_step(airflow: Airflow, org: SimulatedOrg) -> None:
+    done = airflow("check", "sf")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert [line[2:].partition(":")[0] for line in lines] == NAMES
+    assert [line[0] for line in lines] == ["✓", "✓", "–", *"✓✓✓✓✓"]
+    assert all(line.endswith(".") for line in lines)
+
+
+def test_it_ends_at_the_first_failure_with_remedy_and_page(airflow: Airflow, org: SimulatedOrg) -> None:
+    org.approve(False)
+    done = airflow("check", "sf")
+    assert done.code == 1
+    *_, verdict, remedy, page = done.out.splitlines()
+    assert verdict.startswith("✗ exchange:    The app takes pre-authorized users only")
+    assert remedy.startswith("  Remedy: ")
+    assert page == "  Setup page: External Client App Manager"
+
+
+def test_the_certificate_may_be_a_file(airflow: Airflow, org: SimulatedOrg, tmp_path: Path) -> None:
+    own, other = tmp_path / "own.crt", tmp_path / "other.crt"
+    own.write_text(org.certificate)
+    other.write_text(make_key_pair().certificate)
+    assert airflow("check", "sf", "--certificate", str(own)).code == 0
+    done = airflow("check", "sf", "--certificate", str(other))
+    assert done.code == 1
+    assert "✗ certificate: The certificate belongs to another key" in done.out
+    done = airflow("check", "sf", "--certificate", str(tmp_path / "none.crt"))
+    assert (done.code, done.out) == (2, "")
+    assert "none.crt cannot be read: No such file or directory." in done.err
+
+
+def test_other_audiences_are_tried_when_asked_for(
+    airflow: Airflow, org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SF", org.connection_json(audience="https://test.salesforce.com"))
+    done = airflow("check", "sf", "--try-audiences")
+    assert done.code == 1
+    assert "! audiences:   Salesforce accepts the audience https://login.salesforce.com (1 more row" in done.out
+    assert done.out.endswith("  Remedy: Empty Audience in the connection.\n")
+
+
+def test_json_is_for_scripts(airflow: Airflow, org: SimulatedOrg) -> None:
+    passed = json.loads(airflow("check", "sf", "--json").out)
+    assert (passed["conn_id"], passed["passed"]) == ("sf", True)
+    assert [step["name"] for step in passed["steps"]] == NAMES
+    org.clock_offset = 400
+    done = airflow("check", "sf", "--json")
+    assert done.code == 1
+    failed = json.loads(done.out)
+    assert failed["passed"] is False
+    assert set(failed["steps"][-1]) == {"name", "passed", "detail", "remedy", "setup_page", "mark"}
+    assert (failed["steps"][-1]["name"], failed["steps"][-1]["mark"]) == ("clock", "failed")
+
+
+def test_what_is_no_connection_of_ours_cannot_be_checked(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OLD", '{"conn_type": "salesforce"}')
+    monkeypatch.setenv("AIRFLOW_CONN_WEB", '{"conn_type": "http"}')
+    for conn_id, said in (
+        ("nowhere", "There is no connection 'nowhere' in"),
+        (
+            "old",
+            "is of the type 'salesforce', not 'salesforce_jwt'; 'airflow salesforce-jwt from-salesforce' converts it.",
+        ),
+        ("web", "is of the type 'http', not 'salesforce_jwt'."),
+    ):
+        done = airflow("check", conn_id)
+        assert (done.code, done.out) == (2, "")
+        assert said in done.err
+    assert airflow("check").code == 2
+
+
+def test_a_terminal_without_the_marks_gets_words(
+    airflow: Airflow, org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org.approve(False)
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    assert airflow("check", "sf").code == 1
+    text = written.getvalue().decode("ascii")
+    assert text.startswith("ok   fields:      ")
+    assert "\nskip certificate: " in text
+    assert "\nFAIL exchange:    " in text
+    assert "Setup > External Client App Manager" in text
+
+
+def test_no_secret_is_printed(airflow: Airflow, org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = make_key_pair(passphrase="canary-passphrase")
+    org.register_certificate(pair.certificate)
+    for password in ("canary-passphrase", "canary-wrong"):
+        content = json.loads(org.connection_json(private_key=pair.private_key, consumer_secret="canary-secret"))
+        monkeypatch.setenv("AIRFLOW_CONN_SF", json.dumps(content | {"password": password}))
+        for flags in ((), ("--json",), ("--verbose",)):
+            done = airflow("check", "sf", *flags)
+            assert not any(line in done.out + done.err for line in pair.private_key.splitlines()[1:-1])
+            assert "canary-" not in done.out + done.err
+            assert "00D5e0000000001!" not in done.out + done.err
+
+
+_STORE = """
+import json, sys
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from airflow.configuration import conf
+from airflow.models import Connection
+fields = json.loads(sys.argv[1])
+engine = create_engine(conf.get("database", "sql_alchemy_conn"))
+Connection.__table__.create(engine)
+with Session(engine) as session:
+    session.add(Connection(conn_id="stored", **fields | {"extra": json.dumps(fields["extra"])}))
+    session.commit()
+"""
+
+
+def test_connections_of_the_database_are_seen(org: SimulatedOrg, tmp_path: Path) -> None:
+    env = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+    }
+    # Of the database, only the table that is looked into: the whole takes Airflow many seconds.
+    subprocess.run([sys.executable, "-c", _STORE, org.connection_json()], env=env, check=True, capture_output=True)
+    command = [sys.executable, "-m", "airflow", "salesforce-jwt", "check", "stored", "--json"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["passed"] is True
+
+
+def test_airflows_start_pays_next_to_nothing_for_the_commands() -> None:
+    code = "import sys; before = {*sys.modules}; import airflow_provider_sfjwt.cli; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages = {name.partition(".")[0] for name in done.stdout.split()} - set(sys.stdlib_module_names)
+    assert packages == {"airflow_provider_sfjwt"}
+
+
+@pytest.mark.parametrize("command", ["check", "keygen", "from-salesforce"])
+def test_every_command_has_help(airflow: Airflow, command: str) -> None:
+    done = airflow(command, "--help")
+    assert done.code == 0
+    assert "salesforce-jwt" in done.out
