@@ -218,6 +218,7 @@ def test_an_org_that_offers_no_links_is_read_page_by_page(session: Session, answ
 
 def test_an_old_version_is_not_asked_for_links(session: Session) -> None:
     assert Script().run(result_links(session, JobRef(REF.id, "57.0"))) is None
+    assert Script(links("/r?locator=a")).run(result_links(session, JobRef(REF.id, "58.0"))) is not None
 
 
 def test_another_refusal_of_links_is_an_error(session: Session) -> None:

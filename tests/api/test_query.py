@@ -38,6 +38,12 @@ def test_a_next_page_is_asked_for_by_its_path(session: Session) -> None:
     assert script.paths == [f"GET {NEXT}"]
 
 
+def test_deleted_rows_are_left_out_unless_asked_for(session: Session) -> None:
+    script = Script(ok(page()))
+    script.run(first_page(session, "SELECT"))
+    assert script.paths == ["GET /services/data/v66.0/query?q=SELECT"]
+
+
 def test_a_count_has_a_size_and_no_rows(session: Session) -> None:
     assert Script(ok(page(total=25))).run(first_page(session, "SELECT COUNT() FROM A")) == QueryPage([], 25, None)
 
