@@ -25,7 +25,7 @@ def test_stopping_ends_grandchildren_too(tmp_path: Path) -> None:
     members = child.members()
     assert len(members) == 2
     stop_all([child], grace=0.2)
-    assert [each.pid for each in members if psutil.pid_exists(each.pid)] == []
+    assert [each for each in members if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
     assert child.members() == []
 
 
