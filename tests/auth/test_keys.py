@@ -82,6 +82,28 @@ def test_der_needs_no_pem(rsa_key: rsa.RSAPrivateKey) -> None:
             assert key.private_key.private_numbers() == rsa_key.private_numbers()
 
 
+NO_KEYS_AT_ALL: dict[str, tuple[str | bytes, str]] = {
+    "a path": ("/opt/airflow/keys/salesforce", "this looks like a path: use Key file"),
+    "a home path": (" ~/key\n", "this looks like a path"),
+    "a relative path": ("keys/salesforce.p12", "this looks like a path"),
+    "a Windows path": (r"C:\new\key.pem", "this looks like a path"),
+    "stars": ("***", "these stars are what Airflow shows"),
+    "an address": ("https://vault.example.com/v1/key.pem", "this is an address, not a key"),
+    "nothing": (" \n", "there is no key in it"),
+    "quotes": ('""', "there is no key in it"),
+    "an empty file": (b"", "there is no key in it"),
+    "JWK": ('{"kty": "RSA", "n": "x"}', "this is a JSON Web Key"),
+    "JWK set": ('{"keys": [{"kty": "RSA"}]}', "this is a JSON Web Key"),
+    "consumer key": ("3MVG9" + "aB1." * 20, "this looks like a consumer key"),
+    "words": ("my secret key", "this is no key in any known format"),
+    "punctuation": ("what?", "this is no key in any known format"),
+    "base64 of words": (base64.b64encode(b"my secret key").decode(), "this is no key in any known format"),
+    "bytes": (b"\x89PNG\r\n\x1a\n", "this is no key in any known format"),
+    "DER of something": (b"\x30\x81\x80" + b"\x0c\x7e" + bytes(126), "this is no key in any known format"),
+    "indefinite length": (b"\x30\x80\x02\x01\x03\x30\x80" + bytes(9), "the key store is cut off or damaged"),
+}
+
+
 def not_keys() -> dict[str, tuple[str | bytes, str]]:
     key = rsa.generate_private_key(65537, 2048)
     curve, edwards, montgomery = (
@@ -135,24 +157,7 @@ def not_keys() -> dict[str, tuple[str | bytes, str]]:
         "dots after four": ("-----BEGIN PRIVATE KEY-----\nABCD…", "there are characters in the key"),
         "other bytes": ("-----BEGIN PRIVATE KEY-----\n" + "ABCD" * 300, "the key is damaged"),
         "changed": (damaged(key), "the key is damaged and cannot be repaired"),
-        "a path": ("/opt/airflow/keys/salesforce", "this looks like a path: use Key file"),
-        "a home path": (" ~/key\n", "this looks like a path"),
-        "a relative path": ("keys/salesforce.p12", "this looks like a path"),
-        "a Windows path": (r"C:\new\key.pem", "this looks like a path"),
-        "stars": ("***", "these stars are what Airflow shows"),
-        "an address": ("https://vault.example.com/v1/key.pem", "this is an address, not a key"),
-        "nothing": (" \n", "there is no key in it"),
-        "quotes": ('""', "there is no key in it"),
-        "an empty file": (b"", "there is no key in it"),
-        "JWK": ('{"kty": "RSA", "n": "x"}', "this is a JSON Web Key"),
-        "JWK set": ('{"keys": [{"kty": "RSA"}]}', "this is a JSON Web Key"),
-        "consumer key": ("3MVG9" + "aB1." * 20, "this looks like a consumer key"),
-        "words": ("my secret key", "this is no key in any known format"),
-        "punctuation": ("what?", "this is no key in any known format"),
-        "base64 of words": (base64.b64encode(b"my secret key").decode(), "this is no key in any known format"),
-        "bytes": (b"\x89PNG\r\n\x1a\n", "this is no key in any known format"),
-        "DER of something": (b"\x30\x81\x80" + b"\x0c\x7e" + bytes(126), "this is no key in any known format"),
-        "indefinite length": (b"\x30\x80\x02\x01\x03\x30\x80" + bytes(9), "the key store is cut off or damaged"),
+        **NO_KEYS_AT_ALL,
     }
 
 
