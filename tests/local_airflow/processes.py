@@ -136,5 +136,6 @@ def stop_all(children: Sequence[ChildProcess], grace: float = 10.0) -> None:
     # Workers outlive a parent that ended by itself or was killed by somebody else.
     poll_until(lambda: not any(child.members() for child in children), 2.0)
     _signal_all((each for child in children for each in child.members()), signal.SIGKILL)
+    poll_until(lambda: not any(child.members() for child in children), 5.0)
     for child in children:
         child.reap()
