@@ -113,6 +113,8 @@ def _check(args: Namespace) -> None:
     if args.json:
         shown = [{name: value for name, value in asdict(step).items() if name != "short"} for step in steps]
         print(json.dumps({"conn_id": args.conn_id, "passed": passed, "steps": shown}, indent=2))
+    elif checkup.audience_refused and not args.try_audiences:
+        _print("  Next: --try-audiences tries the others; each try is a row in the user's login history.")
     if not passed:
         raise SystemExit(FAILED)
 
@@ -120,6 +122,8 @@ def _check(args: Namespace) -> None:
 def _print_step(step: Step) -> None:
     fancy, plain = _MARKS[step.mark]
     _print(f"{fancy if _can_print('✓✗–') else plain} {step.name + ':':<12} {_ended(step.detail)}")
+    if step.said:
+        _print(f"  Said: {step.said}")
     if step.remedy:
         _print(f"  Remedy: {_ended(step.remedy)}")
     if step.setup_page:
@@ -206,18 +210,20 @@ def _print_set_up(args: Namespace, pair: KeyPair, key_file: Path, certificate_fi
         "",
         "In Salesforce Setup, with an external client app:",
         "  1. External Client App Manager → New External Client App: name, contact e-mail, distribution state Local.",
-        "  2. API (Enable OAuth Settings) → Enable OAuth. Callback URL: https://localhost (unused). Scopes: Manage",
-        "     user data via APIs (api), and Perform requests at any time (refresh_token, offline_access).",
+        "  2. API (Enable OAuth Settings) → Enable OAuth. Callback URL, which is not used:",
+        "     https://login.salesforce.com/services/oauth2/success. Scopes: Manage user data via APIs (api), and",
+        "     Perform requests at any time (refresh_token, offline_access).",
         f"  3. Flow Enablement → Enable JWT Bearer Flow, and upload {certificate_file.name}. Create.",
         "  4. Policies → Edit → OAuth Policies → Permitted Users: Admin approved users are pre-authorized. Under App",
         "     Policies, add a permission set or profile of the integration user.",
         "  5. Settings → OAuth Settings → Consumer Key and Secret: copy the Consumer Key. The secret is not needed.",
         "With a connected app (orgs that may still make one):",
         "  1. App Manager → New Connected App → Enable OAuth Settings: callback URL and scopes as above.",
-        f"  2. Use digital signatures: upload {certificate_file.name}. Save, and wait up to ten minutes.",
-        "  3. Manage → Edit Policies → Permitted Users: Admin approved users are pre-authorized. Then Manage",
-        "     Profiles or Manage Permission Sets.",
-        "  4. View → Manage Consumer Details: copy the Consumer Key.",
+        f"  2. Use digital signatures: upload {certificate_file.name}. Save.",
+        "  3. Manage Connected Apps → the app → Edit Policies → Permitted Users:",
+        "     Admin approved users are pre-authorized. Then Manage Permission Sets: add one of the integration user.",
+        "  4. App Manager → the app → View → Manage Consumer Details: copy the Consumer Key.",
+        "A new or changed app needs 2 to 10 minutes, sometimes 30.",
         "",
         "Then, on a machine where Airflow runs (for a sandbox, host is https://test.salesforce.com):",
         _add_command(args.conn_id, fields | {"extra": extra}),

@@ -80,6 +80,8 @@ class Checkup:
         self._try_audiences = try_audiences
         self._clock = clock
         self._summary = ""
+        #: Whether Salesforce refused the audience, so that trying others may help.
+        self.audience_refused = False
 
     def steps(self) -> Iterator[Step]:
         """Take the steps, each when it is asked for, and end at the first that fails."""
@@ -104,7 +106,7 @@ class Checkup:
                 yield step
                 if not step.passed:
                     break
-            self._summary = visit.summary
+            self._summary, self.audience_refused = visit.summary, visit.audience_refused
             if self._try_audiences and visit.audience_refused:
                 yield visit.other_audience("audiences")
 

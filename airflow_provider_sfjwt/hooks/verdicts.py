@@ -29,9 +29,10 @@ class Step:
 
     :param name: what was looked at.
     :param passed: whether the next step is worth taking.
-    :param detail: what was found, the cause first.
+    :param detail: what was found; of a failure, what is wrong.
     :param remedy: what to change; empty where nothing has to be.
     :param setup_page: name of the page of Salesforce Setup where that is; empty where it is none.
+    :param said: what Salesforce or the network said, where that is the reason for a failure.
     :param mark: ``ok``, ``warning``, ``failed`` or ``skipped``.
     :param short: the remedy in few words, for a message that disappears; empty where the remedy is short itself.
     """
@@ -41,24 +42,26 @@ class Step:
     detail: str
     remedy: str = ""
     setup_page: str = ""
+    said: str = ""
     mark: str = "ok"
     short: str = ""
 
     def sentence(self) -> str:
-        """Say it in one line, the cause first; for a message that is shown for seconds."""
-        said = ": ".join(part.strip().rstrip(".") for part in (self.detail, self.short or self.remedy) if part)
-        page = f" (Setup → {self.setup_page})" if self.setup_page else ""
-        return " ".join(f"{said}{page}.".split())
+        """Say it in one line, the cause first and the wire's words last; for a message that is shown for seconds."""
+        told = ": ".join(part.strip().rstrip(".") for part in (self.detail, self.short or self.remedy) if part)
+        page = f"Setup → {self.setup_page}" if self.setup_page else ""
+        aside = "; ".join(filter(None, (page, self.said)))
+        return " ".join(f"{told} ({aside}).".split()) if aside else f"{' '.join(told.split())}."
 
 
-def failed(name: str, detail: str, remedy: str = "", setup_page: str = "", *, short: str = "") -> Step:
+def failed(name: str, detail: str, remedy: str = "", setup_page: str = "", *, said: str = "", short: str = "") -> Step:
     """Make the step that ends the walk; the parameters are those of :class:`Step`."""
-    return Step(name, False, detail, _capital(remedy), setup_page, "failed", _capital(short))
+    return Step(name, False, detail, _capital(remedy), setup_page, said, "failed", _capital(short))
 
 
 def warned(name: str, detail: str, remedy: str, setup_page: str = "") -> Step:
     """Make a step that passes and yet asks for something; the parameters are those of :class:`Step`."""
-    return Step(name, True, detail, _capital(remedy), setup_page, "warning")
+    return Step(name, True, detail, _capital(remedy), setup_page, mark="warning")
 
 
 def _capital(text: str) -> str:
@@ -130,10 +133,10 @@ def verdict_on(name: str, error: SalesforceError, settings: ConnectionSettings |
         return _unreachable(name, error, settings)
     if isinstance(error, RequestLimitError):
         remedy = "wait until some of them are more than 24 hours old, or buy more"
-        return failed(name, f"The org's API calls are used up ({error.items[0].code})", remedy, COMPANY)
+        return failed(name, "The org's API calls are used up", remedy, COMPANY, said=error.items[0].code)
     if isinstance(error, ApiError):
         remedy = "give the user the permission 'API Enabled' by a permission set, or what the message asks for"
-        return failed(name, str(error), remedy, "Permission Sets")
+        return failed(name, "Salesforce refuses a request of this user", remedy, "Permission Sets", said=str(error))
     return failed(name, str(error), "check Login URL and Proxy, since something else may answer in Salesforce's place")
 
 
@@ -149,19 +152,21 @@ def _refused(name: str, error: AuthenticationError) -> Step:
     if error.code.startswith("http_"):
         busy = "Salesforce is in maintenance, or takes no sign-ins for the moment" if error.retryable else ""
         short = "wait, and see https://status.salesforce.com" if busy else "check Login URL and Proxy"
-        cause = busy or "Something other than Salesforce answers in its place"
-        return failed(name, f"{cause} ({said})", error.hint, "" if busy else MY_DOMAIN, short=short)
+        if busy:
+            return failed(name, busy, f"{_capital(short)}. If it lasts: {error.hint}", said=said, short=short)
+        other = "Something other than Salesforce answers in its place"
+        return failed(name, other, error.hint, MY_DOMAIN, said=said, short=short)
     if error.code == "INVALID_SESSION_ID":
         why, _, remedy = error.hint.partition(". ")
-        return failed(name, f"{why} ({said})", remedy, "Session Settings", short="untick the lock to the IP address")
+        return failed(name, why, remedy, "Session Settings", said=said, short="untick the lock to the IP address")
     marked = (cause for cause in CAUSES if any(mark in said.lower() for mark in cause.marks))
     cause_known = next(marked, None)
     if cause_known is None:
         reason = "Salesforce refuses the sign-in for a reason that is new here"
-        return failed(name, f"{reason} ({said})", error.hint, HISTORY, short="look for the user's last row")
+        return failed(name, reason, error.hint, HISTORY, said=said, short="look for the user's last row")
     why, _, remedy = error.hint.partition(". ")
     short, page = REFUSALS[cause_known.marks[0]]
-    return failed(name, f"{why.rstrip('.')} ({said})", remedy or short, page, short=short)
+    return failed(name, why.rstrip("."), remedy or short, page, said=said, short=short)
 
 
 def _unreachable(name: str, error: TransportError, settings: ConnectionSettings | None) -> Step:
@@ -175,6 +180,5 @@ def _unreachable(name: str, error: TransportError, settings: ConnectionSettings 
         host = f"{proxy}, the proxy,"
     # Signing in adds what to check, which is said better here.
     root = re.sub(r" \(\w+\)$", "", text.split(": ", 1)[-1].partition(". Check ")[0])
-    shown = f"{_capital(cause.format(host=host))} ({root})"
     page = MY_DOMAIN if urlsplit(login_url).scheme == "https" and "Login URL" in remedy else ""
-    return failed(name, shown, remedy.format(login_url=login_url), page)
+    return failed(name, _capital(cause.format(host=host)), remedy.format(login_url=login_url), page, said=root)

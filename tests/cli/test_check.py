@@ -34,8 +34,9 @@ def test_it_ends_at_the_first_failure_with_remedy_and_page(airflow: Airflow, org
     org.approve(False)
     done = airflow("check", "sf")
     assert done.code == 1
-    *_, verdict, remedy, page = done.out.splitlines()
+    *_, verdict, said, remedy, page = done.out.splitlines()
     assert verdict.startswith("✗ exchange:    The app takes pre-authorized users only")
+    assert said == "  Said: invalid_app_access: user is not admin approved to access this app"
     assert remedy.startswith("  Remedy: ")
     assert page == "  Setup page: External Client App Manager"
 
@@ -57,6 +58,7 @@ def test_other_audiences_are_tried_when_asked_for(
     airflow: Airflow, org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SF", org.connection_json(audience="https://test.salesforce.com"))
+    assert airflow("check", "sf").out.splitlines()[-1].startswith("  Next: --try-audiences tries the others")
     done = airflow("check", "sf", "--try-audiences")
     assert done.code == 1
     assert "! audiences:   Salesforce accepts the audience https://login.salesforce.com (1 more row" in done.out
@@ -72,7 +74,7 @@ def test_json_is_for_scripts(airflow: Airflow, org: SimulatedOrg) -> None:
     assert done.code == 1
     failed = json.loads(done.out)
     assert failed["passed"] is False
-    assert set(failed["steps"][-1]) == {"name", "passed", "detail", "remedy", "setup_page", "mark"}
+    assert set(failed["steps"][-1]) == {"name", "passed", "detail", "remedy", "setup_page", "said", "mark"}
     assert (failed["steps"][-1]["name"], failed["steps"][-1]["mark"]) == ("clock", "failed")
 
 

@@ -296,7 +296,7 @@ class TestAfterTheExchange:
         org.daily_api_requests = 10
         step = last(org)
         assert (step.mark, step.setup_page) == ("failed", "Company Information")
-        assert "REQUEST_LIMIT_EXCEEDED" in step.detail
+        assert step.said == "REQUEST_LIMIT_EXCEEDED"
 
 
 class TestOtherAudiences:
