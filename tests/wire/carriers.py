@@ -54,6 +54,8 @@ class TriggererCarrier:
         return self._loop.run_until_complete(self._transport.run(flow))
 
     def close(self) -> None:
+        if self._loop.is_closed():
+            return
         self._loop.run_until_complete(self._transport.close())
         self._loop.close()
 

@@ -34,6 +34,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         """Write nothing."""
 
+    def finish(self) -> None:
+        super().finish()
+        self.server.left.set()
+
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -133,7 +137,8 @@ class LocalServer(ThreadingHTTPServer):
     def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[Seen] = []
-        self.arrived, self.stopping = threading.Event(), threading.Event()
+        self.arrived, self.left, self.stopping = threading.Event(), threading.Event(), threading.Event()
+        self.connections = 0
         self.scheme = "http" if certificate is None else "https"
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -143,6 +148,10 @@ class LocalServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients may drop a connection, and refuse a certificate."""

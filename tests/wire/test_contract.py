@@ -87,6 +87,16 @@ def test_a_flow_returns_what_it_made_of_its_answers(carry: MakeCarrier, server: 
     assert carry().run(two_calls()) == [201, 404]
 
 
+def test_a_connection_is_kept_until_the_transport_is_closed(carry: MakeCarrier, server: LocalServer) -> None:
+    carrier = carry()
+    get(carrier, f"{server.url}/status/200")
+    get(carrier, f"{server.url}/status/200")
+    assert server.connections == 1
+    assert not server.left.is_set()
+    carrier.close()
+    assert server.left.wait(30)
+
+
 def test_a_flow_that_asks_for_nothing_returns_at_once(carry: MakeCarrier) -> None:
     def nothing() -> Flow[str]:
         return "done"

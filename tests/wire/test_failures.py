@@ -164,10 +164,11 @@ def test_authorities_that_cannot_be_read_are_a_fault_of_the_connection(
 
 
 def test_a_folder_of_authorities_is_understood(
-    carry: MakeCarrier, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    carry: MakeCarrier, server: LocalServer, tls_server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     assert carry().run(flow.send(Request("GET", f"{server.url}/status/200"))).status == 200
+    assert failure(carry(), f"{tls_server.url}/status/200").retryable is False, "it is empty, so nobody is trusted"
 
 
 @pytest.mark.parametrize("fault", ["refused", "reset", "proxy"])
