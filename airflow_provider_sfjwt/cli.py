@@ -266,6 +266,8 @@ def _print_conversion(args: Namespace, conversion: Conversion) -> None:
         _print(f"Note: {note}")
     if conversion.secret and not args.show_secrets:
         _print("Note: secrets are left out of the command below; --show-secrets puts them in.")
+    elif conversion.secret:
+        _print("Note: the command below holds secrets, which a shell's history and the list of processes show.")
     _print("")
     fields = conversion.fields if args.show_secrets else conversion.shown
     new_id = args.new_conn_id or f"{args.conn_id}_jwt"

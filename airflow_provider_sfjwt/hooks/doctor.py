@@ -41,6 +41,8 @@ from airflow_provider_sfjwt.wire.transport import Transport
 
 #: Seconds between the two clocks from which there is a warning, and from which the assertion is too old on arrival.
 CLOCK_WARNING, CLOCK_FAILURE = 60.0, 180.0
+#: Seconds before a repetition, whatever Salesforce asks for: somebody is waiting.
+LONGEST_DELAY = 5.0
 #: Share of the org's daily API calls below which there is a warning.
 CALLS_WARNING = 0.1
 _KEY_FIELDS = {"Private key", "Key file", "Key alias", "Key passphrase", "Key or key-store passphrase"}
@@ -61,6 +63,7 @@ class Checkup:
     :param certificate: bytes of a certificate's file, in place of the connection's field; default None.
     :param try_audiences: whether other audiences are tried when Salesforce refuses the connection's; default false.
     :param clock: this machine's clock, seconds since the epoch.
+    :param sleep: what waits before a repetition.
     """
 
     def __init__(
@@ -72,13 +75,16 @@ class Checkup:
         certificate: bytes | None = None,
         try_audiences: bool = False,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._read = read
-        self._policy = replace(policy, attempts=min(2, policy.attempts))
+        patience = min(policy.longest_delay, LONGEST_DELAY)
+        self._policy = replace(policy, attempts=min(2, policy.attempts), longest_delay=patience)
         self._api_version = api_version
         self._certificate = certificate
         self._try_audiences = try_audiences
         self._clock = clock
+        self._sleep = sleep
         self._summary = ""
         #: Whether Salesforce refused the audience, so that trying others may help.
         self.audience_refused = False
@@ -87,7 +93,8 @@ class Checkup:
         """Take the steps, each when it is asked for, and end at the first that fails."""
         try:
             settings = self._read()
-            visit = _Visit(settings, self._policy, self._api_version, self._certificate, self._clock)
+            session = Session(self._api_version or settings.api_version, self._policy)
+            visit = _Visit(settings, session, self._certificate, self._clock, self._sleep)
         except ConfigurationError as error:
             if set(error.fields) <= _KEY_FIELDS:
                 yield Step("fields", True, "All but those of the key can be used")
@@ -123,34 +130,33 @@ class _Visit:
     """The steps after the fields, over one transport.
 
     :param settings: what the connection says.
-    :param policy: how often requests are repeated.
-    :param api_version: in place of the connection's, or None.
+    :param session: what the flows share.
     :param certificate: in place of the connection's, or None.
     :param clock: seconds since the epoch.
+    :param sleep: what waits.
     :raises ConfigurationError: when no connection can be made with these settings.
     """
 
     def __init__(
         self,
         settings: ConnectionSettings,
-        policy: RetryPolicy,
-        api_version: str | None,
+        session: Session,
         certificate: bytes | None,
         clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         self.audience_refused = False
         self.summary = ""
         self._settings = settings
         self._who = settings.credentials
-        self._policy = policy
+        self._policy = session.policy
         self._file = certificate
         self._clock = clock
         self._outage: TransportError | None = None
         self._signed_in = False
         self._served = 0
         source = TokenSource(self._who, self._first_sign_in, shared=False)
-        session = Session(api_version or settings.api_version, policy)
-        self._org = ConnectedOrg(session, Transport(settings.transport, source))
+        self._org = ConnectedOrg(session, Transport(settings.transport, source, sleep=sleep))
 
     def close(self) -> None:
         """Close the connections; the session is left to end by itself."""

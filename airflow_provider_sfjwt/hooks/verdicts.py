@@ -148,7 +148,7 @@ def _misconfigured(name: str, error: ConfigurationError) -> Step:
 
 
 def _refused(name: str, error: AuthenticationError) -> Step:
-    said = f"{error.code}: {error.description}"
+    said = " ".join(f"{error.code}: {error.description}".split())
     if error.code.startswith("http_"):
         busy = "Salesforce is in maintenance, or takes no sign-ins for the moment" if error.retryable else ""
         short = "wait, and see https://status.salesforce.com" if busy else "check Login URL and Proxy"

@@ -29,6 +29,7 @@ def test_a_key_connection_signs_in_afterwards(
     monkeypatch.setenv("AIRFLOW_CONN_OLD", json.dumps(old))
     done = airflow("from-salesforce", "old", "--show-secrets")
     assert (done.code, done.err) == (0, "")
+    assert "holds secrets" in done.out
     conn_id, fields = printed_connection(done.out)
     assert conn_id == "old_jwt"
     monkeypatch.setenv("AIRFLOW_CONN_OLD_JWT", json.dumps(fields | {"host": org.url}))
@@ -51,13 +52,13 @@ def test_secrets_are_shown_only_when_asked_for(airflow: Airflow, monkeypatch: py
     assert "canary" not in done.out + done.err
     conn_id, fields = printed_connection(done.out)
     assert conn_id == "my new one"
-    assert fields["extra"] == {  # type: ignore[comparison-overlap]
+    assert fields["extra"] == {
         "consumer_key": "3MVG9abc",
         "private_key": "<paste the private key>",
         "proxy": "<address of the proxy>",
     }
     shown = printed_connection(airflow("from-salesforce", "old", "--show-secrets").out)[1]["extra"]
-    assert shown == {"consumer_key": "3MVG9abc", "private_key": "canary-key", "proxy": "http://u:canary-pw@proxy:3128"}  # type: ignore[comparison-overlap]
+    assert shown == {"consumer_key": "3MVG9abc", "private_key": "canary-key", "proxy": "http://u:canary-pw@proxy:3128"}
 
 
 def test_a_connection_of_another_type_is_refused(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def printed_connection(out: str) -> tuple[str, dict[str, str]]:
+def printed_connection(out: str) -> tuple[str, dict[str, Any]]:
     """The id and the fields of the ``airflow connections add`` command that was printed."""
     command = next(line for line in out.splitlines() if line.startswith("airflow connections add"))
     words = shlex.split(command)

@@ -248,6 +248,13 @@ class TestClockAndHost:
         assert f"connection to {org.url.removeprefix('http://')} broke" in step.detail
         assert exchanges(org) == 2
 
+    def test_nobody_waits_as_long_as_a_server_asks(self, org: SimulatedOrg) -> None:
+        org.add_fault(Fault(path="/services/data/", status=503, headers={"Retry-After": "3600"}))
+        waited: list[float] = []
+        examined = checkup(org, sleep=waited.append)
+        assert examined.verdict()[0]
+        assert waited == [5.0]
+
     def test_one_outage_that_passes_is_borne(self, org: SimulatedOrg) -> None:
         org.add_fault(Fault(path=TOKEN, reset=True))
         assert last(org).passed
