@@ -13,7 +13,7 @@ from airflow_provider_sfjwt.api.retry import RetryPolicy
 from airflow_provider_sfjwt.auth.credentials import LABELS, Credentials
 from airflow_provider_sfjwt.auth.keys import SigningKey
 from airflow_provider_sfjwt.auth.token import Token, decode_token, token_request
-from airflow_provider_sfjwt.exceptions import AuthenticationError, ConfigurationError, TransportError
+from airflow_provider_sfjwt.exceptions import AuthenticationError, ConfigurationError, ProtocolError, TransportError
 from airflow_provider_sfjwt.wire.flow import Flow, Request
 
 log = logging.getLogger(__name__)
@@ -38,15 +38,7 @@ def sign_in(
     :raises AuthenticationError: when Salesforce refuses.
     :raises TransportError: when the login URL cannot be reached.
     """
-    last = credentials.keys[-1]
-    for key in credentials.keys:
-        try:
-            token = yield from _exchange(credentials, key, policy, clock)
-        except AuthenticationError as refusal:
-            if key is last or "invalid assertion" not in refusal.description.lower():
-                raise
-            continue
-        break
+    key, token = yield from _first_that_fits(credentials, policy, clock)
     if key is not credentials.keys[0]:
         log.warning(
             "Signed in with a key that is not the first of the connection's Private key: %s. Put it first and remove "
@@ -56,6 +48,19 @@ def sign_in(
     if served is not None:
         served(key)
     return token
+
+
+def _first_that_fits(
+    credentials: Credentials, policy: RetryPolicy, clock: Callable[[], float]
+) -> Flow[tuple[SigningKey, Token]]:
+    *others, last = credentials.keys
+    for key in others:
+        try:
+            return key, (yield from _exchange(credentials, key, policy, clock))
+        except AuthenticationError as refusal:
+            if "invalid assertion" not in refusal.description.lower():
+                raise
+    return last, (yield from _exchange(credentials, last, policy, clock))
 
 
 def _exchange(
@@ -108,7 +113,9 @@ def introspect(token: Token, credentials: Credentials, policy: RetryPolicy) -> F
         "client_secret": credentials.consumer_secret,
     }
     answer = yield from _post(token, "/services/oauth2/introspect", form, policy)
-    return dict(answer)
+    if not isinstance(answer, dict):
+        raise ProtocolError("the introspection of a token did not answer with an object")
+    return answer
 
 
 def _post(token: Token, path: str, form: dict[str, str], policy: RetryPolicy) -> Flow[Any]:

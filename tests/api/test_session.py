@@ -290,3 +290,21 @@ def test_who_asks_is_told_which_key_served(two_keys: Credentials, policy: RetryP
     served: list[Any] = []
     Script(INVALID_ASSERTION, ok(TOKEN)).run(sign_in(two_keys, policy, served=served.append))
     assert served == [two_keys.keys[1]]
+
+
+@pytest.mark.parametrize("answer", [ok([]), ok("active"), ok(b"")])
+def test_introspection_that_is_no_object_is_an_error(
+    two_keys: Credentials, policy: RetryPolicy, answer: Response
+) -> None:
+    known = replace(two_keys, consumer_secret="s3cr3t")
+    with pytest.raises(ProtocolError, match="introspection"):
+        Script(answer).run(introspect(Token("token-1", INSTANCE), known, policy))
+
+
+def test_a_key_that_is_not_the_first_is_warned_of(
+    two_keys: Credentials, policy: RetryPolicy, caplog: pytest.LogCaptureFixture
+) -> None:
+    Script(ok(TOKEN)).run(sign_in(two_keys, policy))
+    assert caplog.text == ""
+    Script(INVALID_ASSERTION, ok(TOKEN)).run(sign_in(two_keys, policy))
+    assert two_keys.keys[1].fingerprint in caplog.text

@@ -107,3 +107,18 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 )
 def test_what_bulk_does_not_run_is_named(query: str, found: list[str]) -> None:
     assert soql.not_in_bulk(query) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("SELECT COUNT() FROM Account", True),
+        ("\n select  count ( )\nfrom Account WHERE Name = 'x'", True),
+        ("SELECT COUNT(Id) FROM Account", False),
+        ("SELECT COUNT() total, Id FROM Account", False),
+        ("SELECT Id FROM Account WHERE Name = 'SELECT COUNT() FROM'", False),
+        ("", False),
+    ],
+)
+def test_a_count_is_told_from_rows(query: str, count: bool) -> None:
+    assert soql.is_count(query) is count
