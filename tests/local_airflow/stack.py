@@ -47,7 +47,7 @@ class LocalAirflow:
         *,
         port: int = 0,
         env: Mapping[str, str] | None = None,
-        start_timeout: float = 180,
+        start_timeout: float = 300,
     ) -> None:
         self.home = AirflowHome(home, dags, port or free_port(), env or {})
         self.url = self.home.url
@@ -121,7 +121,7 @@ class LocalAirflow:
             self.api("DELETE", f"connections/{conn_id}")
         self.api("POST", "connections", body)
 
-    def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
+    def wait_for_dag(self, dag_id: str, seconds: float = 120) -> None:
         """Wait until the DAG processor has read a DAG.
 
         :param dag_id: its id.

@@ -35,6 +35,7 @@ def browser(executable: str, url: str) -> Iterator[Page]:
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
         try:
             page = context.new_page()
+            page.set_default_timeout(60_000)
             page.goto(f"{url}/connections")
             yield page
         finally:
@@ -89,7 +90,7 @@ def press_test_button(page: Page, conn_id: str) -> str:
     row = page.get_by_role("row").filter(has=page.get_by_text(conn_id, exact=True))
     row.get_by_role("button", name="Test Connection").click()
     toast = page.locator("[data-scope=toast][data-part=root]").filter(has_text="Test Connection")
-    toast.first.wait_for(timeout=60_000)
+    toast.first.wait_for()
     return toast.first.inner_text()
 
 
