@@ -28,8 +28,9 @@ from airflow_provider_sfjwt.auth.key_kinds import (
 def _decode_url(text: str) -> str:
     if not re.search(r"%[0-9A-Fa-f]{2}", text):
         return text
-    # Where pluses are encoded, or one follows BEGIN or END, a bare plus is the space of a form's encoding.
-    form = re.search(r"%2B|%5Cu002B|(BEGIN|END)\+", text, re.IGNORECASE)
+    # Where pluses are encoded, or join the words after BEGIN or END, a bare plus is the space of a form's encoding.
+    # Not after BEGIN or END alone: base64 may hold "eNd+".
+    form = re.search(r"%2B|%5Cu002B|(BEGIN|END)\+(\w+\+){0,2}(PRIVATE|PUBLIC|CERTIFICATE)", text, re.IGNORECASE)
     return urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
 
 

@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.auth.keys import SigningKey, read_keys, secret_forms
+from airflow_provider_sfjwt.auth.pem_repair import read_sections
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 
 Damage = Callable[[str], str]
@@ -346,3 +347,8 @@ def test_files_in_every_encoding(pems: dict[str, Pem], tmp_path: Path) -> None:
 @pytest.mark.parametrize("piece", [" ", "-", "\n", "A", "M", "MII", "%25", "\\", "=", "END ", "BEGIN ", *MARKS])
 def test_a_large_text_takes_no_long_time(piece: str) -> None:
     assert assert_read_or_refused(piece * 20_000) == ()
+
+
+def test_a_plus_after_letters_that_spell_end_stays_a_plus() -> None:
+    (section,) = read_sections("-----BEGIN PRIVATE KEY-----%0AAAAAeNd+AAA%0A-----END PRIVATE KEY-----")
+    assert "eNd+AAA" in section.body
