@@ -40,10 +40,9 @@ def by_dag_test(airflow: LocalAirflow, org: SimulatedOrg, folder: Path, logical_
     home = AirflowHome(folder / "home", [EXAMPLES], free_port(), env, templates=airflow.home.templates)
     home.reset()
     report = folder / "report.json"
-    command = [sys.executable, "-m", "tests.examples.run_dag", str(report), str(EXAMPLES / f"{DAG_ID}.py"), DAG_ID]
-    ended = subprocess.run(
-        [*command, logical_date], env=home.env, cwd=folder, capture_output=True, text=True, check=False
-    )
+    run_dag = [sys.executable, "-m", "tests.examples.run_dag", str(report), str(EXAMPLES / f"{DAG_ID}.py")]
+    command = [*run_dag, f"{DAG_ID}@{logical_date}"]
+    ended = subprocess.run(command, env=home.env, cwd=folder, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-5000:]
     assert "DEFERRED" not in ended.stdout + ended.stderr
     (run,) = json.loads(report.read_text(encoding="utf-8"))
