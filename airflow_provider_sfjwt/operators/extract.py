@@ -210,7 +210,7 @@ class SalesforceExtractOperator(BaseOperator):
         if self.deferrable:
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-            moment = datetime.now(timezone.utc) + timedelta(seconds=left)
+            moment = datetime.now(timezone.utc) + timedelta(seconds=max(left, _settling_time()))
             self.defer(trigger=DateTimeTrigger(moment), method_name="execute_after_lag")
         org.sleep(left)
 
@@ -260,6 +260,7 @@ class SalesforceExtractOperator(BaseOperator):
                 api_version=ref.api_version,
                 poll_interval=self.poll_interval,
                 deadline=time.time() + self.timeout,
+                not_before=time.time() + _settling_time(),
             )
             self.defer(trigger=trigger, method_name="execute_complete")
         self._running = ref
@@ -335,3 +336,13 @@ class SalesforceExtractOperator(BaseOperator):
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
         return SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)
+
+
+def _settling_time() -> float:
+    """Seconds for which a deferred task stays deferred.
+
+    A worker's supervisor may notice only at its next heartbeat that the task has deferred. If the task runs again by
+    then, the scheduler of Airflow 3.3 takes that for the end of the new run, and fails it.
+    """
+    heartbeat: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+    return 1.2 * heartbeat

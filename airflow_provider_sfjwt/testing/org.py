@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.testing import certificates, seed
 from airflow_provider_sfjwt.testing.bulk_query import BulkQueries
@@ -253,7 +254,14 @@ class SimulatedOrg(Switches):
             fields["audience"] = "https://test.salesforce.com"
         if self.ca_bundle:
             fields["ca_bundle"] = self.ca_bundle
-        connection = {"conn_type": "salesforce_jwt", "login": self.username, "host": self.url, "extra": fields | extra}
+        connection = {
+            "conn_type": "salesforce_jwt",
+            "login": self.username,
+            "host": self.url,
+            # The address has it already, but the Test button of Airflow 3.3.2 refuses a connection without one.
+            "port": urlsplit(self.url).port,
+            "extra": fields | extra,
+        }
         return json.dumps(connection)
 
     def define_object(

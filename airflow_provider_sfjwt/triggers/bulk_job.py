@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -30,6 +31,7 @@ class SalesforceBulkJobTrigger(BaseTrigger):
     :param poll_interval: seconds between two looks at most.
     :param deadline: seconds since the epoch at which the waiting ends. It lives here and not in ``defer(timeout=)``,
         which loses the job's id.
+    :param not_before: seconds since the epoch before which no event is fired, or None.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SalesforceBulkJobTrigger(BaseTrigger):
         job_type: str = "query",
         poll_interval: float = 30,
         deadline: float | None = None,
+        not_before: float | None = None,
         **_: Any,
     ) -> None:
         # Airflow ends the whole triggerer when this raises, so it takes what an older or newer release serialized.
@@ -50,6 +53,7 @@ class SalesforceBulkJobTrigger(BaseTrigger):
         self.job_type = job_type
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """What is stored while the task is deferred: ids and times."""
@@ -62,12 +66,16 @@ class SalesforceBulkJobTrigger(BaseTrigger):
                 "job_type": self.job_type,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
+                "not_before": self.not_before,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""
-        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+        event = await self._wait()
+        if self.not_before is not None:
+            await asyncio.sleep(max(0.0, self.not_before - time.time()))
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""

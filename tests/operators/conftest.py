@@ -21,6 +21,7 @@ def private_key() -> str:
 @pytest.fixture
 def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
     """An org with 1,000 accounts, 100 of them changed on each of ten days, in result pages of 300."""
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")  # no supervisor has to notice a deferral
     with SimulatedOrg(
         records={"Account": 1000, "Contact": 5},
         modified_between=CHANGED,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,3 +83,9 @@ async def test_killing_the_task_aborts_the_job(org: SimulatedOrg, job_id: str) -
     await trigger(job_id).on_kill()
     assert org.jobs[job_id]["state"] == "Aborted"
     await trigger(job_id).on_kill()  # once more does no harm
+
+
+async def test_an_event_is_held_back_until_airflow_is_ready_for_it(org: SimulatedOrg, job_id: str) -> None:
+    soon = time.time() + 0.5
+    assert [event async for event in trigger(job_id, not_before=soon).run()]
+    assert time.time() >= soon
