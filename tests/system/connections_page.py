@@ -80,17 +80,37 @@ def add_connection(page: Page, form: Form, pictures: Path | None = None) -> None
     dialog.wait_for(state="detached")
 
 
-def press_test_button(page: Page, conn_id: str) -> str:
+def edit_connection(page: Page, conn_id: str, standard: Mapping[str, str]) -> None:
+    """Open a connection, change some of Airflow's own fields and save; everything else is left as the form shows it.
+
+    :param page: of connections.
+    :param conn_id: which.
+    :param standard: new values by name.
+    """
+    row = page.get_by_role("row").filter(has=page.get_by_text(conn_id, exact=True))
+    row.get_by_role("button", name="Edit Connection").click()
+    dialog = page.get_by_role("dialog")
+    for name, value in standard.items():
+        dialog.locator(f"[name={name}]").fill(value)
+    dialog.get_by_role("button", name="Save").click()
+    dialog.wait_for(state="detached")
+
+
+def press_test_button(page: Page, conn_id: str, picture: Path | None = None) -> str:
     """Press the Test button of a connection.
 
     :param page: of connections.
     :param conn_id: which.
+    :param picture: file for a picture of what Airflow shows, or None.
     :return: what Airflow shows for some seconds, title and text.
     """
     row = page.get_by_role("row").filter(has=page.get_by_text(conn_id, exact=True))
     row.get_by_role("button", name="Test Connection").click()
     toast = page.locator("[data-scope=toast][data-part=root]").filter(has_text="Test Connection")
     toast.first.wait_for()
+    if picture is not None:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        toast.first.screenshot(path=picture, animations="disabled")
     return toast.first.inner_text()
 
 

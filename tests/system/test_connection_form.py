@@ -16,13 +16,25 @@ pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Page  # noqa: E402
 
-from tests.system.connections_page import Form, add_connection, browser, press_test_button  # noqa: E402
+from tests.system.connections_page import (  # noqa: E402
+    Form,
+    add_connection,
+    browser,
+    edit_connection,
+    press_test_button,
+)
 
 
 @pytest.fixture
 def page(airflow: LocalAirflow, chromium: str) -> Iterator[Page]:
     with browser(chromium, airflow.url) as shown:
         yield shown
+
+
+def picture(name: str) -> Path | None:
+    """The file for a picture that the documentation shows, where pictures are asked for."""
+    folder = os.environ.get("SFJWT_SCREENSHOTS")
+    return Path(folder) / name if folder else None
 
 
 def filled(org: SimulatedOrg, conn_id: str, **changes: str) -> Form:
@@ -60,7 +72,7 @@ def test_a_connection_made_in_the_form_runs_a_dag(airflow: LocalAirflow, org: Si
     assert connection["extra"]["private_key"].encode() == org.private_key.encode()
     assert (connection["login"], connection["host"]) == (org.username, org.url)
 
-    shown = press_test_button(page, "made_in_the_form")
+    shown = press_test_button(page, "made_in_the_form", picture("test_button_good.png"))
     assert "Test Connection Successful" in shown
     assert org.username in shown and org.url in shown
 
@@ -69,9 +81,20 @@ def test_a_connection_made_in_the_form_runs_a_dag(airflow: LocalAirflow, org: Si
     assert airflow.xcom("any_connection", run_id, "extract")["records"] == len(org.rows("Account"))
 
 
+def test_an_edit_leaves_the_key_as_it_is(airflow: LocalAirflow, org: SimulatedOrg, page: Page) -> None:
+    add_connection(page, filled(org, "edited_later"))
+    edit_connection(page, "edited_later", {"login": "somebody.else@example.com"})
+    assert stored(airflow, "edited_later")["login"] == "somebody.else@example.com"
+    edit_connection(page, "edited_later", {"login": org.username})
+    connection = stored(airflow, "edited_later")
+    assert connection["extra"]["private_key"].encode() == org.private_key.encode()
+    assert connection["extra"]["consumer_key"] == org.consumer_key
+    assert "Test Connection Successful" in press_test_button(page, "edited_later")
+
+
 def test_the_test_button_says_what_to_change(airflow: LocalAirflow, org: SimulatedOrg, page: Page) -> None:
     add_connection(page, filled(org, "wrong_consumer_key", consumer_key="3MVG9.unknown"))
-    shown = press_test_button(page, "wrong_consumer_key")
+    shown = press_test_button(page, "wrong_consumer_key", picture("test_button_bad.png"))
     assert "Test Connection Failed" in shown
     assert "client identifier invalid" in shown
     assert "Consumer key" in shown or "consumer key" in shown
