@@ -8,6 +8,7 @@ import logging
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from airflow.sdk.log import mask_secret
 
@@ -38,7 +39,7 @@ def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
     key = _fingerprint(conn_id, fields)
     settings = _parsed.get(key)
     if settings is None:
-        mask(*connection_secrets(password=fields["password"], extra=fields["extra"]))
+        mask(*_also_in_urls(connection_secrets(password=fields["password"], extra=fields["extra"])))
         settings = read_connection(**fields, subject=f"connection '{conn_id}'")
         if len(_parsed) >= _KEPT:
             _parsed.clear()
@@ -53,6 +54,11 @@ def mask(*secrets: str) -> None:
     :param secrets: what to mask. Airflow masks nothing under five characters.
     """
     mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+
+
+def _also_in_urls(secrets: tuple[str, ...]) -> dict[str, None]:
+    """Add how a connection's URI writes them, which a task may log by way of ``get_uri()`` or ``os.environ``."""
+    return dict.fromkeys(form for secret in secrets for form in (secret, quote(secret, safe=""), quote(secret)))
 
 
 def _warn(settings: ConnectionSettings, conn_id: str) -> None:
