@@ -30,7 +30,7 @@ lint: $(DEVELOPMENT)/.complete ## ruff, mypy --strict, import-linter and the siz
 	@echo "Checking style, types, imports and sizes…"
 	@$(DEVELOPMENT)/bin/ruff check --quiet $(SOURCES)
 	@$(DEVELOPMENT)/bin/ruff format --quiet --check --diff $(SOURCES)
-	@$(DEVELOPMENT)/bin/mypy --no-error-summary -p airflow_provider_sfjwt -p tests.local_airflow -p tests.system
+	@$(DEVELOPMENT)/bin/mypy --no-error-summary -p airflow_provider_sfjwt -p tests.local_airflow -p tests.system -p tests.backends
 	@$(DEVELOPMENT)/bin/lint-imports --verbose > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@rm -f .lint-imports.log
 	@$(DEVELOPMENT)/bin/python -m tests.sizes $(SOURCES)

@@ -259,19 +259,23 @@ def _from_salesforce(args: Namespace) -> None:
 
 
 def _print_conversion(args: Namespace, conversion: Conversion) -> None:
+    import json
+
     _print(f"How '{args.conn_id}' signs in today: {_ended(conversion.sign_in)}")
     if conversion.ends:
         _print(f"When that ends: {_ended(conversion.ends)}")
     for note in conversion.notes:
         _print(f"Note: {note}")
     if conversion.secret and not args.show_secrets:
-        _print("Note: secrets are left out of the command below; --show-secrets puts them in.")
-    elif conversion.secret:
-        _print("Note: the command below holds secrets, which a shell's history and the list of processes show.")
-    _print("")
+        _print("Note: secrets are left out below; --show-secrets puts them in.")
     fields = conversion.fields if args.show_secrets else conversion.shown
     new_id = args.new_conn_id or f"{args.conn_id}_jwt"
-    _print(_add_command(new_id, fields))
+    # Not `connections add --conn-json`: Airflow's audit log would keep that command with the key in it.
+    _print("Save what follows as connection.json, readable for you alone; import it; delete the file:")
+    _print("")
+    _print(json.dumps({new_id: fields}, indent=2))
+    _print("")
+    _print("airflow connections import connection.json")
     _print(f"airflow salesforce-jwt check {_quoted(new_id)}")
 
 

@@ -33,7 +33,7 @@ _FIRST_WITHOUT_SOAP_LOGIN = 65.0
 class Conversion:
     """What becomes of an official connection. May hold secrets: show :attr:`shown` instead of :attr:`fields`.
 
-    :param fields: of the new connection, as ``airflow connections add --conn-json`` takes them.
+    :param fields: of the new connection, as ``airflow connections import`` takes them.
     :param secret: names of extras that are secret, each with what to show in its place.
     :param sign_in: how the official hook signs in with it.
     :param ends: when that way ends, as far as it is announced; empty where nothing is.

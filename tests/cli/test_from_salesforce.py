@@ -11,10 +11,15 @@ import pytest
 from airflow_provider_sfjwt.hooks.official_connection import convert
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.cli.conftest import Outcome
-from tests.cli.test_keygen import printed_connection
 
 Airflow = Callable[..., Outcome]
 JWT = {"consumer_key": "3MVG9abc", "private_key": "the-secret-key"}
+
+
+def printed_connection(out: str) -> tuple[str, dict[str, Any]]:
+    """The id and the fields of the connection that was printed for ``airflow connections import``."""
+    ((conn_id, fields),) = json.loads(out[out.index("{\n") : out.rindex("\n}") + 2]).items()
+    return conn_id, fields
 
 
 def converted(extra: dict[str, Any], password: str | None = None, login: str | None = "user@acme.com") -> Any:
@@ -29,7 +34,8 @@ def test_a_key_connection_signs_in_afterwards(
     monkeypatch.setenv("AIRFLOW_CONN_OLD", json.dumps(old))
     done = airflow("from-salesforce", "old", "--show-secrets")
     assert (done.code, done.err) == (0, "")
-    assert "holds secrets" in done.out
+    assert "connections import" in done.out
+    assert "connections add" not in done.out  # Airflow's audit log keeps it, the key included
     conn_id, fields = printed_connection(done.out)
     assert conn_id == "old_jwt"
     monkeypatch.setenv("AIRFLOW_CONN_OLD_JWT", json.dumps(fields | {"host": org.url}))
