@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.api import bulk_job, bulk_query, soql
 from airflow_provider_sfjwt.api.bulk_job import Job, JobRef
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.extract_columns import columns_of_query, columns_of_sobject
 from airflow_provider_sfjwt.hooks.result_download import ResultDownload
@@ -159,19 +160,12 @@ class Extraction:
         :raises SalesforceError: and nothing of this job is left in the folder.
         """
         bulk_job.completed(job)
-        published = self._folder.previous_receipt
-        if published is not None and published.job_id == job.ref.id:
-            return published  # a try before this one got this far, and broke off behind the commit point
-        download = ResultDownload(self._org, self._folder, self._order.format, self.plan.columns)
+        receipt = self._published_before(job.ref) or self._download(job, earlier_calls)
         try:
-            result = download.fetch(job.ref, parallel_pages=self._order.parallel_pages)
-            counts = Counts(sum(part.records for part in result.parts), result.declared, job.records_processed)
-            self._prove(job.ref, counts)
-            receipt = self._receipt(job.ref, result.parts, result.columns, counts, earlier_calls)
-            self._folder.publish(receipt)
-        except BaseException:
-            self._folder.discard_parts(job.ref.id)
-            raise
+            self._folder.clear_replaced()
+        except (OSError, ValueError) as error:
+            # The receipt is written, so the data set stands; readers that follow it never see what is left.
+            log.warning("Old parts are left in %s: %s", self._folder.path, error)
         log.info(
             "Published %s: %d records in %d parts, as many as its pages declared and its job processed; "
             "%d API calls, %.1f s",
@@ -179,12 +173,47 @@ class Extraction:
         )
         return receipt
 
+    def _published_before(self, ref: JobRef) -> Receipt | None:
+        """The receipt of a try that got as far as the commit point and broke off behind it."""
+        receipt = self._folder.previous_receipt
+        if receipt is None or receipt.job_id != ref.id or receipt.file_format != self._order.file_format:
+            return None
+        same_files = all(part.name.endswith(f".{self._order.format.extension}") for part in receipt.parts)
+        return receipt if same_files and self._folder.holds(receipt) else None
+
+    def _download(self, job: Job, earlier_calls: int) -> Receipt:
+        download = ResultDownload(self._org, self._folder, self._order.format, self.plan.columns)
+        try:
+            result = download.fetch(job.ref, parallel_pages=self._order.parallel_pages)
+            counts = Counts(sum(part.records for part in result.parts), result.declared, job.records_processed)
+            self._prove(job.ref, counts, result.columns)
+            receipt = self._receipt(job.ref, result.parts, result.columns, counts, earlier_calls)
+            self._folder.publish(receipt)
+        except OSError as error:
+            self._folder.discard_begun()
+            reason = error.strerror or str(error) or type(error).__name__
+            raise SalesforceError(
+                f"writing to {self._folder.path} (output_path) failed: {reason}. Nothing was published. Check space "
+                "and permissions there.",
+                retryable=True,
+            ) from error
+        except BaseException:
+            self._folder.discard_begun()
+            raise
+        return receipt
+
     @cached_property
     def _folder(self) -> DataSetFolder:
         return DataSetFolder(self._order.output_path)
 
-    def _prove(self, ref: JobRef, counts: Counts) -> None:
-        """Green means complete: the three counts agree, or nothing is published."""
+    def _prove(self, ref: JobRef, counts: Counts, columns: Sequence[Column]) -> None:
+        """Green means complete: the three counts agree and the columns are those asked for, or nothing is published."""
+        asked = [column.name.lower() for column in self.plan.columns]
+        if self._order.sobject and asked != [column.name.lower() for column in columns]:
+            raise ProtocolError(
+                f"the result of job {ref.id} has other columns than the query: {[column.name for column in columns]}. "
+                "Nothing was published; clear the task for a new job."
+            )
         job_agrees = counts.job == counts.written or not self._order.verify_job_count
         if counts.written != counts.pages or not job_agrees:
             raise ProtocolError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 from airflow_provider_sfjwt.api import bulk_query
@@ -61,16 +62,19 @@ class ResultDownload:
         parts: list[Part] = []
         columns: tuple[Column, ...] | None = None
         declared = 0
-        for page in pages:
-            written: WrittenPage = page.content
-            if columns is not None and written.columns != columns:
-                raise ProtocolError(f"the result pages of job {ref.id} differ in their columns; nothing was published")
-            columns = written.columns
-            parts.append(written.part)
-            declared += page.declared
+        with closing(pages):  # so that no download goes on behind an error
+            for page in pages:
+                written: WrittenPage = page.content
+                if columns is not None and written.columns != columns:
+                    raise ProtocolError(
+                        f"the result pages of job {ref.id} differ in their columns; nothing was published"
+                    )
+                columns = written.columns
+                parts.append(written.part)
+                declared += page.declared
         return Result(tuple(parts), declared, columns or self._columns)
 
-    def _one_by_one(self, ref: JobRef) -> Iterator[ResultPage]:
+    def _one_by_one(self, ref: JobRef) -> Generator[ResultPage, None, None]:
         seen: set[str] = set()
         locator: str | None = None
         for number in range(10**9):
@@ -81,7 +85,7 @@ class ResultDownload:
                 return
             _must_be_new(ref, locator, seen)
 
-    def _at_once(self, ref: JobRef, locators: Iterator[str | None], parallel: int) -> Iterator[ResultPage]:
+    def _at_once(self, ref: JobRef, locators: Iterator[str | None], parallel: int) -> Generator[ResultPage, None, None]:
         pending: deque[Future[ResultPage]] = deque()
         with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="result-page") as pool:
             try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -18,7 +20,7 @@ from airflow_provider_sfjwt.exceptions import (
     ProtocolError,
     SalesforceError,
 )
-from airflow_provider_sfjwt.operators.job_memory import JobMemory, RememberedJob
+from airflow_provider_sfjwt.operators.job_memory import JobMemory, SubmittedJob
 from airflow_provider_sfjwt.operators.outcome import airflow_outcome
 from airflow_provider_sfjwt.operators.windows import Watermark, Window, run_interval
 
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
     from airflow_provider_sfjwt.hooks.extract import Extraction, ExtractOrder
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+
+#: What decides which rows and columns a job has, and where they go.
+_ORDER = (
+    "salesforce_conn_id", "output_path", "sobject", "soql", "fields", "where", "include_deleted", "incremental",
+    "cursor_field",
+)  # fmt: skip
 
 
 class SalesforceExtractOperator(BaseOperator):
@@ -120,14 +128,17 @@ class SalesforceExtractOperator(BaseOperator):
         """
         with airflow_outcome(self), self._hook().connect() as org:
             self._check()
-            earlier = self._usable(JobMemory(context).recall())
-            window = earlier.moments if earlier else self._new_window(context, org)
+            job = self._earlier_job(context)
+            window = job.moments if job else self._new_window(context, org)
             extraction = self._extraction(org, window)
             extraction.prepare()
-            if earlier is None:
+            if job is not None and job.soql == extraction.plan.soql and self._is_alive(org, job):
+                job = replace(job, reattached=True)
+                JobMemory(context).remember(job)
+            else:
                 self._let_commits_settle(org, window)
-            ref = self._reattach(org, extraction, earlier, context) or self._submit(org, extraction, window, context)
-            return self._wait(org, extraction, ref, window, context)
+                job = self._submit(org, extraction, window, context)
+            return self._wait(org, extraction, job, context)
 
     def execute_after_lag(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the interval is old enough.
@@ -137,27 +148,34 @@ class SalesforceExtractOperator(BaseOperator):
         """
         return self.execute(context)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any], submitted: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Publish the result of the job that the triggerer waited for.
 
         :param context: Airflow's.
         :param event: of :class:`~airflow_provider_sfjwt.triggers.bulk_job.SalesforceBulkJobTrigger`.
+        :param submitted: the job as it was submitted. `dag.test()` of Airflow 3.3 loses it; then it is recalled.
         :return: ``receipt``, ``output_path``, ``records``, ``job_id`` and ``window``.
         """
-        from airflow_provider_sfjwt.api.bulk_job import JobRef, get_job
+        from airflow_provider_sfjwt.api.bulk_job import get_job
 
         with airflow_outcome(self), self._hook().connect() as org:
             if event["status"] == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
-            remembered = JobMemory(context).recall()
-            window = remembered.moments if remembered else self._new_window(context, org)
-            extraction = self._extraction(org, window)
+            job = SubmittedJob.from_json(submitted) or JobMemory(context).recall() or self._job_of(event, context)
+            extraction = self._extraction(org, job.moments) if job else None
+            if job is None or extraction is None or not self._is_ours(job, event, extraction):
+                self.log.info("Job %s is not what this task asks for any more; starting a new one", event["job_id"])
+                JobMemory(context).forget()
+                return self.execute(context)
             # Asked again here, so that what went wrong in the triggerer is raised by its own type.
-            job = org.run(get_job, JobRef(event["job_id"], event["api_version"]))
-            if not job.ended:
-                message = event.get("message") or f"the triggerer stopped waiting for job {job.ref.id}"
+            found = org.run(get_job, job.ref)
+            if not found.ended:
+                message = event.get("message") or f"the triggerer stopped waiting for job {job.job_id}"
                 raise SalesforceError(message, retryable=True)
-            return self._settle(org, extraction, job, window, context, waiting_calls=int(event.get("api_calls") or 0))
+            earlier_calls = job.api_calls + int(event.get("api_calls") or 0)
+            return self._settle(org, extraction, job, found, context, earlier_calls)
 
     def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
@@ -185,8 +203,30 @@ class SalesforceExtractOperator(BaseOperator):
         if faults:
             raise ConfigurationError(faults, subject="the task")
 
-    def _usable(self, earlier: RememberedJob | None) -> RememberedJob | None:
-        return earlier if earlier is not None and earlier.output_path == self.output_path else None
+    def _earlier_job(self, context: Mapping[str, Any]) -> SubmittedJob | None:
+        """The job of an earlier try, where this task still asks for the same, and soon after."""
+        job = JobMemory(context).recall()
+        if job is None or job.order != self._order_fingerprint() or time.time() - job.created_at > self.timeout:
+            return None
+        return job if self.incremental != "data_interval" or job.moments == run_interval(context) else None
+
+    def _job_of(self, event: Mapping[str, Any], context: Mapping[str, Any]) -> SubmittedJob | None:
+        """The event's job, where nothing was remembered and the run alone says which rows it has."""
+        if self.incremental == "watermark":
+            return None
+        window = run_interval(context) if self.incremental else None
+        with self._hook().connect() as org:
+            soql = self._extraction(org, window).plan.soql
+        return self._submitted(event["job_id"], event["api_version"], soql, window, 0)
+
+    def _is_ours(self, job: SubmittedJob, event: Mapping[str, Any], extraction: Extraction) -> bool:
+        same_order = job.order == self._order_fingerprint() and job.soql == extraction.plan.soql
+        return same_order and job.job_id == event["job_id"]
+
+    def _order_fingerprint(self) -> str:
+        """Changes with whatever decides which rows and columns a job has, and where they go."""
+        asked = {name: getattr(self, name) for name in _ORDER}
+        return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
     def _new_window(self, context: Mapping[str, Any], org: ConnectedOrg) -> Window | None:
         from airflow_provider_sfjwt.api.org import server_time
@@ -194,8 +234,18 @@ class SalesforceExtractOperator(BaseOperator):
         if self.incremental == "data_interval":
             return run_interval(context)
         if self.incremental == "watermark":
-            return self._watermark(context).window(org.run(server_time), self.commit_lag)
+            window = self._watermark(context).window(org.run(server_time), self.commit_lag)
+            return self._with_replaced_rows(window)
         return None
+
+    def _with_replaced_rows(self, window: Window) -> Window:
+        """A cleared run of a watermark replaces its own data set, so it must fetch those rows again as well."""
+        from airflow_provider_sfjwt.storage.folder import DataSetFolder
+
+        replaced = DataSetFolder(self.output_path).previous_receipt
+        if replaced is None or replaced.window is None:
+            return window
+        return min(window[0], datetime.fromisoformat(replaced.window[0])), window[1]
 
     def _let_commits_settle(self, org: ConnectedOrg, window: Window | None) -> None:
         """Wait until the interval is old enough for every row of it to be visible."""
@@ -214,90 +264,86 @@ class SalesforceExtractOperator(BaseOperator):
             self.defer(trigger=DateTimeTrigger(moment), method_name="execute_after_lag")
         org.sleep(left)
 
-    def _reattach(
-        self, org: ConnectedOrg, extraction: Extraction, earlier: RememberedJob | None, context: Mapping[str, Any]
-    ) -> JobRef | None:
-        """The job of an earlier try, where it can still bring this task's rows."""
-        from airflow_provider_sfjwt.api.bulk_job import JobRef, get_job
+    def _is_alive(self, org: ConnectedOrg, job: SubmittedJob) -> bool:
+        """Whether an earlier try's job can still bring this task's rows."""
+        from airflow_provider_sfjwt.api.bulk_job import get_job
 
-        if earlier is None or earlier.soql != extraction.plan.soql:
-            return None
         try:
-            job = org.run(get_job, JobRef(earlier.job_id, earlier.api_version))
+            found = org.run(get_job, job.ref)
         except NotFoundError:
-            return None
-        if job.state in ("Failed", "Aborted"):
-            return None
-        self.log.info("Picking up job %s of an earlier try; it is %s", job.ref.id, job.state)
-        JobMemory(context).remember(replace(earlier, reattached=True))
-        return job.ref
+            return False
+        if found.state in ("Failed", "Aborted"):
+            return False
+        self.log.info("Picking up job %s of an earlier try; it is %s", job.job_id, found.state)
+        return True
 
     def _submit(
         self, org: ConnectedOrg, extraction: Extraction, window: Window | None, context: Mapping[str, Any]
-    ) -> JobRef:
+    ) -> SubmittedJob:
         ref = extraction.submit()
-        JobMemory(context).remember(
-            RememberedJob(
-                job_id=ref.id,
-                api_version=ref.api_version,
-                soql=extraction.plan.soql,
-                output_path=self.output_path,
-                window=(window[0].isoformat(), window[1].isoformat()) if window else None,
-                api_calls=org.session.usage.calls,
-            )
+        self._running = ref
+        job = self._submitted(ref.id, ref.api_version, extraction.plan.soql, window, org.session.usage.calls)
+        JobMemory(context).remember(job)
+        return job
+
+    def _submitted(
+        self, job_id: str, api_version: str, soql: str, window: Window | None, api_calls: int
+    ) -> SubmittedJob:
+        return SubmittedJob(
+            job_id=job_id,
+            api_version=api_version,
+            soql=soql,
+            order=self._order_fingerprint(),
+            window=(window[0].isoformat(), window[1].isoformat()) if window else None,
+            api_calls=api_calls,
+            created_at=time.time(),
         )
-        return ref
 
     def _wait(
-        self, org: ConnectedOrg, extraction: Extraction, ref: JobRef, window: Window | None, context: Mapping[str, Any]
+        self, org: ConnectedOrg, extraction: Extraction, job: SubmittedJob, context: Mapping[str, Any]
     ) -> dict[str, Any]:
+        self._running = job.ref
         if self.deferrable:
             from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
 
             trigger = SalesforceBulkJobTrigger(
                 salesforce_conn_id=self.salesforce_conn_id,
-                job_id=ref.id,
-                api_version=ref.api_version,
+                job_id=job.job_id,
+                api_version=job.api_version,
                 poll_interval=self.poll_interval,
                 deadline=time.time() + self.timeout,
                 not_before=time.time() + _settling_time(),
             )
-            self.defer(trigger=trigger, method_name="execute_complete")
-        self._running = ref
-        job = extraction.wait(ref, poll_interval=self.poll_interval, timeout=self.timeout)
-        return self._settle(org, extraction, job, window, context)
+            self._running = None  # from here on the trigger's on_kill aborts it
+            self.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": job.to_json()})
+        found = extraction.wait(job.ref, poll_interval=self.poll_interval, timeout=self.timeout)
+        return self._settle(org, extraction, job, found, context, 0)
 
     def _settle(
         self,
         org: ConnectedOrg,
         extraction: Extraction,
-        job: Job,
-        window: Window | None,
+        job: SubmittedJob,
+        found: Job,
         context: Mapping[str, Any],
-        *,
-        waiting_calls: int = 0,
+        earlier_calls: int,
     ) -> dict[str, Any]:
         """The one end of both ways to wait."""
-        memory = JobMemory(context)
-        remembered = memory.recall()
-        if job.state == "Aborted" and remembered is not None and remembered.reattached:
+        if found.state == "Aborted" and job.reattached:
             # Clearing a deferred task starts the new try before the old trigger aborts the job.
-            self.log.info("Job %s was aborted while an earlier try ended; starting a new one", job.ref.id)
-            return self._wait(org, extraction, self._submit(org, extraction, window, context), window, context)
-        # Of this process's calls the session knows; those of a process before it were remembered or came by the event.
-        resumed = self._running is None and remembered is not None
-        earlier_calls = waiting_calls + (remembered.api_calls if resumed and remembered else 0)
+            self.log.info("Job %s was aborted while an earlier try ended; starting a new one", job.job_id)
+            return self._wait(org, extraction, self._submit(org, extraction, job.moments, context), context)
         try:
-            receipt = extraction.finish(job, earlier_calls=earlier_calls)
+            receipt = extraction.finish(found, earlier_calls=earlier_calls)
         except ProtocolError:
             # Its result cannot be trusted, today or on a retry: the next try gets a new job.
-            memory.forget()
+            JobMemory(context).forget()
             raise
         self._running = None
         summary = receipt.summary()
-        if self.incremental == "watermark" and window is not None:
-            self._watermark(context).advance(window, summary)
-        memory.forget()
+        if self.incremental == "watermark" and job.moments is not None:
+            self._watermark(context).advance(job.moments, summary)
+        JobMemory(context).forget()
         return summary
 
     def _watermark(self, context: Mapping[str, Any]) -> Watermark:
@@ -306,7 +352,8 @@ class SalesforceExtractOperator(BaseOperator):
             self.outlets,
             conn_id=self.salesforce_conn_id,
             sobject=self.sobject or "",
-            cursor_field=self.cursor_field,
+            owner=f"{self.dag_id}.{self.task_id}.{self.cursor_field}",
+            condition={"where": self.where, "include_deleted": self.include_deleted},
         )
 
     def _extraction(self, org: ConnectedOrg, window: Window | None) -> Extraction:

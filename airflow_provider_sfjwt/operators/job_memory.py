@@ -5,36 +5,68 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.api.bulk_job import JobRef
 
 _KEY = "salesforce_bulk_job"
 
 
 @dataclass(frozen=True)
-class RememberedJob:
+class SubmittedJob:
     """A job that was created for this task.
 
     :param job_id: the job.
     :param api_version: the version it was created in.
-    :param soql: the query it runs, so that a changed task does not take it for its own.
-    :param output_path: where its result goes.
+    :param soql: the query it runs.
+    :param order: a fingerprint of what the task asked for, so that a changed task does not take the job for its own.
     :param window: start and end in ISO 8601, or None.
     :param api_calls: what creating it cost.
+    :param created_at: seconds since the epoch.
     :param reattached: whether a later try picked it up.
     """
 
     job_id: str
     api_version: str
     soql: str
-    output_path: str
+    order: str
     window: tuple[str, str] | None
     api_calls: int
+    created_at: float
     reattached: bool = False
+
+    @property
+    def ref(self) -> JobRef:
+        """Enough to find it again."""
+        from airflow_provider_sfjwt.api.bulk_job import JobRef
+
+        return JobRef(self.job_id, self.api_version)
 
     @property
     def moments(self) -> tuple[datetime, datetime] | None:
         """The window as moments."""
-        return None if self.window is None else tuple(map(datetime.fromisoformat, self.window))  # type: ignore[return-value]
+        if self.window is None:
+            return None
+        return datetime.fromisoformat(self.window[0]), datetime.fromisoformat(self.window[1])
+
+    def to_json(self) -> dict[str, Any]:
+        """The job as JSON knows it, which has no tuples."""
+        return {**asdict(self), "window": list(self.window) if self.window else None}
+
+    @classmethod
+    def from_json(cls, content: Any) -> SubmittedJob | None:
+        """Read what :meth:`to_json` wrote.
+
+        :param content: decoded; None, or what another release wrote, is no job.
+        """
+        if not isinstance(content, dict):
+            return None
+        window = content.get("window")
+        try:
+            return cls(**{**content, "window": (window[0], window[1]) if window else None})
+        except TypeError:
+            return None
 
 
 class JobMemory:
@@ -46,27 +78,19 @@ class JobMemory:
     def __init__(self, context: Mapping[str, Any]) -> None:
         self._store = context.get("task_state_store")
 
-    def recall(self) -> RememberedJob | None:
+    def recall(self) -> SubmittedJob | None:
         """The job of an earlier try, or None."""
-        content = self._store.get(_KEY) if self._store is not None else None
-        if not isinstance(content, dict):
-            return None
-        window = content.get("window")
-        try:
-            return RememberedJob(**{**content, "window": tuple(window) if window else None})
-        except TypeError:
-            return None  # another release wrote it
+        return SubmittedJob.from_json(self._store.get(_KEY)) if self._store is not None else None
 
-    def remember(self, job: RememberedJob) -> None:
+    def remember(self, job: SubmittedJob) -> None:
         """Keep a job, before it is waited for.
 
         :param job: the job.
         """
         if self._store is not None:
-            # The store takes JSON, which knows no tuples.
-            self._store.set(_KEY, {**asdict(job), "window": list(job.window) if job.window else None})
+            self._store.set(_KEY, job.to_json())
 
     def forget(self) -> None:
-        """Forget the job: its result is published, so that a cleared task starts a new one."""
+        """Forget the job, so that the next try or a cleared task starts a new one."""
         if self._store is not None:
             self._store.delete(_KEY)

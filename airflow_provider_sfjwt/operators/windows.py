@@ -44,18 +44,27 @@ def run_interval(context: Mapping[str, Any]) -> Window:
 
 
 class Watermark:
-    """How far earlier runs got, kept with the asset ``salesforce://<conn_id>/<sobject>``.
+    """How far earlier runs of a task got, kept with the asset ``salesforce://<conn_id>/<sobject>``.
 
     :param context: Airflow's.
     :param outlets: of the task; the asset must be among them.
     :param conn_id: the connection's id.
     :param sobject: the object.
-    :param cursor_field: whose values are followed. Each has a watermark of its own.
-    :raises ConfigurationError: when the asset is not among the outlets.
+    :param owner: the task and the field that it follows. Each has a watermark of its own.
+    :param condition: what else decides which rows the task sees. A watermark that was reached under another condition
+        says nothing of the rows that this one adds.
+    :raises ConfigurationError: when the asset is not among the outlets, or the condition changed.
     """
 
     def __init__(
-        self, context: Mapping[str, Any], outlets: Any, *, conn_id: str, sobject: str, cursor_field: str
+        self,
+        context: Mapping[str, Any],
+        outlets: Any,
+        *,
+        conn_id: str,
+        sobject: str,
+        owner: str,
+        condition: Mapping[str, Any],
     ) -> None:
         from airflow.sdk import Asset
 
@@ -70,7 +79,9 @@ class Watermark:
             )
         self._store = stores[self._asset]
         self._events = context.get("outlet_events")
-        self._key = f"watermark.{cursor_field}"
+        self._key = f"watermark.{owner}"
+        self._condition = dict(condition)
+        self._reached = self._recall()
 
     def window(self, server_now: datetime, commit_lag: float) -> Window:
         """What came since the last run.
@@ -78,7 +89,7 @@ class Watermark:
         :param server_now: the org's clock.
         :param commit_lag: seconds for which a row may become visible late, with an earlier time stamp.
         """
-        start = self._reached() or _BEGINNING
+        start = self._reached or _BEGINNING
         end = (server_now - timedelta(seconds=commit_lag)).replace(microsecond=0)
         return start, max(start, end)
 
@@ -88,12 +99,23 @@ class Watermark:
         :param window: of the run.
         :param summary: what the task returns; it goes into the asset's event.
         """
-        reached = self._reached()
-        if reached is None or window[1] > reached:
-            self._store.set(self._key, window[1].isoformat())
+        if self._reached is None or window[1] > self._reached:
+            self._store.set(self._key, {"reached": window[1].isoformat(), **self._condition})
         if self._events is not None:
             self._events[self._asset].extra = dict(summary)
 
-    def _reached(self) -> datetime | None:
-        text = self._store.get(self._key)
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    def _recall(self) -> datetime | None:
+        state = self._store.get(self._key)
+        if not isinstance(state, dict):
+            return None
+        before = {name: state.get(name) for name in self._condition}
+        if before != self._condition:
+            raise ConfigurationError(
+                {
+                    "incremental": f"the watermark was reached with {before} and says nothing of the rows that "
+                    f"{self._condition} adds. Give the task another task_id to extract all of them, or delete the key "
+                    f"'{self._key}' from the state of the asset"
+                },
+                subject="the task",
+            )
+        return datetime.fromisoformat(state["reached"])

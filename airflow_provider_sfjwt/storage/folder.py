@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.storage.formats import FileFormat
 from airflow_provider_sfjwt.storage.part_file import is_local, writing
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
@@ -34,6 +33,7 @@ class DataSetFolder:
         from airflow.sdk import ObjectStoragePath
 
         self.path = path.rstrip("/")
+        self._begun: set[str] = set()
         try:
             self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
         except (ValueError, ImportError, OSError) as error:
@@ -83,13 +83,34 @@ class DataSetFolder:
         :param job_id: the job.
         :param file_format: of the part.
         """
-        return self._folder / f"part-{page:05d}-{job_id}.{file_format.extension}"
+        name = f"part-{page:05d}-{job_id}.{file_format.extension}"
+        self._begun.add(name)
+        return self._folder / name
+
+    def holds(self, receipt: Receipt) -> bool:
+        """Whether every part of a receipt is there, whole.
+
+        :param receipt: of this folder.
+        """
+        self._folder.fs.invalidate_cache(self._folder.path)
+        for part in receipt.parts:
+            path = self._folder / part.name
+            if not path.exists() or path.stat().st_size != part.bytes:
+                return False
+        return True
 
     def publish(self, receipt: Receipt) -> None:
-        """Make a data set visible, and clear away what it replaces.
+        """Make a data set visible. This is the commit point: what comes after it cannot undo it.
 
         :param receipt: of the new parts, all of which are written.
+        :raises SalesforceError: when somebody else removed a part meanwhile. Nothing is published then.
         """
+        if not self.holds(receipt):
+            raise SalesforceError(
+                f"parts that were just written to {self.path} are gone: another run writes to the same folder. Nothing "
+                "was published. Give each run a folder of its own.",
+                retryable=True,
+            )
         target = self._folder / RECEIPT_NAME
         if is_local(self._folder):
             # A local file becomes visible while it is written, an object only when it is whole.
@@ -98,26 +119,24 @@ class DataSetFolder:
             self._folder.fs.mv(draft.path, target.path)
         else:
             target.write_text(receipt.to_json(), encoding="utf-8")
-        self.clear(keep={part.name for part in receipt.parts})
 
-    def clear(self, keep: Collection[str] = ()) -> None:
-        """Remove parts that no receipt lists: of an older run, or of one that broke off.
-
-        :param keep: names of parts to leave.
-        """
-        for name in self._names() - set(keep):
+    def clear_replaced(self) -> None:
+        """Remove parts that the receipt does not list: of an older run, or of one that broke off."""
+        listed = self._listed()
+        for name in self._names() - listed:
             if _OUR_PART.fullmatch(name):
                 (self._folder / name).unlink(missing_ok=True)
 
-    def discard_parts(self, job_id: str) -> None:
-        """Remove the parts of a job that came to nothing; those of the receipt that lies there stay.
+    def discard_begun(self) -> None:
+        """Remove the parts that were begun here and came to nothing. Those of the receipt that lies there now stay."""
+        listed = self._listed()
+        for name in self._begun & self._names() - listed:
+            (self._folder / name).unlink(missing_ok=True)
 
-        :param job_id: the job.
-        """
-        listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
-        for name in self._names() - listed:
-            if _OUR_PART.fullmatch(name) and f"-{job_id}." in name:
-                (self._folder / name).unlink(missing_ok=True)
+    def _listed(self) -> set[str]:
+        """The parts of the receipt that lies there now, read anew: another try may have published meanwhile."""
+        receipt = read_receipt(self._folder)
+        return {part.name for part in receipt.parts} if receipt else set()
 
     def _names(self) -> set[str]:
         fs, path = self._folder.fs, self._folder.path

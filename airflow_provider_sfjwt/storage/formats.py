@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: Bytes of CSV that are converted at once.
 _BLOCK = 1024 * 1024
 
+_LONGEST_CELL = 2**31 - 1
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 #: The endings of files by format and compression. Parquet compresses within the file.
@@ -173,7 +174,7 @@ def _write_json_lines(
     with _compressed(file, compression) as write:
         for piece in pieces:
             lines = []
-            for row in csv.reader(io.StringIO(bytes(piece).decode("utf-8"), newline="")):
+            for row in _rows(piece):
                 if len(row) != len(keys):
                     raise ProtocolError(f"a row has {len(row)} values where the header names {len(keys)}")
                 cells = (key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True))
@@ -181,6 +182,15 @@ def _write_json_lines(
             records += len(lines)
             write("".join(lines).encode("utf-8"))
     return records
+
+
+def _rows(piece: memoryview) -> Iterator[list[str]]:
+    # Python's own limit is 131,072 characters, which a long or rich text area reaches. It is one for the process.
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+    try:
+        yield from csv.reader(io.StringIO(bytes(piece).decode("utf-8"), newline=""))
+    except csv.Error as error:
+        raise ProtocolError(f"a result page is no CSV that can be read: {error}") from None
 
 
 def _json_encoder(column: Column) -> Callable[[str], str]:

@@ -245,3 +245,112 @@ def test_the_operator_takes_an_authors_retry_policy_seriously(
     )
     with pytest.raises(ConfigurationError):
         run_to_end(operator, context)
+
+
+def killed_while_waiting(org: SimulatedOrg, context: dict[str, Any], path: Path, **arguments: Any) -> str:
+    """A first try that ends while its job is still running; the job is done a moment later."""
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    operator = extract(path, **arguments)
+    operator.timeout = 0.05
+    with pytest.raises(BulkJobTimeoutError):
+        operator.execute(context)
+    org.clear_faults()
+    context["task_state_store"].values["salesforce_bulk_job"]["created_at"] += 3600
+    [job_id] = org.jobs
+    return job_id
+
+
+CHANGES = [
+    ({"include_deleted": True}, 1000),
+    ({"where": "Name < 'Account 5'"}, None),
+    ({"fields": ["Id"]}, 1000),
+    ({"incremental": "data_interval"}, 100),
+]
+
+
+@pytest.mark.parametrize(("change", "records"), CHANGES, ids=[str(change) for change, _ in CHANGES])
+def test_a_task_that_asks_for_something_else_does_not_take_the_old_job(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, change: dict[str, Any], records: int | None
+) -> None:
+    from datetime import datetime, timezone
+
+    context |= {
+        "data_interval_start": datetime(2026, 11, 3, tzinfo=timezone.utc),
+        "data_interval_end": datetime(2026, 11, 4, tzinfo=timezone.utc),
+    }
+    first = killed_while_waiting(org, context, tmp_path)
+    result = run_to_end(extract(tmp_path, **change), context)
+    assert result["job_id"] != first
+    assert records is None or result["records"] == records
+
+
+def test_a_task_changed_while_it_was_deferred_starts_anew(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from tests.operators.airflow_run import event_of
+
+    with pytest.raises(TaskDeferred) as deferred:
+        extract(tmp_path, deferrable=True).execute(context)
+    event = event_of(deferred.value.trigger)
+    changed = extract(tmp_path, deferrable=False, fields=["Id"])
+    result = changed.execute_complete(context, event=event, **deferred.value.kwargs)
+    assert result["job_id"] != event["job_id"]
+    assert [column["name"] for column in receipt_of(tmp_path)["columns"]] == ["Id"]
+
+
+def test_a_deferred_watermark_keeps_its_window_without_the_store(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    from airflow.sdk import Asset
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from tests.operators.airflow_run import StateStore, event_of
+
+    accounts = Asset(uri="salesforce://salesforce_jwt_default/Account")
+    context["asset_state_store"] = {accounts: StateStore()}
+    operator = extract(tmp_path, deferrable=True, incremental="watermark", outlets=[accounts])
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    submitted = deferred.value.kwargs["submitted"]
+    context["task_state_store"].values.clear()
+    org.clock_offset = 500
+    event = event_of(deferred.value.trigger)
+    result = operator.execute_complete(context, event=event, submitted=submitted)
+    assert (result["window"], result["job_id"]) == (submitted["window"], submitted["job_id"])
+
+
+def test_a_failure_behind_the_commit_point_loses_nothing(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    run_to_end(extract(tmp_path), context)
+    [old_part, *_] = sorted(tmp_path.glob("part-*"))
+    old_part.unlink()
+    old_part.mkdir()  # a part of the old data set that cannot be removed
+    result = run_to_end(extract(tmp_path), context)
+    assert len(rows_of(tmp_path)) == 1000
+    assert all((tmp_path / part["name"]).is_file() for part in receipt_of(tmp_path)["parts"])
+    assert result["records"] == 1000
+
+
+def test_a_try_that_broke_off_behind_the_commit_point_is_finished_and_checked(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    killed_while_waiting(org, context, tmp_path)
+    memory = dict(context["task_state_store"].values)
+    first = run_to_end(extract(tmp_path), context)
+    context["task_state_store"].values |= memory  # the try was killed before it forgot its job
+    assert run_to_end(extract(tmp_path), context) == first
+    next(tmp_path.glob("part-*")).unlink()
+    context["task_state_store"].values |= memory
+    assert run_to_end(extract(tmp_path), context)["records"] == 1000
+    assert len(rows_of(tmp_path)) == 1000
+
+
+def test_a_job_of_long_ago_is_not_published_as_todays(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    first = killed_while_waiting(org, context, tmp_path)
+    context["task_state_store"].values["salesforce_bulk_job"]["created_at"] -= 7 * 86_400
+    assert run_to_end(extract(tmp_path), context)["job_id"] != first

@@ -13,7 +13,12 @@ from tests.operators.airflow_run import StateStore, run_to_end
 from tests.operators.test_extract import extract, rows_of
 
 ACCOUNTS = Asset(name="accounts", uri="salesforce://salesforce_jwt_default/Account")
-KEY = "watermark.SystemModstamp"
+
+
+def reached(context: dict[str, Any]) -> str | None:
+    """How far the task's watermark got."""
+    [state] = context["asset_state_store"][ACCOUNTS].values.values() or [{}]
+    return state.get("reached")
 
 
 class OutletEvent:
@@ -40,7 +45,7 @@ def test_each_run_takes_what_came_since_the_last(
     second = run_to_end(watermark(tmp_path / "2", deferrable=deferrable), context)
     assert sorted(row["Id"] for row in rows_of(tmp_path / "2")) == sorted(new)
     assert second["window"][0] == first["window"][1]
-    assert context["asset_state_store"][ACCOUNTS].get(KEY) == second["window"][1]
+    assert reached(context) == second["window"][1]
     assert context["outlet_events"][ACCOUNTS].extra == second
 
 
@@ -66,20 +71,47 @@ def test_a_failed_run_moves_nothing(org: SimulatedOrg, context: dict[str, Any], 
 def test_a_late_retry_does_not_move_it_back(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
     from airflow_provider_sfjwt.operators.windows import Watermark
 
-    store = context["asset_state_store"][ACCOUNTS]
-    reached = datetime(2026, 11, 20, tzinfo=timezone.utc)
-    store.set(KEY, reached.isoformat())
-    follower = Watermark(
-        context, [ACCOUNTS], conn_id="salesforce_jwt_default", sobject="Account", cursor_field="SystemModstamp"
-    )
-    follower.advance((reached - timedelta(days=2), reached - timedelta(days=1)), {})
-    assert store.get(KEY) == reached.isoformat()
+    asked = {"conn_id": "salesforce_jwt_default", "sobject": "Account", "owner": "a", "condition": {"where": None}}
+    far = datetime(2026, 11, 20, tzinfo=timezone.utc)
+    for end in (far, far - timedelta(days=1)):
+        Watermark(context, [ACCOUNTS], **asked).advance((end - timedelta(days=1), end), {})
+    assert reached(context) == far.isoformat()
 
 
 def test_an_org_whose_clock_is_behind_the_watermark_gives_no_rows_and_no_step_back(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
 ) -> None:
-    ahead = (datetime.now(timezone.utc) + timedelta(days=1)).replace(microsecond=0)
-    context["asset_state_store"][ACCOUNTS].set(KEY, ahead.isoformat())
-    assert run_to_end(watermark(tmp_path), context)["records"] == 0
-    assert context["asset_state_store"][ACCOUNTS].get(KEY) == ahead.isoformat()
+    run_to_end(watermark(tmp_path / "1"), context)
+    before = reached(context)
+    org.clock_offset = -86_400
+    assert run_to_end(watermark(tmp_path / "2"), context)["records"] == 0
+    assert reached(context) == before
+
+
+def test_two_tasks_over_one_object_do_not_share_a_watermark(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    counts = []
+    for task_id, where in (("first", "Name < 'Account 5'"), ("second", "Name >= 'Account 5'")):
+        operator = watermark(tmp_path / task_id, where=where)
+        operator.task_id = task_id
+        counts.append(run_to_end(operator, context)["records"])
+    assert sum(counts) == 1000
+    assert all(counts)
+
+
+def test_a_changed_condition_is_refused_since_its_rows_were_never_seen(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    run_to_end(watermark(tmp_path / "1", where="Name < 'Account 5'"), context)
+    with pytest.raises(AirflowFailException, match="says nothing of the rows that"):
+        run_to_end(watermark(tmp_path / "2"), context)
+
+
+def test_clearing_a_run_fetches_the_rows_that_it_replaces_again(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    run_to_end(watermark(tmp_path), context)
+    cleared = run_to_end(watermark(tmp_path), context)
+    assert cleared["records"] == 1000
+    assert len(rows_of(tmp_path)) == 1000

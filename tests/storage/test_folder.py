@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.storage.columns import Column
 from airflow_provider_sfjwt.storage.folder import DataSetFolder
 from airflow_provider_sfjwt.storage.formats import FileFormat
@@ -27,6 +27,7 @@ def publish(folder: DataSetFolder, job_id: str, rows: int = 2) -> Receipt:
         seconds=1.0, package_version="0", output_path=folder.path,
     )  # fmt: skip
     folder.publish(receipt)
+    folder.clear_replaced()
     return receipt
 
 
@@ -57,8 +58,28 @@ def test_a_job_that_came_to_nothing_leaves_the_published_data_set(tmp_path: Path
     again = DataSetFolder(f"file://{tmp_path}")
     again.prepare(CSV)
     CSV.write_page(again.part(0, OTHER_JOB, CSV), ChunkedBody(b""), COLUMNS)
-    again.discard_parts(OTHER_JOB)
+    again.discard_begun()
     assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
+
+
+def test_what_another_try_published_meanwhile_is_not_discarded(tmp_path: Path) -> None:
+    slow, quick = DataSetFolder(f"file://{tmp_path}"), DataSetFolder(f"file://{tmp_path}")
+    slow.prepare(CSV)
+    slow.part(0, JOB, CSV)  # the same job, picked up by a second try
+    publish(quick, JOB)
+    slow.discard_begun()
+    assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
+
+
+def test_a_receipt_is_not_written_for_parts_that_somebody_removed(tmp_path: Path) -> None:
+    folder = DataSetFolder(f"file://{tmp_path}")
+    receipt = publish(folder, JOB)
+    (tmp_path / RECEIPT_NAME).unlink()
+    (tmp_path / f"part-00000-{JOB}.csv").unlink()
+    with pytest.raises(SalesforceError, match="another run writes to the same folder") as caught:
+        folder.publish(receipt)
+    assert caught.value.retryable
+    assert names(tmp_path) == set()
 
 
 def test_parts_of_others_are_not_mixed_with_ours(tmp_path: Path) -> None:
