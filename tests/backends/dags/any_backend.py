@@ -24,8 +24,10 @@ class CarelessExtract(SalesforceExtractOperator):
         self._log_secrets()
         return super().execute(context)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        summary = super().execute_complete(context, event)
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any], submitted: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        summary = super().execute_complete(context, event, submitted)
         self._log_secrets()
         return summary
 
