@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
@@ -121,14 +121,14 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
     :param password: the passphrase.
     :param extra: the extras, as JSON text or decoded; unreadable extras are one secret.
     :return: each line of the private key, so that the key is masked however its lines are joined, and every other
-        secret, as it is and as a URL quotes it. As few as that takes: the masker builds its pattern anew for each.
+        secret. As few as that takes: the masker builds its pattern anew for each.
     """
     try:
         values = _decode_extra(extra)
     except ValueError:
         return (str(extra),)
     named = (password, *(values.get(name) for name in ("key_passphrase", "consumer_secret", "proxy")))
-    secrets = {form for value in named if value for form in (str(value), quote(str(value), safe=""))}
+    secrets = {str(value) for value in named if value}
     if isinstance(values.get("private_key"), str):
         secrets.update(_not_made_of_others(secret_forms(values["private_key"])))
     return tuple(sorted(secrets, key=len, reverse=True))

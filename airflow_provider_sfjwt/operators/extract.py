@@ -163,7 +163,7 @@ class SalesforceExtractOperator(BaseOperator):
         with airflow_outcome(self), self._hook().connect() as org:
             if event["status"] == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
-            job = SubmittedJob.from_json(submitted) or JobMemory(context).recall() or self._job_of(event, context)
+            job = SubmittedJob.from_json(submitted) or JobMemory(context).recall() or self._job_of(org, event, context)
             extraction = self._extraction(org, job.moments) if job else None
             if job is None or extraction is None or not self._is_ours(job, event, extraction):
                 self.log.info("Job %s is not what this task asks for any more; starting a new one", event["job_id"])
@@ -210,13 +210,12 @@ class SalesforceExtractOperator(BaseOperator):
             return None
         return job if self.incremental != "data_interval" or job.moments == run_interval(context) else None
 
-    def _job_of(self, event: Mapping[str, Any], context: Mapping[str, Any]) -> SubmittedJob | None:
+    def _job_of(self, org: ConnectedOrg, event: Mapping[str, Any], context: Mapping[str, Any]) -> SubmittedJob | None:
         """The event's job, where nothing was remembered and the run alone says which rows it has."""
         if self.incremental == "watermark":
             return None
         window = run_interval(context) if self.incremental else None
-        with self._hook().connect() as org:
-            soql = self._extraction(org, window).plan.soql
+        soql = self._extraction(org, window).plan.soql
         return self._submitted(event["job_id"], event["api_version"], soql, window, 0)
 
     def _is_ours(self, job: SubmittedJob, event: Mapping[str, Any], extraction: Extraction) -> bool:

@@ -302,7 +302,7 @@ def test_every_secret_is_told_to_the_masker(as_text: bool) -> None:
     extras = {"private_key": KEY, "key_passphrase": "inner pass", "consumer_secret": "s3cr3t", "proxy": PROXY, "x": "y"}
     told = connection_secrets(password="outer pass", extra=json.dumps(extras) if as_text else extras)
     lines = [line for line in KEY.splitlines()[1:-1] if len(line) >= 8]
-    assert {"outer pass", "outer%20pass", "inner pass", "s3cr3t", PROXY, *lines} <= set(told)
+    assert {"outer pass", "inner pass", "s3cr3t", PROXY, *lines} <= set(told)
     assert len(told) < len(lines) + 10  # the whole key, its lines joined or escaped: all made of its lines
     assert "y" not in told
     assert list(told) == sorted(told, key=len, reverse=True)

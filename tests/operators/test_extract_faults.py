@@ -354,3 +354,15 @@ def test_a_job_of_long_ago_is_not_published_as_todays(
     first = killed_while_waiting(org, context, tmp_path)
     context["task_state_store"].values["salesforce_bulk_job"]["created_at"] -= 7 * 86_400
     assert run_to_end(extract(tmp_path), context)["job_id"] != first
+
+
+def test_a_deferral_that_lost_all_but_its_event_still_publishes_that_job(org: SimulatedOrg, tmp_path: Path) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from tests.operators.airflow_run import event_of
+
+    with pytest.raises(TaskDeferred) as deferred:
+        extract(tmp_path, deferrable=True).execute({})
+    result = extract(tmp_path, deferrable=True).execute_complete({}, event=event_of(deferred.value.trigger))
+    assert [result["job_id"]] == list(org.jobs)
+    assert len(rows_of(tmp_path)) == 1000
