@@ -27,7 +27,7 @@ from airflow_provider_sfjwt.testing.routes import Routes
 from airflow_provider_sfjwt.testing.schema import Schema, SObject
 from airflow_provider_sfjwt.testing.server import LoggedRequest, Server
 from airflow_provider_sfjwt.testing.sessions import Sessions
-from airflow_provider_sfjwt.testing.standard_objects import standard_objects
+from airflow_provider_sfjwt.testing.standard_objects import CASE_STATUSES, standard_objects
 from airflow_provider_sfjwt.testing.store import Store
 from airflow_provider_sfjwt.testing.switches import Switches
 
@@ -132,6 +132,7 @@ class SimulatedOrg(Switches):
         if not self._store.count(self._schema.get("Organization")):
             self.insert("Organization", [self._organization()])
             self.insert("User", [self._user()])
+            self.insert("CaseStatus", CASE_STATUSES)
         for name, count in (seed.SMALL if records is None else records).items():
             sobject = self._schema.get(name)
             if count and not self._store.count(sobject):
@@ -275,7 +276,8 @@ class SimulatedOrg(Switches):
     ) -> SObject:
         """Add an object; ``Id``, system fields and, unless given, ``Name`` come by themselves.
 
-        :param bulk: whether Bulk API queries may name it.
+        :param bulk: whether the Bulk API may name it; never so for those that it refuses in every org, such as
+            ``TaskStatus``.
         :raises ValueError: where there is one of that name.
         """
         made = self._schema.define(name, fields, label, key_prefix, bulk)

@@ -8,6 +8,20 @@ from typing import Any
 
 from airflow_provider_sfjwt.testing.fields import Field
 
+# Objects that the REST API knows and the Bulk API refuses with INVALIDENTITY; connectors keep lists of them.
+# https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_objects.htm
+NOT_IN_BULK = frozenset(
+    (
+        "CaseStatus",
+        "ContractStatus",
+        "OrderStatus",
+        "PartnerRole",
+        "RecentlyViewed",
+        "SolutionStatus",
+        "TaskPriority",
+        "TaskStatus",
+    )
+)
 _KEPT_BY_THE_SYSTEM = {"nillable": False, "createable": False, "updateable": False, "defaulted_on_create": True}
 
 
@@ -110,6 +124,7 @@ class Schema:
         if not any(field.name_field for field in own):
             own = (Field("Name", length=80, name_field=True), *own)
         prefix = key_prefix or f"a{len(self._objects):02d}"
+        bulk = bulk and name not in NOT_IN_BULK
         made = SObject(name, prefix, (ID, *own, *SYSTEM_FIELDS), label or name, f"{label or name}s", bulk)
         self._objects[name.lower()] = made
         return made

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow_provider_sfjwt.testing.fields import Field
-from airflow_provider_sfjwt.testing.schema import ID, SYSTEM_FIELDS, SObject
+from airflow_provider_sfjwt.testing.schema import ID, NOT_IN_BULK, SYSTEM_FIELDS, SObject
 
 _INDUSTRIES = ("Agriculture", "Banking", "Energy", "Technology")
 _STAGES = ("Prospecting", "Qualification", "Closed Won", "Closed Lost")
@@ -44,6 +46,7 @@ def _person() -> tuple[Field, ...]:
 
 
 def _sobject(name: str, prefix: str, label: str, plural: str, *fields: Field, bulk: bool = True) -> SObject:
+    bulk = bulk and name not in NOT_IN_BULK
     return SObject(name, prefix, (ID, *fields, *SYSTEM_FIELDS), label, plural, bulk)
 
 
@@ -207,8 +210,31 @@ def _attachment() -> SObject:
     )
 
 
+def _case_status() -> SObject:
+    # No part of the Bulk API takes it, and REST does: a reader that always asks the Bulk API fails here.
+    return _sobject(
+        "CaseStatus",
+        "01J",
+        "Case Status Value",
+        "Case Status Values",
+        Field("MasterLabel", length=255),
+        Field("ApiName", length=255),
+        Field("SortOrder", "int"),
+        Field("IsDefault", "boolean"),
+        Field("IsClosed", "boolean"),
+    )
+
+
+CASE_STATUSES: tuple[dict[str, Any], ...] = (
+    {"MasterLabel": "New", "ApiName": "New", "SortOrder": 1, "IsDefault": True, "IsClosed": False},
+    {"MasterLabel": "Working", "ApiName": "Working", "SortOrder": 2, "IsDefault": False, "IsClosed": False},
+    {"MasterLabel": "Escalated", "ApiName": "Escalated", "SortOrder": 3, "IsDefault": False, "IsClosed": False},
+    {"MasterLabel": "Closed", "ApiName": "Closed", "SortOrder": 4, "IsDefault": False, "IsClosed": True},
+)
+
+
 def standard_objects() -> tuple[SObject, ...]:
-    """Return Organization, User, Account, Contact, Opportunity, Lead, Invoice__c and Attachment."""
+    """Return Organization, User, Account, Contact, Opportunity, Lead, Invoice__c, Attachment and CaseStatus."""
     return (
         _organization(),
         _user(),
@@ -218,4 +244,5 @@ def standard_objects() -> tuple[SObject, ...]:
         _lead(),
         _invoice(),
         _attachment(),
+        _case_status(),
     )

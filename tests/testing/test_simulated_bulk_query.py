@@ -298,3 +298,21 @@ def test_results_are_sent_while_they_are_made():
     assert answer.headers["Transfer-Encoding"] == "chunked"
     assert "Content-Length" not in answer.headers
     assert answer.text.count("\n") == 12_001
+
+
+@pytest.mark.parametrize("name", ["CaseStatus", "OrderStatus"])
+def test_some_objects_are_for_rest_only(org, api, name):
+    if name != "CaseStatus":
+        org.define_object(name, [Field("ApiName")])
+        org.insert(name, [{"ApiName": "New"}])
+    assert api.records(f"SELECT ApiName FROM {name}")[0]["ApiName"] == "New"
+    answer = api.create_job(f"SELECT Id FROM {name}")
+    message = f"Entity '{name}' is not supported by the Bulk API."
+    assert (answer.status_code, answer.json()) == (400, [{"message": message, "errorCode": "INVALIDENTITY"}])
+
+
+def test_case_statuses_are_rows_like_others(api):
+    rows = api.records("SELECT Id, MasterLabel, SortOrder, IsClosed, SystemModstamp FROM CaseStatus ORDER BY SortOrder")
+    found = [(row["MasterLabel"], row["SortOrder"], row["IsClosed"]) for row in rows]
+    assert found == [("New", 1, False), ("Working", 2, False), ("Escalated", 3, False), ("Closed", 4, True)]
+    assert all(row["SystemModstamp"] for row in rows)
