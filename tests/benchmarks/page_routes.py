@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.benchmarks import pages
 
-_DATA = re.compile(r"/services/data/v[\d.]+/(?P<rest>.+)")
+_DATA = re.compile(r"/services/data/v[\d.]+(/(?P<rest>.+))?")
 _ASYNC = re.compile(
     r"/services/async/[\d.]+/job(/(?P<job>\w+))?(/batch(/(?P<batch>\w+)(/result(/(?P<result>\d+))?)?)?)?"
 )
@@ -47,12 +47,14 @@ class Settings:
     :param page_count: pages of a result.
     :param latency: seconds before each answer.
     :param bytes_per_second: that each connection gets, or None.
-    :param complete_at: seconds since the epoch at which jobs end, by id; others have ended from the beginning.
+    :param polls: how often a job is still in progress when it is looked at.
+    :param complete_at: seconds since the epoch at which jobs end, by id; others end after ``polls``.
     """
 
     page_count: int = pages.DISTINCT_PAGES
     latency: float = 0.0
     bytes_per_second: float | None = None
+    polls: int = 0
     complete_at: dict[str, float] = field(default_factory=dict)
 
 
@@ -69,6 +71,7 @@ class Routes:
         self._lock = threading.Lock()
         self.settings = Settings()
         self.counts: Counter[str] = Counter()
+        self._looks: Counter[str] = Counter()
         self._first_complete: float | None = None
 
     def answer(self, method: str, target: str, host: str, scheme: str, body: bytes) -> Answer:
@@ -111,7 +114,9 @@ class Routes:
         data = _DATA.fullmatch(path)
         if not data:
             return f"unknown {path}", _json([{"errorCode": "NOT_FOUND", "message": path}], "404 Not Found")
-        resource, _, rest = data["rest"].partition("/")
+        resource, _, rest = (data["rest"] or "").partition("/")
+        if not resource:
+            return "resources", _json({"sobjects": f"{path}/sobjects", "query": f"{path}/query"})
         if resource == "jobs":
             return self._job(method, rest.removeprefix("query").lstrip("/"), parameters, url, path)
         if resource == "query":
@@ -136,7 +141,9 @@ class Routes:
             return "abort", _json(self._info(job, "Aborted"))
         if method == "DELETE":
             return "delete", Answer(status="204 No Content")
-        ended = time.time() >= self.settings.complete_at.get(job, 0.0)
+        with self._lock:
+            self._looks[job] += 1
+            ended = time.time() >= self.settings.complete_at.get(job, 0.0) and self._looks[job] > self.settings.polls
         if ended and self._first_complete is None:
             self._first_complete = time.time()
         return "poll", _json(self._info(job, "JobComplete" if ended else "InProgress"))
@@ -181,9 +188,9 @@ class Routes:
             return Answer(file=pages.bulk1_file(self._folder, int(result)))
         if batch:
             with self._lock:
-                asked, self.counts["batch " + batch] = self.counts["batch " + batch], 1
+                self._looks[batch] += 1
             # Asked for its state first, then for the list of its results.
-            if asked:
+            if self._looks[batch] > 1:
                 return _json([str(page) for page in range(self.settings.page_count)])
             self._first_complete = time.time()
             return _json({"id": batch, "jobId": job, "state": "Completed"})

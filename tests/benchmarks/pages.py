@@ -42,7 +42,7 @@ NAMES = tuple(column[0] for column in COLUMNS)
 _MOMENTS = {name for name, kind, _, _ in COLUMNS if kind == "datetime"}
 _INDUSTRIES = ("Agriculture", "Banking", "Biotechnology", "Construction", "Education", "Energy", "Retail", "Utilities")
 _CITIES = ("Berlin", "Zürich", "São Paulo", "San Francisco", "Łódź", "New York", "東京", "Nairobi", "Reykjavík", "Oslo")
-_WORDS = tuple("annual order renewal contract service partner east west large key account review call visit".split())
+_WORDS = ("annual", "order", "renewal", "contract", "service", "partner", "east", "west", "large", "key", "account")
 _EPOCH = datetime(2015, 1, 1, tzinfo=timezone.utc)
 
 Row = dict[str, Any]

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import time
+from pathlib import Path
 
 from simple_salesforce import Salesforce
 from simple_salesforce.bulk2 import Operation
@@ -36,7 +37,7 @@ def main() -> None:
         while more:
             page = bulk.download_job_data(folder, job, locator, 100_000)
             records += page["number_of_records"]
-            written += os.path.getsize(page["file"])
+            written += Path(page["file"]).stat().st_size
             locator = page["locator"]
             more = bool(locator)
         seconds = time.perf_counter() - started

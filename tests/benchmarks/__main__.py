@@ -1,0 +1,86 @@
+"""``make bench``: every measurement, side by side in one run, into ``docs/benchmarks.md``.
+
+``python -m tests.benchmarks [--runs 5] NAME …`` measures some alone and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks import api_calls, memory, transfer, typed_parquet
+from tests.benchmarks.peers.salesforce_cli import SalesforceCli
+from tests.benchmarks.runs import PEERS_PYTHON, Section, finished
+from tests.benchmarks.served import ROOT, PageServer
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+_BEGIN, _END = "<!-- written by make bench: begin -->", "<!-- written by make bench: end -->"
+MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
+    "parquet": typed_parquet.measure,
+    "peers": typed_parquet.measure_peers,
+    "csv": transfer.measure_csv,
+    "memory": memory.measure,
+    "parallel": transfer.measure_parallel,
+    "calls": api_calls.measure,
+}
+_VERSIONS = (
+    "import importlib.metadata as m; "
+    "print(*(f'{name} {m.version(name)}' for name in "
+    "('simple-salesforce', 'apache-airflow-providers-salesforce', 'dlt')), sep=', ')"
+)
+
+
+def machine() -> str:
+    """What it was measured on, in one paragraph."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    versions = ", ".join(f"{name} {version(name)}" for name in ("apache-airflow", "pyarrow", "requests", "httpx"))
+    return (
+        f"Measured on {datetime.now(timezone.utc):%d %B %Y}: {os.cpu_count()} cores, {memory_gb:.0f} GB of memory, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {versions}. The page server runs "
+        "on the same cores."
+    )
+
+
+def peers(server: PageServer) -> str:
+    """The peers' versions. :param server: for the Salesforce CLI to sign in to."""
+    installed = finished([str(PEERS_PYTHON), "-c", _VERSIONS], os.environ).strip()
+    return f"Peers: {installed}, Salesforce CLI {SalesforceCli(server).version}."
+
+
+def write(page: Path, text: str) -> None:
+    """Replace what an earlier run wrote. :param page: with the two markers. :param text: between them."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    page.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, print and, where everything was measured, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; all without")
+    parser.add_argument("--runs", type=int, default=5)
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    sections = []
+    with PageServer() as server:
+        for name in arguments.names or MEASUREMENTS:
+            started, load = time.monotonic(), os.getloadavg()[0]
+            print(f"{name}…  (load {load:.1f})", flush=True)
+            sections.append(MEASUREMENTS[name](server, arguments.runs).markdown())
+            print(f"\n{sections[-1]}\n\n({time.monotonic() - started:.0f} s)\n", flush=True)
+        if not arguments.names:
+            paragraphs = [machine(), peers(server), f"Medians of {arguments.runs} runs, each in a fresh process."]
+            write(PAGE, "\n\n".join([*paragraphs, *sections]))
+            print(f"Written to {PAGE.relative_to(ROOT)}.")
+
+
+if __name__ == "__main__":
+    main()
