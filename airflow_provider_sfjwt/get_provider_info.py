@@ -145,7 +145,16 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.triggers.bulk_job"]}],
+        "triggers": [
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_provider_sfjwt.triggers.bulk_job",
+                    "airflow_provider_sfjwt.triggers.api_calls",
+                ],
+            }
+        ],
+        "extra-links": ["airflow_provider_sfjwt.operators.links.SalesforceJobLink"],
         "config": {"salesforce_jwt": _CONFIG},
         "cli": ["airflow_provider_sfjwt.cli.get_commands"],
         "asset-uris": [{"schemes": ["salesforce"], "handler": None}],

@@ -96,12 +96,13 @@ def check(response: Response, *, method: str, path: str) -> Response:
     )
 
 
-def data(response: Response, *, method: str, path: str) -> Any:
+def data(response: Response, *, method: str, path: str, numbers_as_text: bool = False) -> Any:
     """The JSON of a successful answer.
 
     :param response: the answer.
     :param method: the HTTP method of the request.
     :param path: the path of the request.
+    :param numbers_as_text: whether numbers come back as text with all their digits, which a float would round.
     :return: the decoded JSON, or None for an empty body.
     :raises ApiError: when the status is not one of 2xx.
     :raises ProtocolError: when a 2xx answer holds something else than JSON.
@@ -109,8 +110,9 @@ def data(response: Response, *, method: str, path: str) -> Any:
     check(response, method=method, path=path)
     if not response.body.strip():
         return None
+    number = str if numbers_as_text else None
     try:
-        return json.loads(response.body)
+        return json.loads(response.body, parse_float=number, parse_int=number)
     except ValueError:
         kind = response.headers.get("content-type", "no content type")
         raise ProtocolError(

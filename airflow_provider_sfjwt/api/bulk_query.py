@@ -77,6 +77,16 @@ def create_query_job(session: Session, soql: str, *, include_deleted: bool = Fal
     return decode_job(answer, kind="query", api_version=api_version)
 
 
+def is_not_offered(refusal: ApiError) -> bool:
+    """Whether Salesforce refused a job because Bulk API 2.0 does not have the object, which REST may have.
+
+    :param refusal: of :func:`create_query_job`.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries.htm
+    """
+    return refusal.status == 400 and any(item.code.upper() == "INVALIDENTITY" for item in refusal.items)
+
+
 def _explain_refusal(session: Session, soql: str, refusal: ApiError) -> Flow[None]:
     """Raise what the author of the SOQL can act on, where Salesforce's own words name no field."""
     said = "; ".join(" ".join(item.message.split()) for item in refusal.items)

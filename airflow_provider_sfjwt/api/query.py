@@ -27,25 +27,30 @@ class QueryPage:
     next_path: str | None
 
 
-def first_page(session: Session, soql: str, *, include_deleted: bool = False) -> Flow[QueryPage]:
+def first_page(
+    session: Session, soql: str, *, include_deleted: bool = False, numbers_as_text: bool = False
+) -> Flow[QueryPage]:
     """Run a query.
 
     :param session: the conversation.
     :param soql: the query.
     :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
+    :param numbers_as_text: whether numbers come back as text with all their digits.
     :raises ApiError: for SOQL that Salesforce refuses.
     """
-    answer = yield from session.json("GET", "queryAll" if include_deleted else "query", params={"q": soql})
+    resource = "queryAll" if include_deleted else "query"
+    answer = yield from session.json("GET", resource, params={"q": soql}, numbers_as_text=numbers_as_text)
     return (yield from _page(session, answer))
 
 
-def next_page(session: Session, path: str) -> Flow[QueryPage]:
+def next_page(session: Session, path: str, *, numbers_as_text: bool = False) -> Flow[QueryPage]:
     """Fetch a further page.
 
     :param session: the conversation.
     :param path: as :attr:`QueryPage.next_path` said.
+    :param numbers_as_text: as for the first page.
     """
-    answer = yield from session.json("GET", path)
+    answer = yield from session.json("GET", path, numbers_as_text=numbers_as_text)
     return (yield from _page(session, answer))
 
 

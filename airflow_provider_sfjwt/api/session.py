@@ -35,6 +35,11 @@ class Usage:
     used: int | None = None
     allowed: int | None = None
 
+    @property
+    def left(self) -> int | None:
+        """What is left of the allocation, or None where Salesforce did not say."""
+        return None if self.used is None or self.allowed is None else self.allowed - self.used
+
 
 class Session:
     """What every flow of ``api`` needs to speak to one org.
@@ -99,6 +104,7 @@ class Session:
         json_body: Any = None,
         headers: Mapping[str, str] | None = None,
         api_version: str | None = None,
+        numbers_as_text: bool = False,
     ) -> Flow[Any]:
         """Call a REST resource that speaks JSON.
 
@@ -108,12 +114,13 @@ class Session:
         :param json_body: what to send as JSON, or None to send nothing.
         :param headers: in addition to the session's own.
         :param api_version: another version than the session's.
+        :param numbers_as_text: whether numbers come back as text with all their digits.
         :return: the decoded JSON, or None for an empty body.
         :raises ApiError: when Salesforce answers with an error.
         """
         path = yield from self.path(resource, api_version)
         response = yield from self.call(method, path, params=params, json_body=json_body, headers=headers)
-        return answers.data(response, method=method, path=path)
+        return answers.data(response, method=method, path=path, numbers_as_text=numbers_as_text)
 
     def call(
         self,

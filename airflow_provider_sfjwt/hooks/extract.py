@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.api import bulk_job, bulk_query, soql
 from airflow_provider_sfjwt.api.bulk_job import Job, JobRef
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
+from airflow_provider_sfjwt.api.session import Session
+from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SalesforceError
+from airflow_provider_sfjwt.hooks.api_budget import ApiBudget
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
-from airflow_provider_sfjwt.hooks.extract_columns import columns_of_query, columns_of_sobject
-from airflow_provider_sfjwt.hooks.result_download import ResultDownload
+from airflow_provider_sfjwt.hooks.extract_columns import check_flat, columns_of_query, columns_of_sobject
+from airflow_provider_sfjwt.hooks.progress import DownloadProgress, JobProgress
+from airflow_provider_sfjwt.hooks.rest_download import RestDownload
+from airflow_provider_sfjwt.hooks.result_download import Result, ResultDownload
 from airflow_provider_sfjwt.storage.columns import Column
 from airflow_provider_sfjwt.storage.folder import DataSetFolder
 from airflow_provider_sfjwt.storage.formats import FileFormat
+from airflow_provider_sfjwt.storage.part_file import storage_errors
 from airflow_provider_sfjwt.storage.receipt import Counts, Receipt, column_entry, drift_between
 
 log = logging.getLogger(__name__)
 
 Window = tuple[datetime, datetime]
+
+TRANSPORTS = ("auto", "bulk", "rest")
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class ExtractOrder:
     compression: str | None = None
     include_deleted: bool = False
     parallel_pages: int = 4
+    transport: str = "auto"
+    min_api_calls_left: int | None = None
     verify_job_count: bool = True
 
     @property
@@ -70,6 +80,10 @@ class ExtractOrder:
             faults["window"] = "holds a moment without a time zone; give both with one, e.g. tzinfo=timezone.utc"
         if self.parallel_pages < 1:
             faults["parallel_pages"] = "must be at least 1"
+        if self.transport not in TRANSPORTS:
+            faults["transport"] = f"'{self.transport}' is none of {', '.join(TRANSPORTS)}"
+        if self.min_api_calls_left is not None and self.min_api_calls_left < 0:
+            faults["min_api_calls_left"] = "must be at least 0"
         if faults:
             raise ConfigurationError(faults, subject="the task")
 
@@ -124,13 +138,23 @@ class Extraction:
         text = soql.select(sobject, [column.name for column in columns], " AND ".join(conditions))
         return Plan(text, sobject, columns)
 
-    def submit(self) -> JobRef:
+    def submit(self) -> JobRef | None:
         """Create the job.
 
-        :return: enough to find it again.
+        :return: enough to find it again; None where the extract goes over REST, which has no jobs.
         :raises ConfigurationError: for a query that Bulk API 2.0 refuses.
         """
-        job = self._org.run(bulk_query.create_query_job, self.plan.soql, include_deleted=self._order.include_deleted)
+        if self._order.transport == "rest":
+            return None
+        try:
+            job = self._org.run(
+                bulk_query.create_query_job, self.plan.soql, include_deleted=self._order.include_deleted
+            )
+        except ApiError as refusal:
+            if self._order.transport == "bulk" or not bulk_query.is_not_offered(refusal):
+                raise
+            log.info("Bulk API 2.0 does not offer %s; extracting it over REST", self.plan.sobject)
+            return None
         log.info("Created Bulk API 2.0 query job %s (API %s)", job.ref.id, job.ref.api_version)
         return job.ref
 
@@ -148,28 +172,58 @@ class Extraction:
             ref,
             poll_interval=poll_interval,
             remaining=lambda: deadline - time.monotonic(),
-            on_progress=log_progress,
+            on_progress=JobProgress().tell,
         )
 
-    def finish(self, job: Job, *, earlier_calls: int = 0) -> Receipt:
+    def finish(self, job: Job, *, earlier_calls: int = 0, resumable: bool = False) -> Receipt:
         """Fetch the result of a job that ended, prove that it is whole, and publish it.
 
         :param job: an ended job.
         :param earlier_calls: API calls that this extract made in other processes.
+        :param resumable: whether a retry will come back to this job: what is finished then stays for it.
         :return: the receipt.
-        :raises SalesforceError: and nothing of this job is left in the folder.
+        :raises SalesforceError: and nothing is published.
         """
         bulk_job.completed(job)
-        receipt = self._published_before(job.ref) or self._download(job, earlier_calls)
+        return self._concluded(self._published_before(job.ref) or self._download(job, earlier_calls, resumable))
+
+    def over_rest(self, *, earlier_calls: int = 0) -> Receipt:
+        """Fetch the rows over REST, prove that they are all there, and publish them.
+
+        :param earlier_calls: API calls that this extract made in other processes.
+        :return: the receipt; it names no job.
+        :raises ConfigurationError: for a query whose rows are no table.
+        :raises SalesforceError: and nothing is published.
+        """
+        check_flat(self.plan.soql, self.plan.columns)
+        name = f"rest{uuid.uuid4().hex[:12]}"
+        download = RestDownload(
+            self._org,
+            self.plan.soql,
+            self._order.include_deleted,
+            self._folder,
+            self._order.format,
+            self.plan.columns,
+            progress=DownloadProgress("Query over REST", None),
+            before_page=self.budget.check,
+        )
+        with self._all_or_nothing(name, resumable=False):
+            result, total = download.fetch(name)
+            receipt = self._proved(result, total, None, earlier_calls)
+            self._folder.publish(receipt)
+        return self._concluded(receipt)
+
+    def _concluded(self, receipt: Receipt) -> Receipt:
+        """Clear away what a published receipt replaces."""
         try:
             self._folder.clear_replaced()
         except (OSError, ValueError) as error:
             # The receipt is written, so the data set stands; readers that follow it never see what is left.
             log.warning("Old parts are left in %s: %s", self._folder.path, error)
         log.info(
-            "Published %s: %d records in %d parts, as many as its pages declared and its job processed; "
-            "%d API calls, %.1f s",
-            *(self._folder.path, receipt.records, len(receipt.parts), receipt.api_calls, receipt.seconds),
+            "Published %s: %d records in %d parts, as many as its pages declared and %s counted; %d API calls, %.1f s",
+            *(self._folder.path, receipt.records, len(receipt.parts)),
+            *("its job" if receipt.job_id else "its query", receipt.api_calls, receipt.seconds),
         )
         return receipt
 
@@ -181,59 +235,64 @@ class Extraction:
         same_files = all(part.name.endswith(f".{self._order.format.extension}") for part in receipt.parts)
         return receipt if same_files and self._folder.holds(receipt) else None
 
-    def _download(self, job: Job, earlier_calls: int) -> Receipt:
-        download = ResultDownload(self._org, self._folder, self._order.format, self.plan.columns)
-        try:
-            result = download.fetch(job.ref, parallel_pages=self._order.parallel_pages)
-            counts = Counts(sum(part.records for part in result.parts), result.declared, job.records_processed)
-            self._prove(job.ref, counts, result.columns)
-            receipt = self._receipt(job.ref, result.parts, result.columns, counts, earlier_calls)
+    def _download(self, job: Job, earlier_calls: int, resumable: bool) -> Receipt:
+        progress = DownloadProgress(f"Job {job.ref.id}", job.records_processed)
+        download = ResultDownload(
+            self._org,
+            job.ref,
+            self._folder,
+            self._order.format,
+            self.plan.columns,
+            progress=progress,
+            before_page=self.budget.check,
+            resumable=resumable,
+        )
+        with self._all_or_nothing(job.ref.id, resumable=resumable):
+            result = download.fetch(parallel_pages=self._order.parallel_pages)
+            log.info("%s", progress.line())
+            receipt = self._proved(result, job.records_processed, job.ref, earlier_calls)
             self._folder.publish(receipt)
-        except OSError as error:
-            self._folder.discard_begun()
-            reason = error.strerror or str(error) or type(error).__name__
-            raise SalesforceError(
-                f"writing to {self._folder.path} (output_path) failed: {reason}. Nothing was published. Check space "
-                "and permissions there.",
-                retryable=True,
-            ) from error
-        except BaseException:
-            self._folder.discard_begun()
-            raise
         return receipt
+
+    @contextmanager
+    def _all_or_nothing(self, job_id: str, *, resumable: bool) -> Iterator[None]:
+        """Leave a published data set, or what a retry can go on from, or nothing."""
+        try:
+            with storage_errors(self._folder.path):
+                yield
+        except BaseException as error:
+            hopeless = isinstance(error, SalesforceError) and not error.retryable
+            if hopeless or not resumable:
+                try:
+                    self._folder.discard(job_id)
+                except (OSError, ValueError) as left:
+                    log.warning("Parts of %s are left in %s: %s", job_id, self._folder.path, left)
+            raise
+
+    @cached_property
+    def budget(self) -> ApiBudget:
+        """The API calls that this extract leaves to the org's other users."""
+        return ApiBudget(self._org, self._order.min_api_calls_left)
 
     @cached_property
     def _folder(self) -> DataSetFolder:
         return DataSetFolder(self._order.output_path)
 
-    def _prove(self, ref: JobRef, counts: Counts, columns: Sequence[Column]) -> None:
-        """Green means complete: the three counts agree and the columns are those asked for, or nothing is published."""
-        asked = [column.name.lower() for column in self.plan.columns]
-        if self._order.sobject and asked != [column.name.lower() for column in columns]:
-            raise ProtocolError(
-                f"the result of job {ref.id} has other columns than the query: {[column.name for column in columns]}. "
-                "Nothing was published; clear the task for a new job."
-            )
-        job_agrees = counts.job == counts.written or not self._order.verify_job_count
-        if counts.written != counts.pages or not job_agrees:
-            raise ProtocolError(
-                f"job {ref.id} is not complete: {counts.written} rows were written, its pages declared {counts.pages}, "
-                f"the job itself processed {counts.job}. Nothing was published. Clear the task for a new job; if "
-                "the job's own figure is known to differ for this query, verify_job_count=False records it instead."
-            )
-
-    def _receipt(self, ref: JobRef, parts: Any, columns: Any, counts: Counts, earlier_calls: int) -> Receipt:
-        entries = tuple(column_entry(column) for column in columns)
+    def _proved(self, result: Result, total: int | None, ref: JobRef | None, earlier_calls: int) -> Receipt:
+        """The receipt of a result that is complete."""
+        counts = Counts(sum(part.records for part in result.parts), result.declared, total)
+        self._prove(f"job {ref.id}" if ref else "the query", counts, result.columns)
+        entries = tuple(column_entry(column) for column in result.columns)
         window = self._order.window
         return Receipt(
             sobject=self.plan.sobject,
             soql=self.plan.soql,
             window=(window[0].isoformat(), window[1].isoformat()) if window else None,
-            job_id=ref.id,
-            api_version=ref.api_version,
+            job_id=ref.id if ref else None,
+            api_version=ref.api_version if ref else self._org.run(Session.api_version),
             records=counts.written,
             counts=counts,
-            parts=tuple(parts),
+            parts=result.parts,
             columns=entries,
             drift=drift_between(self._folder.previous_receipt, entries),
             file_format=self._order.file_format,
@@ -241,12 +300,22 @@ class Extraction:
             seconds=round(time.monotonic() - self._started, 3),
             package_version=__version__,
             output_path=self._folder.path,
+            transport="bulk" if ref else "rest",
         )
 
-
-def log_progress(job: Job) -> None:
-    """Log how a job is getting on.
-
-    :param job: as Salesforce described it just now.
-    """
-    log.info("Job %s is %s, %s records processed", job.ref.id, job.state, job.records_processed or 0)
+    def _prove(self, name: str, counts: Counts, columns: Sequence[Column]) -> None:
+        """Green means complete: the three counts agree and the columns are those asked for, or nothing is published."""
+        asked = [column.name.lower() for column in self.plan.columns]
+        if self._order.sobject and asked != [column.name.lower() for column in columns]:
+            raise ProtocolError(
+                f"the result of {name} has other columns than the query: {[column.name for column in columns]}. "
+                "Nothing was published; clear the task to run it anew."
+            )
+        job_agrees = counts.job == counts.written or not self._order.verify_job_count
+        if counts.written != counts.pages or not job_agrees:
+            itself = "the job itself processed" if name.startswith("job") else "Salesforce itself counted"
+            raise ProtocolError(
+                f"{name} is not complete: {counts.written} rows were written, its pages declared {counts.pages}, "
+                f"{itself} {counts.job}. Nothing was published. Clear the task to run it anew; if "
+                "Salesforce's own figure is known to differ for this query, verify_job_count=False records it instead."
+            )

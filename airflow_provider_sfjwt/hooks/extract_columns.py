@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import quote
 
 from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.api import soql as soql_text
@@ -12,6 +13,10 @@ from airflow_provider_sfjwt.api.bulk_query import NOT_IN_BULK
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.storage.columns import Column
+
+#: Characters of a query in a URL, of which Salesforce takes 16,384 bytes.
+#: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+_LONGEST_QUERY = 16_000
 
 
 def columns_of_sobject(
@@ -61,6 +66,34 @@ def columns_of_query(org: ConnectedOrg, soql: str) -> tuple[Column, ...]:
         found = schema.resolve(path) or (schema.resolve(path[1:]) if len(path) > 1 else None)
         columns.append(Column.from_describe(found, name) if found else Column(name))
     return tuple(columns)
+
+
+def check_flat(soql: str, columns: Sequence[Column]) -> None:
+    """See that the rows of a query over REST are those of a table, as Bulk API 2.0's are.
+
+    :param soql: the query.
+    :param columns: what is known of its columns.
+    :raises ConfigurationError: for aggregates, sub-queries and compound fields, naming them.
+    """
+    features = [each for each in soql_text.not_in_bulk(soql) if each != "OFFSET"]
+    features += [column.name for column in columns if column.type in NOT_IN_BULK]
+    if features or not columns:
+        what = " and ".join(features) or "what this query selects"
+        raise ConfigurationError(
+            {
+                "soql": f"an extract is a table of plain fields, which {what} does not fit. Run it with "
+                "SalesforceQueryOperator or hook.query()"
+            },
+            subject="the query",
+        )
+    if len(quote(soql, safe="")) > _LONGEST_QUERY:
+        raise ConfigurationError(
+            {
+                "transport": "the query is too long for REST, which takes it in the URL; name fewer "
+                "fields, or take 'bulk'"
+            },
+            subject="the task",
+        )
 
 
 def _named(schema: _Schema, fields: Sequence[str]) -> tuple[list[Column], list[str]]:

@@ -134,11 +134,13 @@ class SalesforceJwtHook(BaseHook):
         compression: str | None = None,
         include_deleted: bool = False,
         parallel_pages: int = 4,
+        transport: str = "auto",
+        min_api_calls_left: int | None = None,
         verify_job_count: bool = True,
         poll_interval: float = 30,
         timeout: float = 43_200,
     ) -> Receipt:
-        """Extract rows over Bulk API 2.0 into files, and prove that they are all there.
+        """Extract rows into files, and prove that they are all there.
 
         What ``SalesforceExtractOperator`` does, for a ``@task``; the operator adds deferral and state.
 
@@ -153,6 +155,10 @@ class SalesforceJwtHook(BaseHook):
         :param compression: None for the format's default.
         :param include_deleted: whether rows in the recycle bin are extracted too.
         :param parallel_pages: how many result pages are fetched at once.
+        :param transport: ``bulk``, ``rest`` (2,000 rows a call, without a job), or ``auto``: REST for objects that Bulk
+            API 2.0 does not offer, else Bulk API 2.0.
+        :param min_api_calls_left: how many API calls of its 24 hours the org must have left, or the extract ends with
+            ``RequestLimitError``; None for no such limit.
         :param verify_job_count: whether the job's own count must equal the rows; false records it only.
         :param poll_interval: seconds between two looks at the job at most.
         :param timeout: seconds that the job may take.
@@ -162,23 +168,16 @@ class SalesforceJwtHook(BaseHook):
         from airflow_provider_sfjwt.hooks.extract import Extraction, ExtractOrder
 
         order = ExtractOrder(
-            output_path=output_path,
-            sobject=sobject,
-            soql=soql,
-            fields=tuple(fields) if fields is not None else None,
-            where=where,
-            window=window,
-            cursor_field=cursor_field,
-            file_format=file_format,
-            compression=compression,
-            include_deleted=include_deleted,
-            parallel_pages=parallel_pages,
-            verify_job_count=verify_job_count,
-        )
+            output_path, sobject, soql, tuple(fields) if fields is not None else None, where, window, cursor_field,
+            file_format, compression, include_deleted, parallel_pages, transport, min_api_calls_left, verify_job_count,
+        )  # fmt: skip
         with self.connect() as org:
             extraction = Extraction(org, order)
             extraction.prepare()
+            extraction.budget.check()
             ref = extraction.submit()
+            if ref is None:
+                return extraction.over_rest()
             return extraction.finish(extraction.wait(ref, poll_interval=poll_interval, timeout=timeout))
 
     def read_receipt(self, output_path: str) -> Receipt:

@@ -22,7 +22,7 @@ class SubmittedJob:
     :param soql: the query it runs.
     :param order: a fingerprint of what the task asked for, so that a changed task does not take the job for its own.
     :param window: start and end in ISO 8601, or None.
-    :param api_calls: what creating it cost.
+    :param api_calls: what the extract cost up to now, over all tries that ended in order.
     :param created_at: seconds since the epoch.
     :param reattached: whether a later try picked it up.
     """
@@ -77,6 +77,11 @@ class JobMemory:
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         self._store = context.get("task_state_store")
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a later try will remember."""
+        return self._store is not None
 
     def recall(self) -> SubmittedJob | None:
         """The job of an earlier try, or None."""

@@ -1,26 +1,33 @@
 """The folder of one data set: what may be written there, what is visible, and what is cleared away.
 
 Parts come first and the receipt last. A re-run writes parts under new names, swaps the receipt, then removes the old
-parts: readers that follow the receipt see the old data set or the new one, whole.
+parts: readers that follow the receipt see the old data set or the new one, whole. Beside a part whose page is finished
+lies a manifest until the receipt is written, so that a retry fetches only the pages that are missing.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.storage.formats import FileFormat
+from airflow_provider_sfjwt.storage.page_manifest import PageManifest
 from airflow_provider_sfjwt.storage.part_file import is_local, writing
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-#: A part that this package wrote: page, job id (15 or 18 characters, beginning with 750), format.
-_OUR_PART = re.compile(r"part-\d{5,}-750\w{12}(?:\w{3})?\.(?:csv|jsonl|parquet)(?:\.gz)?")
+#: A part that this package wrote: page, job id (15 or 18 characters, beginning with 750; or that of an extract over
+#: REST, which has no job), format.
+_JOB_ID = r"(?:750\w{12}(?:\w{3})?|rest\w{12})"
+_OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:csv|jsonl|parquet)(?:\.gz)?")
+#: Names that begin so are overlooked by Spark, DuckDB's and Arrow's readers of folders.
+_OUR_MANIFEST = re.compile(rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json")
 
 
 class DataSetFolder:
@@ -33,7 +40,6 @@ class DataSetFolder:
         from airflow.sdk import ObjectStoragePath
 
         self.path = path.rstrip("/")
-        self._begun: set[str] = set()
         try:
             self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
         except (ValueError, ImportError, OSError) as error:
@@ -58,7 +64,7 @@ class DataSetFolder:
             with writing(probe) as file:
                 file.write(b"\n")
             probe.unlink()
-            names = self._names()
+            names = set(self._sizes())
         except (OSError, ValueError, ImportError) as error:
             raise _unusable(self.path, error) from error
         listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
@@ -83,9 +89,31 @@ class DataSetFolder:
         :param job_id: the job.
         :param file_format: of the part.
         """
-        name = f"part-{page:05d}-{job_id}.{file_format.extension}"
-        self._begun.add(name)
-        return self._folder / name
+        return self._folder / f"part-{page:05d}-{job_id}.{file_format.extension}"
+
+    def finish_page(self, manifest: PageManifest, job_id: str) -> None:
+        """Write down that a page is finished, so that a retry does not fetch it again.
+
+        :param manifest: of the page, whose part is written.
+        :param job_id: the job.
+        """
+        self._write_whole(f"_page-{manifest.page:05d}-{job_id}.json", manifest.to_json())
+
+    def finished_pages(self, job_id: str) -> dict[int, PageManifest]:
+        """The pages of a job that earlier tries finished, by their places, whose parts still lie there.
+
+        :param job_id: the job.
+        """
+        sizes = self._sizes()
+        finished = {}
+        for name in sizes:
+            match = _OUR_MANIFEST.fullmatch(name)
+            if match is None or match["job"] != job_id:
+                continue
+            manifest = PageManifest.from_json((self._folder / name).read_text(encoding="utf-8"))
+            if manifest is not None and sizes.get(manifest.part.name) == manifest.part.bytes:
+                finished[manifest.page] = manifest
+        return finished
 
     def holds(self, receipt: Receipt) -> bool:
         """Whether every part of a receipt is there, whole.
@@ -111,39 +139,58 @@ class DataSetFolder:
                 "was published. Give each run a folder of its own.",
                 retryable=True,
             )
-        target = self._folder / RECEIPT_NAME
-        if is_local(self._folder):
-            # A local file becomes visible while it is written, an object only when it is whole.
-            draft = self._folder / f".{RECEIPT_NAME}-{uuid.uuid4().hex}"
-            draft.write_text(receipt.to_json(), encoding="utf-8")
-            self._folder.fs.mv(draft.path, target.path)
-        else:
-            target.write_text(receipt.to_json(), encoding="utf-8")
+        self._write_whole(RECEIPT_NAME, receipt.to_json())
 
     def clear_replaced(self) -> None:
-        """Remove parts that the receipt does not list: of an older run, or of one that broke off."""
+        """Remove parts that the receipt does not list, of an older run or of one that broke off, and all manifests."""
         listed = self._listed()
-        for name in self._names() - listed:
-            if _OUR_PART.fullmatch(name):
-                (self._folder / name).unlink(missing_ok=True)
+        self._remove(name for name in self._sizes() if name not in listed and _job_of(name))
 
-    def discard_begun(self) -> None:
-        """Remove the parts that were begun here and came to nothing. Those of the receipt that lies there now stay."""
+    def discard(self, job_id: str) -> None:
+        """Remove what was written of a job that came to nothing. Parts of the receipt that lies there now stay.
+
+        :param job_id: the job.
+        """
         listed = self._listed()
-        for name in self._begun & self._names() - listed:
-            (self._folder / name).unlink(missing_ok=True)
+        self._remove(name for name in self._sizes() if name not in listed and _job_of(name) == job_id)
+
+    def _write_whole(self, name: str, text: str) -> None:
+        target = self._folder / name
+        if is_local(self._folder):
+            # A local file becomes visible while it is written, an object only when it is whole.
+            draft = self._folder / f".{name}-{uuid.uuid4().hex}"
+            draft.write_text(text, encoding="utf-8")
+            self._folder.fs.mv(draft.path, target.path)
+        else:
+            target.write_text(text, encoding="utf-8")
+
+    def _remove(self, names: Iterable[str]) -> None:
+        doomed = [self._folder / name for name in names]
+        if is_local(self._folder):
+            for path in doomed:
+                path.unlink(missing_ok=True)
+        elif doomed:
+            self._folder.fs.rm([path.path for path in doomed])  # object stores take hundreds at once
 
     def _listed(self) -> set[str]:
         """The parts of the receipt that lies there now, read anew: another try may have published meanwhile."""
         receipt = read_receipt(self._folder)
         return {part.name for part in receipt.parts} if receipt else set()
 
-    def _names(self) -> set[str]:
+    def _sizes(self) -> dict[str, int]:
+        """The files in the folder, and their sizes in bytes."""
         fs, path = self._folder.fs, self._folder.path
         fs.invalidate_cache(path)
         if not fs.exists(path):
-            return set()
-        return {entry.rstrip("/").rpartition("/")[2] for entry in fs.ls(path, detail=False)}
+            return {}
+        entries = fs.ls(path, detail=True)
+        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
+
+
+def _job_of(name: str) -> str | None:
+    """The job that a file of ours belongs to, or None for a file of others."""
+    match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name)
+    return match["job"] if match else None
 
 
 def _unusable(path: str, error: Exception) -> ConfigurationError:

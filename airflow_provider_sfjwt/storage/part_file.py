@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt.exceptions import SalesforceError
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -74,10 +76,29 @@ def writing(path: ObjectStoragePath) -> Iterator[PartFile]:
     raw = path.fs.open(path.path, "wb", block_size=BLOCK_SIZE)
     try:
         yield PartFile(raw)
+        raw.close()
     except BaseException:
-        _discard(raw, path)
+        with suppress(OSError):  # what went wrong first is what is told
+            _discard(raw, path)
         raise
-    raw.close()
+
+
+@contextmanager
+def storage_errors(path: str) -> Iterator[None]:
+    """Turn what a storage complains of into an error that names it.
+
+    :param path: the folder that is written, for the message.
+    :raises SalesforceError: retryable, for any error of the storage.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise SalesforceError(
+            f"writing to {path} (output_path) failed: {reason}. Nothing was published. Check space and permissions "
+            "there.",
+            retryable=True,
+        ) from error
 
 
 def is_local(path: ObjectStoragePath) -> bool:
@@ -96,5 +117,6 @@ def _discard(raw: Any, path: ObjectStoragePath) -> None:
         raw.discard()
         raw.closed = True
     else:
-        raw.close()
+        with suppress(OSError):  # a full disk is told of again
+            raw.close()
         path.unlink(missing_ok=True)

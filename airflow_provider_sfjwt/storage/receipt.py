@@ -27,7 +27,7 @@ class Counts:
 
     :param written: rows in the parts.
     :param pages: the sum of what Salesforce declared for each page (``Sforce-NumberOfRecords``).
-    :param job: the job's own figure (``numberRecordsProcessed``).
+    :param job: the job's own figure (``numberRecordsProcessed``); over REST that of the query (``totalSize``).
     """
 
     written: int
@@ -42,8 +42,8 @@ class Receipt:
     :param sobject: the object, or None where it cannot be told from the SOQL.
     :param soql: the query that ran.
     :param window: start and end in ISO 8601 of the rows' cursor field, or None for all rows.
-    :param job_id: the Bulk API 2.0 job.
-    :param api_version: in which the job ran.
+    :param job_id: the Bulk API 2.0 job, or None for an extract over REST.
+    :param api_version: in which the query ran.
     :param records: rows in the data set.
     :param counts: the three counts that agree.
     :param parts: the files, in the order of the result.
@@ -54,13 +54,14 @@ class Receipt:
     :param api_calls: requests that counted against the org's allocation.
     :param seconds: from the job's creation (or from picking it up again) to the receipt.
     :param package_version: of this package.
+    :param transport: ``bulk`` or ``rest``.
     :param output_path: the folder; not part of the file, which can be moved with its folder.
     """
 
     sobject: str | None
     soql: str
     window: tuple[str, str] | None
-    job_id: str
+    job_id: str | None
     api_version: str
     records: int
     counts: Counts
@@ -71,6 +72,7 @@ class Receipt:
     api_calls: int
     seconds: float
     package_version: str
+    transport: str = "bulk"
     output_path: str = ""
     receipt_version: int = field(default=RECEIPT_VERSION)
 
@@ -95,9 +97,11 @@ class Receipt:
                 raise ProtocolError(
                     f"{output_path} holds a receipt of version {version}, which this package is too old for"
                 )
+            # A newer release of the same version may tell more; nothing that is known here may be missing.
+            known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
             return cls(
                 **{
-                    **content,
+                    **known,
                     "window": tuple(content["window"]) if content["window"] else None,
                     "counts": Counts(**content["counts"]),
                     "parts": tuple(Part(**part) for part in content["parts"]),

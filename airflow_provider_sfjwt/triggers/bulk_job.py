@@ -11,6 +11,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sfjwt.api.bulk_job import JobRef, abort_job, wait_for_job
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
+from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
+from airflow_provider_sfjwt.hooks.progress import JobProgress
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
 #: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
@@ -21,8 +23,8 @@ class SalesforceBulkJobTrigger(BaseTrigger):
     """Fires when a Bulk API 2.0 job has ended, well or badly, or when its time is up.
 
     The event's payload: ``status`` is ``ended``, ``timeout`` or ``error``; ``job_id``, ``api_version`` and ``job_type``
-    name the job; ``job`` is what Salesforce last said of it; ``api_calls`` is what the waiting cost. An ``error`` has a
-    ``message`` and says whether it is ``retryable``.
+    name the job; ``job`` is what Salesforce last said of it; ``api_calls`` is what the waiting cost. The last two have
+    a ``message`` and say whether a retry helps (``retryable``).
 
     :param salesforce_conn_id: the connection.
     :param job_id: the job.
@@ -87,14 +89,25 @@ class SalesforceBulkJobTrigger(BaseTrigger):
         event: dict[str, Any] = {"job_id": self.job_id, "api_version": self.api_version, "job_type": self.job_type}
         try:
             async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
-                job = await org.run(
-                    wait_for_job, self._ref, poll_interval=self.poll_interval, remaining=self._remaining
-                )
-                return {**event, "status": "ended", "job": job.info, "api_calls": org.session.usage.calls}
-        except BulkJobTimeoutError as error:
-            return {**event, "status": "timeout", "job": error.job, "message": str(error), "retryable": error.retryable}
+                ending = await self._ending(org)
+                return {**event, **ending, "api_calls": org.session.usage.calls}
         except SalesforceError as error:
             return {**event, "status": "error", "message": str(error), "retryable": error.retryable}
+
+    async def _ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
+        try:
+            job = await org.run(
+                wait_for_job,
+                self._ref,
+                poll_interval=self.poll_interval,
+                remaining=self._remaining,
+                on_progress=JobProgress(self.log).tell,
+            )
+        except BulkJobTimeoutError as error:
+            return {"status": "timeout", "job": error.job, "message": str(error), "retryable": error.retryable}
+        except SalesforceError as error:
+            return {"status": "error", "message": str(error), "retryable": error.retryable}
+        return {"status": "ended", "job": job.info}
 
     def _remaining(self) -> float:
         return float("inf") if self.deadline is None else self.deadline - time.time()

@@ -87,24 +87,6 @@ def test_what_stays_wrong_ends_red_and_publishes_nothing(
     assert published(tmp_path) == []
 
 
-@WAYS
-def test_a_storm_is_given_up_for_airflow_to_retry(
-    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
-) -> None:
-    from airflow_provider_sfjwt.exceptions import ApiError
-
-    storm = Fault(method="GET", path=RESULTS, nth=2, times=None, status=503)
-    org.add_fault(storm)
-    with pytest.raises(ApiError) as caught:
-        run_to_end(extract(tmp_path, deferrable=deferrable), context)
-    assert caught.value.retryable
-    assert published(tmp_path) == []
-    org.clear_faults()
-    run_to_end(extract(tmp_path, deferrable=deferrable), context)  # the retry
-    assert len(org.jobs) == 1
-    assert receipt_of(tmp_path)["records"] == 1000
-
-
 def test_locators_that_go_in_a_circle_are_refused(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
     seen: list[str] = []
 

@@ -38,6 +38,8 @@ def names(path: Path) -> set[str]:
 def test_a_re_run_replaces_its_own_output_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "part-00000-7505e0000000009AAA.csv").write_text("left by a try that broke off")
+    (tmp_path / "_page-00000-7505e0000000009AAA.json").write_text("{}")
+    (tmp_path / "part-00000-rest0123456789ab.csv").write_text("left by a try over REST")
     for job_id in (JOB, OTHER_JOB):
         folder = DataSetFolder(f"file://{tmp_path}")
         folder.prepare(CSV)
@@ -58,7 +60,7 @@ def test_a_job_that_came_to_nothing_leaves_the_published_data_set(tmp_path: Path
     again = DataSetFolder(f"file://{tmp_path}")
     again.prepare(CSV)
     CSV.write_page(again.part(0, OTHER_JOB, CSV), ChunkedBody(b""), COLUMNS)
-    again.discard_begun()
+    again.discard(OTHER_JOB)
     assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
 
 
@@ -67,7 +69,7 @@ def test_what_another_try_published_meanwhile_is_not_discarded(tmp_path: Path) -
     slow.prepare(CSV)
     slow.part(0, JOB, CSV)  # the same job, picked up by a second try
     publish(quick, JOB)
-    slow.discard_begun()
+    slow.discard(JOB)
     assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
 
 
