@@ -19,7 +19,16 @@ from airflow_provider_sfjwt.testing.answers import (
     json_answer,
     not_found,
 )
-from airflow_provider_sfjwt.testing.jobs import DELIMITERS, LINE_ENDINGS, TERMINAL, Job, Jobs, bulk_moment
+from airflow_provider_sfjwt.testing.jobs import (
+    DELIMITERS,
+    LINE_ENDINGS,
+    TERMINAL,
+    Ending,
+    Job,
+    Jobs,
+    bulk_moment,
+    choice,
+)
 from airflow_provider_sfjwt.testing.records import CsvPage
 from airflow_provider_sfjwt.testing.rest_query import too_complicated
 from airflow_provider_sfjwt.testing.schema import Schema
@@ -48,7 +57,6 @@ class BulkQueries:
         self._jobs = jobs
         self._user_id = user_id
         self._results: dict[str, tuple[str, int, Compiled]] = {}
-        self.endings: list[tuple[str, str]] = []
 
     def create(self, request: Request, version: str) -> Answer:
         """Create a job; its rows are those of this moment.
@@ -56,10 +64,10 @@ class BulkQueries:
         :raises RefusalError: as Salesforce words it.
         """
         wanted = request.json_object()
-        operation = _choice(wanted, "operation", ("query", "queryAll"), "query")
-        delimiter = _choice(wanted, "columnDelimiter", tuple(DELIMITERS), "COMMA")
-        ending = _choice(wanted, "lineEnding", tuple(LINE_ENDINGS), "LF")
-        _choice(wanted, "contentType", ("CSV",), "CSV")
+        operation = choice(wanted, "operation", ("query", "queryAll"), "query")
+        delimiter = choice(wanted, "columnDelimiter", tuple(DELIMITERS), "COMMA")
+        ending = choice(wanted, "lineEnding", tuple(LINE_ENDINGS), "LF")
+        choice(wanted, "contentType", ("CSV",), "CSV")
         soql = wanted.get("query")
         if not isinstance(soql, str) or not soql.strip():
             raise RefusalError(400, "INVALIDJOB", "query must be specified")
@@ -87,7 +95,6 @@ class BulkQueries:
             "columnDelimiter": delimiter,
         }
         job = self._jobs.add("query", version, info, self._switches.bulk_polls)
-        job.ending = self.endings.pop(0) if self.endings else None
         self._results[job.id] = (snapshot, count, compiled)
         return json_answer(job.info)
 
@@ -134,7 +141,7 @@ class BulkQueries:
             job.polls_left -= 1
             job.info |= {"state": "InProgress"} | details
             return
-        state, message = job.ending or ("JobComplete", "")
+        state, message, _ = job.ending or Ending("JobComplete")
         done = count if state == "JobComplete" else 0
         job.info |= details | {
             "state": state,
@@ -271,14 +278,6 @@ def _refuse_shape(query: Query) -> None:
 
 def _has_compound(row: Parent) -> bool:
     return any(isinstance(m, Compound) or (isinstance(m, Parent) and _has_compound(m)) for m in row.members)
-
-
-def _choice(wanted: dict[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
-    given = wanted.get(name, default)
-    found = next((choice for choice in choices if choice.lower() == str(given).lower()), None)
-    if found is None:
-        raise RefusalError(400, "INVALIDJOB", f"{name}: {given!r} is none of {', '.join(choices)}")
-    return found
 
 
 def _result_id(job: Job) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-_SOAP_TYPES = {
+SOAP_TYPES = {
     "id": "tns:ID",
     "reference": "tns:ID",
     "boolean": "xsd:boolean",
@@ -20,9 +20,9 @@ _SOAP_TYPES = {
     "address": "urn:address",
 }
 _NUMBERS = frozenset({"double", "currency", "percent"})
-_LENGTHS = {"id": 18, "reference": 18, "string": 255, "textarea": 255, "picklist": 255, "multipicklist": 4099}
-_LENGTHS |= {"email": 80, "phone": 40, "url": 255}
-TYPES = frozenset(_SOAP_TYPES) | frozenset(_LENGTHS)
+LENGTHS = {"id": 18, "reference": 18, "string": 255, "textarea": 255, "picklist": 255, "multipicklist": 4099}
+LENGTHS |= {"email": 80, "phone": 40, "url": 255}
+TYPES = frozenset(SOAP_TYPES) | frozenset(LENGTHS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class Field:
     :param relationship_name: the parent's name in a path, ``Account`` in ``Account.Name``.
     :param child_relationship: the children's name on the parent, ``Contacts``.
     :param compound: the compound field of which this is a part.
+    :param external_id: records may be upserted, and named as parents, by it.
+    :param id_lookup: the same, for a standard field; None: so for ids, names and external ids.
+    :param defaulted_on_create: the org fills it in; a picklist gets its first value.
     :param csv_as_double: whole numbers come as ``3.0`` in CSV, as real orgs do even for some int fields.
     """
 
@@ -58,6 +61,7 @@ class Field:
     calculated: bool = False
     unique: bool = False
     external_id: bool = False
+    id_lookup: bool | None = None
     name_field: bool = False
     defaulted_on_create: bool = False
     picklist_values: tuple[str, ...] = ()
@@ -93,6 +97,18 @@ class Field:
         return self.type == "double" and not self.precision and self.compound is not None
 
     @property
+    def is_id_lookup(self) -> bool:
+        """Whether a record may be named by it."""
+        if self.id_lookup is not None:
+            return self.id_lookup
+        return self.type == "id" or self.name_field or self.external_id
+
+    @property
+    def is_defaulted(self) -> bool:
+        """Whether a new record may leave it out although it takes no null."""
+        return self.defaulted_on_create or self.type == "boolean"
+
+    @property
     def is_long_text(self) -> bool:
         """Whether it is a text that no filter, order or group may name."""
         return self.type == "textarea" and self.length > 255
@@ -114,8 +130,7 @@ class Field:
 
     def described(self) -> dict[str, Any]:
         """Return this field's entry of ``fields`` in the describe call."""
-        length = self.length or _LENGTHS.get(self.type, 0)
-        id_lookup = self.type == "id" or self.name_field or self.external_id
+        length = self.length or LENGTHS.get(self.type, 0)
         entry: dict[str, Any] = {
             "aggregatable": self.filterable,
             "aiPredictionField": False,
@@ -131,7 +146,7 @@ class Field:
             "custom": self.custom,
             "defaultValue": False if self.type == "boolean" else None,
             "defaultValueFormula": None,
-            "defaultedOnCreate": self.defaulted_on_create or self.type == "boolean",
+            "defaultedOnCreate": self.is_defaulted,
             "dependentPicklist": False,
             "deprecatedAndHidden": False,
             "digits": (self.precision or 9) if self.type == "int" else 0,
@@ -145,7 +160,7 @@ class Field:
             "groupable": self.groupable,
             "highScaleNumber": False,
             "htmlFormatted": False,
-            "idLookup": id_lookup,
+            "idLookup": self.is_id_lookup,
             "inlineHelpText": None,
             "label": self.label or self.name,
             "length": length,
@@ -176,7 +191,7 @@ class Field:
             "restrictedPicklist": False,
             "scale": 15 if self.is_coordinate else self.scale,
             "searchPrefilterable": self.type == "reference",
-            "soapType": _SOAP_TYPES.get(self.type, "xsd:string"),
+            "soapType": SOAP_TYPES.get(self.type, "xsd:string"),
             "sortable": self.sortable,
             "type": self.type,
             "unique": self.unique,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from airflow_provider_sfjwt.testing.answers import RefusalError
 from airflow_provider_sfjwt.testing.record_ids import canonical_id, record_id
 from airflow_provider_sfjwt.testing.values import moment_text
 
@@ -20,6 +21,19 @@ def bulk_moment(moment: datetime) -> str:
     return moment_text(moment)[:-5] + ".000+0000"
 
 
+class Ending(NamedTuple):
+    """How a test wants a job to end.
+
+    :param state: ``Failed`` or ``Aborted``.
+    :param message: the ``errorMessage``, may be empty.
+    :param after_batches: of a load: how many internal batches are processed first.
+    """
+
+    state: str
+    message: str = ""
+    after_batches: int = 0
+
+
 @dataclass
 class Job:
     """One job.
@@ -28,7 +42,7 @@ class Job:
     :param version: API version of its creation; its results are read with the same one.
     :param info: what GET answers, in Salesforce's names; also what a test may look at.
     :param polls_left: GETs that still answer InProgress.
-    :param ending: ``Failed`` or ``Aborted`` where a test wants it to end so, and the message.
+    :param ending: how a test wants it to end; None: well.
     """
 
     id: str
@@ -36,7 +50,7 @@ class Job:
     version: str
     info: dict[str, Any]
     polls_left: int = 0
-    ending: tuple[str, str] | None = None
+    ending: Ending | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -51,6 +65,7 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._made: dict[str, int] = {}
+        self.endings: dict[str, list[Ending]] = {}
         self._lock = threading.Lock()
 
     def add(self, kind: str, version: str, info: dict[str, Any], polls: int) -> Job:
@@ -58,7 +73,8 @@ class Jobs:
         with self._lock:
             self._made[kind] = self._made.get(kind, 0) + 1
             job_id = record_id("750", sum(self._made.values()))
-            job = Job(job_id, kind, version, {"id": job_id, **info}, polls)
+            waiting = self.endings.get(kind)
+            job = Job(job_id, kind, version, {"id": job_id, **info}, polls, waiting.pop(0) if waiting else None)
             self._jobs[job_id] = job
             return job
 
@@ -85,3 +101,15 @@ class Jobs:
         """Return a copy of every job's information, by id."""
         with self._lock:
             return {job.id: dict(job.info) for job in self._jobs.values()}
+
+
+def choice(wanted: dict[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
+    """Return one of a job's settings in Salesforce's spelling.
+
+    :raises RefusalError: INVALIDJOB for a value that is none of the choices.
+    """
+    given = wanted.get(name, default)
+    found = next((known for known in choices if known.lower() == str(given).lower()), None)
+    if found is None:
+        raise RefusalError(400, "INVALIDJOB", f"{name}: {given!r} is none of {', '.join(choices)}")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import ssl
@@ -16,8 +17,10 @@ from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.testing import certificates, seed
 from airflow_provider_sfjwt.testing.bulk_query import BulkQueries
-from airflow_provider_sfjwt.testing.faults import Fault, FaultScript
+from airflow_provider_sfjwt.testing.dml import Dml
+from airflow_provider_sfjwt.testing.faults import FaultScript
 from airflow_provider_sfjwt.testing.fields import Field
+from airflow_provider_sfjwt.testing.ingest_jobs import BulkIngest
 from airflow_provider_sfjwt.testing.jobs import Jobs
 from airflow_provider_sfjwt.testing.oauth import OAuth
 from airflow_provider_sfjwt.testing.record_ids import canonical_id, record_id
@@ -25,18 +28,20 @@ from airflow_provider_sfjwt.testing.rest import SObjects
 from airflow_provider_sfjwt.testing.rest_query import RestQueries
 from airflow_provider_sfjwt.testing.routes import Routes
 from airflow_provider_sfjwt.testing.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.scripted import Scripted
 from airflow_provider_sfjwt.testing.server import LoggedRequest, Server
 from airflow_provider_sfjwt.testing.sessions import Sessions
+from airflow_provider_sfjwt.testing.sobject_collections import Collections
 from airflow_provider_sfjwt.testing.standard_objects import CASE_STATUSES, standard_objects
 from airflow_provider_sfjwt.testing.store import Store
-from airflow_provider_sfjwt.testing.switches import Switches
+from airflow_provider_sfjwt.testing.troubles import Troubles
 
 API_VERSIONS = tuple(f"{number}.0" for number in range(58, 69))
 USERNAME = "integration.user@sfjwt.example.com"
 CONSUMER_KEY = "3MVG9" + "SimulatedOrg0123456789" * 3 + "ConsumerKey"
 
 
-class SimulatedOrg(Switches):
+class SimulatedOrg(Scripted):
     """A Salesforce org on this machine, with one user and one connected app. A context manager; threads may share it.
 
     Every attribute of :class:`Switches` may be changed while it runs.
@@ -99,12 +104,16 @@ class SimulatedOrg(Switches):
         self._requests: list[LoggedRequest] = []
         self._faults = FaultScript()
         self._jobs = Jobs()
+        self._troubles = Troubles()
+        self._rule_numbers = itertools.count(1)
         self._schema = Schema(standard_objects())
         self._store = Store(self._schema, database)
         key = certificates.load_rsa_key(self.private_key)
         self._sessions = Sessions(self, self.org_id, self.user_id, key)
         self._queries = RestQueries(self._schema, self._store, self)
         self._bulk = BulkQueries(self._schema, self._store, self, self._jobs, self.user_id)
+        dml = Dml(self._schema, self._store, self, self._troubles, self.user_id)
+        self._ingest, self._collections = BulkIngest(dml, self._jobs), Collections(dml)
         self._oauth = self._make_oauth(sites)
         self._routes = self._make_routes(tuple(api_versions), sites)
         self.register_certificate(certificates.certificate_for(self.private_key))
@@ -125,8 +134,9 @@ class SimulatedOrg(Switches):
 
     def _make_routes(self, api_versions: tuple[str, ...], sites: Sequence[str]) -> Routes:
         objects = SObjects(self._schema, self._store, self)
-        endpoints = (self._oauth, objects, self._queries, self._bulk, self._jobs)
-        return Routes(self, self._sessions, *endpoints, api_versions, sites)
+        queries = (self._queries, self._bulk)
+        loads = (self._ingest, self._collections)
+        return Routes(self, self._sessions, self._oauth, objects, *queries, *loads, self._jobs, api_versions, sites)
 
     def _fill(self, records: Mapping[str, int] | None, span: tuple[datetime, datetime] | None) -> None:
         if not self._store.count(self._schema.get("Organization")):
@@ -306,6 +316,7 @@ class SimulatedOrg(Switches):
         :raises KeyError: for an unknown object.
         :raises ValueError: for an unknown field or a value that it cannot take.
         """
+        self._ingest.settle()
         return self._store.insert(self._schema.get(sobject), rows, self.now(), self.user_id)
 
     def update(self, sobject: str, record: str, values: Mapping[str, Any]) -> None:
@@ -313,6 +324,7 @@ class SimulatedOrg(Switches):
 
         :raises KeyError: where there is no such record.
         """
+        self._ingest.settle()
         if not self._store.update(self._schema.get(sobject), canonical_id(record) or "", values, self.now()):
             raise KeyError(record)
 
@@ -324,7 +336,11 @@ class SimulatedOrg(Switches):
         self.update(sobject, record, {"IsDeleted": True})
 
     def rows(self, sobject: str) -> list[dict[str, Any]]:
-        """Return all records of an object, deleted ones included, as Python values by field name."""
+        """Return all records of an object, deleted ones included, as Python values by field name.
+
+        Loads that are queued are processed first.
+        """
+        self._ingest.settle()
         return self._store.rows(self._schema.get(sobject))
 
     @property
@@ -367,23 +383,3 @@ class SimulatedOrg(Switches):
     def expire_cursors(self) -> None:
         """Let every REST query cursor die, so that the next page is refused with INVALID_QUERY_LOCATOR."""
         self._queries.expire()
-
-    def approve(self, approved: bool = True) -> None:
-        """Allow the user to use the app, or stop allowing it."""
-        self.user_approved = approved
-
-    def fail_next_job(self, message: str) -> None:
-        """Let the next query job that is created end as Failed with this errorMessage."""
-        self._bulk.endings.append(("Failed", message))
-
-    def abort_next_job(self) -> None:
-        """Let the next query job that is created end as Aborted, as when an admin stops it."""
-        self._bulk.endings.append(("Aborted", ""))
-
-    def add_fault(self, fault: Fault) -> None:
-        """Let something go wrong from now on, see :class:`Fault`."""
-        self._faults.add(fault)
-
-    def clear_faults(self) -> None:
-        """Let everything go right again."""
-        self._faults.clear()

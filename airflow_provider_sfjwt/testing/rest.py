@@ -35,11 +35,11 @@ def _label(version: str) -> str:
 def resources(version: str, identity_url: str) -> Answer:
     """Answer ``/services/data/vXX.0``: what the simulator has there."""
     start = f"/services/data/v{version}"
-    names = ("sobjects", "query", "queryAll", "limits", "jobs")
+    names = ("sobjects", "query", "queryAll", "limits", "jobs", "composite")
     return json_answer({name: f"{start}/{name}" for name in names} | {"identity": identity_url})
 
 
-def limits(switches: Switches, api_calls: int, query_jobs: int) -> Answer:
+def limits(switches: Switches, api_calls: int, query_jobs: int, batches: int) -> Answer:
     """Answer ``/limits``.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_limits.htm
@@ -52,7 +52,7 @@ def limits(switches: Switches, api_calls: int, query_jobs: int) -> Answer:
         {
             "DailyApiRequests": limit(switches.daily_api_requests, api_calls),
             "DailyAsyncApexExecutions": limit(250_000),
-            "DailyBulkApiBatches": limit(15_000),
+            "DailyBulkApiBatches": limit(switches.daily_bulk_batches, batches),
             "DailyBulkV2QueryFileStorageMB": limit(976_562),
             "DailyBulkV2QueryJobs": limit(switches.daily_bulk_query_jobs, query_jobs),
             "DataStorageMB": limit(1024),
@@ -192,5 +192,6 @@ def _summary(sobject: SObject, version: str) -> dict[str, Any]:
         "name": sobject.name,
         "urls": urls,
         **dict.fromkeys(yes, True),
+        **dict.fromkeys(("createable", "deletable", "undeletable", "updateable"), sobject.writable),
         **dict.fromkeys(no, False),
     }

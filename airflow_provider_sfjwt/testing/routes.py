@@ -10,11 +10,13 @@ from urllib.parse import unquote
 from airflow_provider_sfjwt.testing import rest
 from airflow_provider_sfjwt.testing.answers import Answer, RefusalError, Request, not_found
 from airflow_provider_sfjwt.testing.bulk_query import BulkQueries
+from airflow_provider_sfjwt.testing.ingest_jobs import BulkIngest
 from airflow_provider_sfjwt.testing.jobs import Jobs
 from airflow_provider_sfjwt.testing.oauth import OAuth, OAuthRefusalError
 from airflow_provider_sfjwt.testing.rest import SObjects
 from airflow_provider_sfjwt.testing.rest_query import RestQueries
 from airflow_provider_sfjwt.testing.sessions import Sessions
+from airflow_provider_sfjwt.testing.sobject_collections import Collections
 from airflow_provider_sfjwt.testing.switches import Switches
 
 Endpoint = Callable[..., Answer]
@@ -36,6 +38,8 @@ class Routes:
         objects: SObjects,
         queries: RestQueries,
         bulk: BulkQueries,
+        ingest: BulkIngest,
+        collections: Collections,
         jobs: Jobs,
         api_versions: tuple[str, ...],
         sites: Sequence[str],
@@ -46,19 +50,21 @@ class Routes:
         self._objects = objects
         self._queries = queries
         self._bulk = bulk
+        self._ingest = ingest
+        self._collections = collections
         self._jobs = jobs
         self._versions = api_versions
         self._sites = tuple(sites)
         self._count_lock = threading.Lock()
         self.api_calls = 0
-        self._table = [(method, re.compile(pattern), endpoint) for method, pattern, endpoint in self._data_routes()]
+        self._table = [(method, re.compile(pattern), endpoint) for method, pattern, endpoint in self._all_routes()]
 
     def _data_routes(self) -> list[tuple[str, str, Endpoint]]:
         objects, queries, bulk = self._objects, self._queries, self._bulk
         job = r"/jobs/query/(\w+)"
         return [
             ("GET", r"/?", lambda r, v: rest.resources(v, "")),
-            ("GET", r"/limits/?", lambda r, v: rest.limits(self._switches, self.api_calls, self._jobs.made("query"))),
+            ("GET", r"/limits/?", lambda r, v: self._limits()),
             ("GET", r"/sobjects/?", lambda r, v: objects.all(v)),
             ("GET", r"/sobjects/(\w+)/?", lambda r, v, name: objects.about(name, v)),
             ("GET", r"/sobjects/(\w+)/describe/?", lambda r, v, name: objects.describe(name, v)),
@@ -75,6 +81,31 @@ class Routes:
             ("GET", job + "/results/?", lambda r, v, job_id: bulk.results(job_id, r, v)),
             ("GET", job + "/result[pP]ages/?", lambda r, v, job_id: bulk.result_pages(job_id, r, v)),
         ]
+
+    def _load_routes(self) -> list[tuple[str, str, Endpoint]]:
+        ingest, collections = self._ingest, self._collections
+        job, many = r"/jobs/ingest/(\w+)", r"/composite/sobjects"
+        sets = r"/(successfulResults|failedResults|unprocessed[rR]ecords)/?"
+        return [
+            ("POST", r"/jobs/ingest/?", lambda r, v: ingest.create(r, v)),
+            ("GET", r"/jobs/ingest/?", lambda r, v: ingest.list(r, v)),
+            ("GET", job + "/?", lambda r, v, job_id: ingest.get(job_id)),
+            ("PUT", job + "/batches/?", lambda r, v, job_id: ingest.upload(job_id, r)),
+            ("PATCH", job + "/?", lambda r, v, job_id: ingest.patch(job_id, r)),
+            ("DELETE", job + "/?", lambda r, v, job_id: ingest.delete(job_id)),
+            ("GET", job + sets, lambda r, v, job_id, which: ingest.results(job_id, which)),
+            ("POST", many + "/?", lambda r, v: collections.save(r, "insert")),
+            ("PATCH", many + "/?", lambda r, v: collections.save(r, "update")),
+            ("DELETE", many + "/?", lambda r, v: collections.delete(r)),
+            ("PATCH", many + r"/(\w+)/(\w+)/?", lambda r, v, name, key: collections.upsert(r, name, key)),
+        ]
+
+    def _all_routes(self) -> list[tuple[str, str, Endpoint]]:
+        return self._data_routes() + self._load_routes()
+
+    def _limits(self) -> Answer:
+        queries, batches = self._jobs.made("query"), self._ingest.allocation.used
+        return rest.limits(self._switches, self.api_calls, queries, batches)
 
     def _record(self, request: Request, version: str, name: str, record: str) -> Answer:
         return self._objects.record(name, record, request.parameter("fields"), version)
@@ -134,6 +165,8 @@ class Routes:
     def _dispatch(self, request: Request, version: str, rest_of_path: str) -> Answer:
         if "//" in rest_of_path:
             raise not_found()
+        if not rest_of_path.startswith("/jobs/ingest"):
+            self._ingest.settle()
         method = "GET" if request.method == "HEAD" else request.method
         for known, pattern, endpoint in self._table:
             match = pattern.fullmatch(rest_of_path) if known == method else None

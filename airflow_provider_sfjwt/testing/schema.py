@@ -82,6 +82,11 @@ class SObject:
         return self.name.endswith("__c")
 
     @property
+    def writable(self) -> bool:
+        """Whether records of it may be made, changed and deleted."""
+        return self.name not in NOT_IN_BULK and self.name != "Organization"
+
+    @property
     def columns(self) -> tuple[Field, ...]:
         """The fields that hold a value of their own, which compounds do not."""
         return tuple(field for field in self.fields if field.type != "address")

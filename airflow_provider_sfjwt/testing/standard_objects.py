@@ -12,7 +12,8 @@ _STAGES = ("Prospecting", "Qualification", "Closed Won", "Closed Lost")
 
 
 def _owner() -> Field:
-    return Field("OwnerId", "reference", "Owner ID", reference_to=("User",), relationship_name="Owner", nillable=False)
+    to_user: dict[str, Any] = {"reference_to": ("User",), "relationship_name": "Owner"}
+    return Field("OwnerId", "reference", "Owner ID", nillable=False, defaulted_on_create=True, **to_user)
 
 
 def _to(name: str, parent: str, relationship: str, children: str | None = None) -> Field:
@@ -38,9 +39,9 @@ def _person() -> tuple[Field, ...]:
     return (
         Field("LastName", length=80, nillable=False),
         Field("FirstName", length=40),
-        Field("Name", length=121, name_field=True, createable=False, updateable=False),
+        Field("Name", length=121, name_field=True, createable=False, updateable=False, id_lookup=False),
         Field("Title", length=128),
-        Field("Email", "email"),
+        Field("Email", "email", id_lookup=True),
         Field("Phone", "phone"),
     )
 
@@ -67,7 +68,7 @@ def _organization() -> SObject:
         "00D",
         "Organization",
         "Organizations",
-        Field("Name", length=80, name_field=True, nillable=False),
+        Field("Name", length=80, name_field=True, nillable=False, id_lookup=False),
         *(Field(text, length=80) for text in texts),
         Field("IsSandbox", "boolean"),
         Field("TrialExpirationDate", "datetime"),
@@ -82,7 +83,7 @@ def _user() -> SObject:
         "005",
         "User",
         "Users",
-        Field("Username", length=80, nillable=False, unique=True),
+        Field("Username", length=80, nillable=False, unique=True, id_lookup=True),
         *_person(),
         *(Field(text, length=40) for text in texts),
         Field("ProfileId", length=18),
@@ -97,7 +98,7 @@ def _account() -> SObject:
         "001",
         "Account",
         "Accounts",
-        Field("Name", length=255, name_field=True, nillable=False),
+        Field("Name", length=255, name_field=True, nillable=False, id_lookup=False),
         Field("Type", "picklist", picklist_values=("Customer", "Partner", "Prospect")),
         _to("ParentId", "Account", "Parent", "ChildAccounts"),
         *_address("Billing"),
@@ -147,7 +148,7 @@ def _opportunity() -> SObject:
         "Opportunity",
         "Opportunities",
         _to("AccountId", "Account", "Account", "Opportunities"),
-        Field("Name", length=120, name_field=True, nillable=False),
+        Field("Name", length=120, name_field=True, nillable=False, id_lookup=False),
         Field("Description", "textarea", length=32000),
         Field("StageName", "picklist", nillable=False, picklist_values=_STAGES),
         Field("Amount", "currency", precision=18, scale=2),
@@ -168,7 +169,13 @@ def _lead() -> SObject:
         "Leads",
         *_person(),
         Field("Company", length=255, nillable=False),
-        Field("Status", "picklist", nillable=False, picklist_values=("Open", "Working", "Closed")),
+        Field(
+            "Status",
+            "picklist",
+            nillable=False,
+            defaulted_on_create=True,
+            picklist_values=("Open", "Working", "Closed"),
+        ),
         Field("NumberOfEmployees", "int"),
         _owner(),
     )
@@ -202,7 +209,7 @@ def _attachment() -> SObject:
         "Attachment",
         "Attachments",
         _to("ParentId", "Account", "Parent", "Attachments"),
-        Field("Name", length=255, name_field=True, nillable=False),
+        Field("Name", length=255, name_field=True, nillable=False, id_lookup=False),
         Field("ContentType", length=120),
         Field("BodyLength", "int", createable=False, updateable=False),
         Field("Body", "base64", nillable=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +51,7 @@ class Store:
         table = quoted(sobject.name)
         with self.lock:
             self._connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} (row INTEGER PRIMARY KEY, {', '.join(columns)})"
+                f"CREATE TABLE IF NOT EXISTS {table} (row INTEGER PRIMARY KEY AUTOINCREMENT, {', '.join(columns)})"
             )
             present = {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
             for field, column in zip(sobject.columns, columns, strict=True):
@@ -59,6 +60,10 @@ class Store:
             self._connection.execute(
                 f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(sobject.name + '.Id')} ON {table} ({quoted('Id')})"
             )
+            for field in sobject.columns:
+                if field.name != "Id" and (field.unique or field.is_id_lookup):
+                    index = quoted(f"{sobject.name}.{field.name}")
+                    self._connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({quoted(field.name)})")
 
     @staticmethod
     def _sql_type(kind: str, is_scaled: bool) -> str:
@@ -75,16 +80,38 @@ class Store:
         return int(self.select(f"SELECT count(*) FROM {quoted(sobject.name)}")[0][0])
 
     def next_number(self, sobject: SObject) -> int:
-        """Return the number from which the id of the next record is made."""
-        return int(self.select(f"SELECT coalesce(max(row), 0) + 1 FROM {quoted(sobject.name)}")[0][0])
+        """Return the number from which the id of the next record is made; none is ever used twice."""
+        # sqlite_sequence remembers the numbers of records that were removed.
+        found = self.select("SELECT seq FROM sqlite_sequence WHERE name = ?", [sobject.name])
+        highest = self.select(f"SELECT coalesce(max(row), 0) FROM {quoted(sobject.name)}")
+        return 1 + max(int(rows[0][0]) for rows in (found, highest) if rows)
 
     def load(self, sobject: SObject, columns: Sequence[str], rows: Iterable[Sequence[Stored]]) -> None:
         """Insert rows of stored values as they are, in one transaction."""
         names = ", ".join(map(quoted, columns))
         marks = ", ".join("?" * len(columns))
-        with self.lock, self._connection:
-            self._connection.execute("BEGIN")
+        with self.transaction():
             self._connection.executemany(f"INSERT INTO {quoted(sobject.name)} ({names}) VALUES ({marks})", rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Let what is written inside become visible together, or not at all where it raises. It may be nested."""
+        with self.lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def write(self, sql: str, parameters: Sequence[Stored]) -> None:
+        """Run one statement that changes rows."""
+        with self.lock:
+            self._connection.execute(sql, parameters)
 
     def insert(self, sobject: SObject, rows: Iterable[Mapping[str, Any]], now: datetime, user_id: str) -> list[str]:
         """Insert records of Python values and return their ids; what the system keeps is filled in where absent.

@@ -15,6 +15,12 @@ class Switches:
     :param bulk_polls: how many GETs of a job answer InProgress before JobComplete; 0: it is complete at once.
     :param daily_api_requests: calls before REQUEST_LIMIT_EXCEEDED.
     :param daily_bulk_query_jobs: Bulk query jobs before the org refuses more.
+    :param daily_bulk_batches: internal batches of loads before the org processes no more rows.
+    :param beyond_allocation: what becomes of the rows past it: ``lost`` (no result set has them) or ``unprocessed``.
+    :param bulk_batch_rows: rows of an internal batch of a load; what a batch has saved stays saved.
+    :param bulk_upload_bytes: size of a load's data, in base64 as Salesforce measures it.
+    :param refuse_second_upload: a second PUT of data is refused; False: it is taken, and closing the job refused.
+    :param hard_delete_allowed: whether the user has the permission Bulk API Hard Delete.
     :param gzip: answer compressed where the client accepts it.
     :param session_seconds: how long an unused access token lives.
     :param permitted_users: the app's policy: ``admin`` (users are approved by an admin) or ``self``.
@@ -33,6 +39,12 @@ class Switches:
     bulk_polls: int = 1
     daily_api_requests: int = 100_000
     daily_bulk_query_jobs: int = 10_000
+    daily_bulk_batches: int = 15_000
+    beyond_allocation: str = "lost"
+    bulk_batch_rows: int = 10_000
+    bulk_upload_bytes: int = 150_000_000
+    refuse_second_upload: bool = True
+    hard_delete_allowed: bool = False
     gzip: bool = True
     session_seconds: int = 7200
     permitted_users: str = "admin"

@@ -1,0 +1,174 @@
+"""The data of a load while it is processed, batch by batch, and its three result sets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from airflow_provider_sfjwt.testing.dml import Dml
+from airflow_provider_sfjwt.testing.fields import Field
+from airflow_provider_sfjwt.testing.ingest_csv import Columns, JobFailure, Table, read_table
+from airflow_provider_sfjwt.testing.jobs import DELIMITERS, LINE_ENDINGS, Ending, Job
+from airflow_provider_sfjwt.testing.row_outcomes import Outcome
+from airflow_provider_sfjwt.testing.schema import SObject
+
+_AT_ONCE = 5_000
+_QUOTA = Ending("Failed", "ExceededQuota : ApiBatchItems Limit exceeded.")
+
+
+class BatchAllocation:
+    """The batches of all loads, counted against the daily allocation.
+
+    https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet/guide/salesforce-app-limits-platform-bulkapi.html
+    """
+
+    def __init__(self) -> None:
+        self.used = 0
+
+
+class Load:
+    """What was uploaded for one job, and what became of every row.
+
+    :param key: the field of an upsert.
+    :param owner: who gets new records by an assignment rule.
+    """
+
+    def __init__(self, job: Job, sobject: SObject, key: Field | None, owner: str | None) -> None:
+        self._job = job
+        self._sobject = sobject
+        self._key = key
+        self._owner = owner
+        self.data: bytes | None = None
+        self.uploads = 0
+        self.ending: Ending | None = None
+        self._table: Table | None = None
+        self._columns: Columns | None = None
+        self._outcomes: list[Outcome] = []
+        self._batches = 0
+        self._lost = False
+
+    @property
+    def processed(self) -> int:
+        """Rows that were looked at, failed ones included."""
+        return len(self._outcomes)
+
+    @property
+    def failed(self) -> int:
+        """Rows that were refused."""
+        return sum(not outcome.success for outcome in self._outcomes)
+
+    def _read(self, dml: Dml) -> Table:
+        """Read the data once.
+
+        :raises JobFailure: for data that is wrong as a whole.
+        """
+        if self._table is None or self._columns is None:
+            info = self._job.info
+            if self.data is None:
+                raise JobFailure("InvalidBatch : No data was uploaded")
+            delimiter, line_ending = DELIMITERS[info["columnDelimiter"]], LINE_ENDINGS[info["lineEnding"]]
+            self._table = read_table(self.data, delimiter, line_ending)
+            sobject, operation = self._sobject, info["operation"]
+            self._columns = Columns(dml.schema, sobject, self._table.names, operation, self._key)
+        return self._table
+
+    def process(self, dml: Dml, allocation: BatchAllocation, polls_left: int) -> None:
+        """Process the batches whose turn it is; each is saved as a whole before the next begins.
+
+        :param polls_left: 0: process all that are left; else a share of them.
+        """
+        if self.ending is not None:
+            return
+        try:
+            rows = self._read(dml).rows
+        except JobFailure as failure:
+            self.ending = Ending("Failed", str(failure))
+            return
+        size = dml.switches.bulk_batch_rows
+        # Every job takes a batch at least, be it empty.
+        starts = list(range(0, max(len(rows), 1), size))[self._batches :]
+        for start in starts[: len(starts) // (polls_left + 1)]:
+            if self._is_over(dml, allocation):
+                return
+            allocation.used += 1
+            self._batches += 1
+            self._save(dml, rows[start : start + size])
+        if polls_left == 0:
+            self._is_over(dml, allocation, last=True)
+
+    def _is_over(self, dml: Dml, allocation: BatchAllocation, last: bool = False) -> bool:
+        scripted = self._job.ending
+        if scripted is not None and (last or self._batches >= scripted.after_batches):
+            self.ending = scripted
+        elif not last and allocation.used >= dml.switches.daily_bulk_batches:
+            self.ending = _QUOTA
+            self._lost = dml.switches.beyond_allocation == "lost"
+        return self.ending is not None
+
+    def _save(self, dml: Dml, rows: Sequence[Sequence[str]]) -> None:
+        if self._columns is not None and rows:
+            changes = list(self._columns.changes(rows))
+            operation = self._job.info["operation"]
+            self._outcomes += dml.save(self._sobject, operation, changes, self._key, self._owner)
+
+    def successful(self) -> Iterator[bytes]:
+        """Yield the CSV of the rows that were saved."""
+        return self._results(
+            ("sf__Id", "sf__Created"),
+            lambda outcome: outcome.success,
+            lambda outcome: (outcome.id, "true" if outcome.created else "false"),
+        )
+
+    def refused(self) -> Iterator[bytes]:
+        """Yield the CSV of the rows that were refused."""
+        return self._results(
+            ("sf__Id", "sf__Error"),
+            lambda outcome: not outcome.success,
+            lambda outcome: (outcome.id, outcome.errors[0].in_cell()),
+        )
+
+    def unprocessed(self) -> Iterator[bytes]:
+        """Yield the CSV of the rows that nobody looked at."""
+        if self._table is None:
+            # What cannot be read comes back as it was.
+            yield self.data or b""
+            return
+        yield self._table.header.encode() + self._line_ending.encode()
+        if not self._lost:
+            yield from self._lines(self._table.rows[self.processed :])
+
+    def _results(
+        self,
+        extra: tuple[str, str],
+        wanted: Callable[[Outcome], bool],
+        cells: Callable[[Outcome], tuple[str, str]],
+    ) -> Iterator[bytes]:
+        """Yield one result set: the header as it was sent behind two columns, every cell quoted."""
+        if self._table is None:
+            return
+        delimiter, end = DELIMITERS[self._job.info["columnDelimiter"]], self._line_ending
+        head = delimiter.join(f'"{name}"' for name in extra)
+        yield f"{head}{delimiter}{self._table.header}{end}".encode()
+        places = [place for place, outcome in enumerate(self._outcomes) if wanted(outcome)]
+        # "The order of records in the response is not guaranteed to match the ordering of records in the original job
+        # data": here it never does. https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/get_job_successful_results.htm
+        places = places[1::2] + places[::2]
+        rows, outcomes = self._table.rows, self._outcomes
+        yield from self._lines((*cells(outcomes[place]), *rows[place]) for place in places)
+
+    @property
+    def _line_ending(self) -> str:
+        return LINE_ENDINGS[self._job.info["lineEnding"]]
+
+    def _lines(self, rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+        buffer = io.StringIO(newline="")
+        delimiter = DELIMITERS[self._job.info["columnDelimiter"]]
+        writer = csv.writer(buffer, delimiter=delimiter, lineterminator=self._line_ending, quoting=csv.QUOTE_ALL)
+        for number, row in enumerate(rows, 1):
+            writer.writerow(row)
+            if number % _AT_ONCE == 0:
+                yield buffer.getvalue().encode()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue().encode()
