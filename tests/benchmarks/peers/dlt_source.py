@@ -18,7 +18,7 @@ from typing import Any
 
 import dlt
 import pendulum
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from tests.benchmarks.resources import cpu_seconds, peak_bytes
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 from simple_salesforce.bulk2 import Operation
 
 from tests.benchmarks.resources import cpu_seconds, peak_bytes
