@@ -213,6 +213,7 @@ class BulkIngest:
 
     def _close(self, job: Job) -> None:
         job.info["state"] = "UploadComplete"
+        job.info.pop("contentUrl")
         with self._queue_lock:
             self._queue.append(job)
 
@@ -222,13 +223,7 @@ class BulkIngest:
         with job.lock:
             if job.state in ("UploadComplete", "InProgress"):
                 self._advance(job)
-            return json_answer(self._shown(job))
-
-    @staticmethod
-    def _shown(job: Job) -> dict[str, Any]:
-        if job.state == "Open":
-            return dict(job.info)
-        return {name: value for name, value in job.info.items() if name != "contentUrl"}
+            return json_answer(job.info)
 
     def _advance(self, job: Job) -> None:
         load = self._loads[job.id]
@@ -245,6 +240,7 @@ class BulkIngest:
             if job in self._queue:
                 self._queue.remove(job)
         job.info["state"] = ending.state
+        job.info.pop("contentUrl", None)
         self._count(job)
         job.info["systemModstamp"] = bulk_moment(self._dml.switches.now())
         if ending.message:
@@ -295,7 +291,7 @@ class BulkIngest:
             raise RefusalError(400, "API_ERROR", f"Invalid query locator: {start}")
         end = int(start) + _PAGE
         more = f"/services/data/v{version}/jobs/ingest?queryLocator={end}" if end < len(jobs) else None
-        records = [self._shown(job) for job in jobs[int(start) : end]]
+        records = [dict(job.info) for job in jobs[int(start) : end]]
         return json_answer({"done": more is None, "records": records, "nextRecordsUrl": more})
 
     def results(self, job_id: str, which: str) -> Answer:

@@ -67,8 +67,7 @@ class Load:
             info = self._job.info
             if self.data is None:
                 raise JobFailure("InvalidBatch : No data was uploaded")
-            delimiter, line_ending = DELIMITERS[info["columnDelimiter"]], LINE_ENDINGS[info["lineEnding"]]
-            self._table = read_table(self.data, delimiter, line_ending)
+            self._table = read_table(self.data, self._delimiter, self._line_ending)
             sobject, operation = self._sobject, info["operation"]
             self._columns = Columns(dml.schema, sobject, self._table.names, operation, self._key)
         return self._table
@@ -130,13 +129,14 @@ class Load:
 
     def unprocessed(self) -> Iterator[bytes]:
         """Yield the CSV of the rows that nobody looked at."""
-        if self._table is None:
+        table = self._whole()
+        if table is None:
             # What cannot be read comes back as it was.
             yield self.data or b""
             return
-        yield self._table.header.encode() + self._line_ending.encode()
+        yield f"{table.header}{self._line_ending}".encode()
         if not self._lost:
-            yield from self._lines(self._table.rows[self.processed :])
+            yield from self._lines(table.rows[self.processed :])
 
     def _results(
         self,
@@ -145,17 +145,30 @@ class Load:
         cells: Callable[[Outcome], tuple[str, str]],
     ) -> Iterator[bytes]:
         """Yield one result set: the header as it was sent behind two columns, every cell quoted."""
-        if self._table is None:
+        table = self._whole()
+        head = [f'"{name}"' for name in extra] + ([table.header] if table is not None else [])
+        yield f"{self._delimiter.join(head)}{self._line_ending}".encode()
+        if table is None:
             return
-        delimiter, end = DELIMITERS[self._job.info["columnDelimiter"]], self._line_ending
-        head = delimiter.join(f'"{name}"' for name in extra)
-        yield f"{head}{delimiter}{self._table.header}{end}".encode()
         places = [place for place, outcome in enumerate(self._outcomes) if wanted(outcome)]
         # "The order of records in the response is not guaranteed to match the ordering of records in the original job
         # data": here it never does. https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/get_job_successful_results.htm
         places = places[1::2] + places[::2]
-        rows, outcomes = self._table.rows, self._outcomes
+        rows, outcomes = table.rows, self._outcomes
         yield from self._lines((*cells(outcomes[place]), *rows[place]) for place in places)
+
+    def _whole(self) -> Table | None:
+        """Return the data of a job that has ended, None where it cannot be read."""
+        if self._table is None and self.data is not None:
+            try:
+                self._table = read_table(self.data, self._delimiter, self._line_ending)
+            except JobFailure:
+                return None
+        return self._table
+
+    @property
+    def _delimiter(self) -> str:
+        return DELIMITERS[self._job.info["columnDelimiter"]]
 
     @property
     def _line_ending(self) -> str:
@@ -163,8 +176,8 @@ class Load:
 
     def _lines(self, rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
         buffer = io.StringIO(newline="")
-        delimiter = DELIMITERS[self._job.info["columnDelimiter"]]
-        writer = csv.writer(buffer, delimiter=delimiter, lineterminator=self._line_ending, quoting=csv.QUOTE_ALL)
+        delimiter, end = self._delimiter, self._line_ending
+        writer = csv.writer(buffer, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
         for number, row in enumerate(rows, 1):
             writer.writerow(row)
             if number % _AT_ONCE == 0:

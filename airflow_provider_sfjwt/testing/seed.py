@@ -29,6 +29,7 @@ _TEXTS = (
     "it's; a\ttab",
     "-",
 )
+_LONGEST = 131_072
 _LONG_TEXTS = ("first\r\nsecond", None, '"', "," * 5, "long " * 60, "'single'", "NaN")
 _DECIMALS = (
     "0",
@@ -142,7 +143,8 @@ def _samples(field: Field) -> list[Stored]:
     }.get(field.type, _LONG_TEXTS if field.is_long_text else _TEXTS)
     if field.is_coordinate:
         given = (47.3769, None, -8.5417)
-    return [value for value in given if value is not None or field.nillable]
+    most = field.length or _LONGEST
+    return [value for value in given if (field.nillable if value is None else len(str(value)) <= most)]
 
 
 def _fits(number: Decimal, field: Field) -> bool:

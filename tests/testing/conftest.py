@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 import time
@@ -47,6 +49,48 @@ class Client:
 
     def create_job(self, soql: str, **job: Any) -> requests.Response:
         return self.call("POST", "jobs/query", json={"operation": "query", "query": soql} | job)
+
+    def create_load(self, sobject: str, operation: str, **settings: Any) -> requests.Response:
+        return self.call("POST", "jobs/ingest", json={"object": sobject, "operation": operation} | settings)
+
+    def upload(self, job_id: str, data: str | bytes, **headers: str) -> requests.Response:
+        body = data.encode() if isinstance(data, str) else data
+        return self.call(
+            "PUT", f"jobs/ingest/{job_id}/batches", data=body, headers={"Content-Type": "text/csv"} | headers
+        )
+
+    def set_state(self, job_id: str, state: str) -> requests.Response:
+        return self.call("PATCH", f"jobs/ingest/{job_id}", json={"state": state})
+
+    def queued_load(self, sobject: str, operation: str, data: str | bytes, **settings: Any) -> str:
+        """Create a load, upload its data, close it and return its id."""
+        created = self.create_load(sobject, operation, **settings)
+        assert created.status_code == 200, created.text
+        job_id = str(created.json()["id"])
+        assert (self.upload(job_id, data).status_code, self.set_state(job_id, "UploadComplete").status_code) == (
+            201,
+            200,
+        )
+        return job_id
+
+    def load(self, sobject: str, operation: str, data: str | bytes, **settings: Any) -> dict[str, Any]:
+        """Load data and return the job's information when it has ended."""
+        job_id = self.queued_load(sobject, operation, data, **settings)
+        while (info := self.get(f"jobs/ingest/{job_id}").json())["state"] in ("UploadComplete", "InProgress"):
+            continue
+        return dict(info)
+
+    def result_rows(self, job: dict[str, Any], which: str) -> list[dict[str, str]]:
+        """Return the rows of one of a load's result sets."""
+        answer = self.get(f"jobs/ingest/{job['id']}/{which}")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/csv; charset=UTF-8"), answer.text
+        return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+
+    def refusals(self, sobject: str, operation: str, data: str | bytes, **settings: Any) -> list[str]:
+        """Load data and return the errors of the rows that were refused."""
+        job = self.load(sobject, operation, data, **settings)
+        assert job["state"] == "JobComplete", job
+        return [row["sf__Error"] for row in self.result_rows(job, "failedResults")]
 
     def finished_job(self, soql: str, **job: Any) -> str:
         """Create a query job, poll it to its end and return its id."""

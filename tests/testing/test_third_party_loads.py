@@ -1,0 +1,139 @@
+"""Clients that others wrote, unpatched, load data into the simulated org."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simple_salesforce import Salesforce
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+
+COUNT = 12
+
+
+@pytest.fixture
+def secure_org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
+    with SimulatedOrg(tls=True, bulk_polls=0) as org:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(org.ca_bundle))
+        yield org
+
+
+@pytest.fixture
+def simple(secure_org: SimulatedOrg) -> Salesforce:
+    return Salesforce(session_id=secure_org.issue_session(), instance_url=secure_org.url, version="66.0")
+
+
+def by_key(org: SimulatedOrg) -> dict[str, dict[str, Any]]:
+    """Return the contacts that were loaded, deleted ones aside."""
+    rows = (row for row in org.rows("Contact") if not row["IsDeleted"])
+    return {row["ExternalKey__c"]: row for row in rows if (row["ExternalKey__c"] or "").startswith("key-")}
+
+
+def records(start: int, stop: int, **values: str) -> list[dict[str, str]]:
+    return [{"LastName": f'Zürich, "{n}"', "ExternalKey__c": f"key-{n}", **values} for n in range(start, stop)]
+
+
+def test_simple_salesforce_inserts_upserts_and_deletes(secure_org, simple):
+    counts = simple.bulk2.Contact.insert(records=records(0, COUNT), batch_size=5, wait=0)
+    assert [count["numberRecordsProcessed"] for count in counts] == [5, 5, 2]
+    assert by_key(secure_org)["key-11"]["LastName"] == 'Zürich, "11"'
+    changes = records(COUNT - 2, COUNT + 3, Phone="1")
+    (count,) = simple.bulk2.Contact.upsert(records=changes, external_id_field="ExternalKey__c", wait=0)
+    assert (count["numberRecordsProcessed"], count["numberRecordsFailed"]) == (5, 0)
+    found = by_key(secure_org)
+    assert len(found) == COUNT + 3 and [key for key, row in found.items() if row["Phone"] == "1"] == [
+        f"key-{n}" for n in range(COUNT - 2, COUNT + 3)
+    ]
+    ids = [{"Id": row["Id"]} for row in found.values()]
+    (count,) = simple.bulk2.Contact.update(records=[{**ids[0], "FirstName": "F"}], wait=0)
+    assert count["numberRecordsFailed"] == 0 and by_key(secure_org)["key-0"]["Name"] == 'F Zürich, "0"'
+    simple.bulk2.Contact.delete(records=ids[:4], wait=0)
+    assert len(by_key(secure_org)) == COUNT - 1
+
+
+def test_simple_salesforce_reads_the_result_sets(secure_org, simple):
+    rows = [*records(0, 2), {"LastName": "", "ExternalKey__c": "key-9"}]
+    (count,) = simple.bulk2.Contact.insert(records=rows, wait=0)
+    assert count["numberRecordsFailed"] == 1
+    found = simple.bulk2.Contact.get_all_ingest_records(count["job_id"])
+    assert {row["sf__Id"] for row in found["successfulRecords"]} == {row["Id"] for row in by_key(secure_org).values()}
+    assert found["failedRecords"][0]["sf__Error"].startswith("REQUIRED_FIELD_MISSING:")
+    assert found["unprocessedRecords"] == []
+
+
+@pytest.fixture
+def sf(org: SimulatedOrg, salesforce_cli: list[str], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run the Salesforce CLI in a home of its own and return its JSON."""
+    port = org.url.rpartition(":")[2]
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "SF_AUDIENCE_URL": f"http://localhost:{port}",
+        "SF_DISABLE_DNS_CHECK": "true",
+        "SF_DISABLE_TELEMETRY": "true",
+        "SF_AUTOUPDATE_DISABLE": "true",
+        "SF_SKIP_NEW_VERSION_CHECK": "true",
+    }
+
+    def run(*arguments: str) -> dict[str, Any]:
+        command = [*salesforce_cli, *arguments, "--json"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    key = tmp_path / "key.pem"
+    key.write_text(org.private_key)
+    org.bulk_polls = 0
+    sign_in = ["org", "login", "jwt", "--client-id", org.consumer_key, "--jwt-key-file", str(key)]
+    url = f"http://localhost:{port}"
+    signed_in = run(*sign_in, "--username", org.username, "--instance-url", url, "--alias", "simulated")
+    assert signed_in["status"] == 0, signed_in
+    return run
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> str:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return str(path)
+
+
+@pytest.mark.node
+def test_salesforce_cli_imports_upserts_and_deletes(org, sf, tmp_path):
+    def load(command, rows, *more):
+        file = write(tmp_path / f"{command}.csv", rows)
+        target = ["-o", "simulated", "--sobject", "Contact", "--file", file, "--wait", "2"]
+        answer = sf("data", command, "bulk", *target, *more)
+        assert answer["status"] == 0, answer
+        return answer["result"]
+
+    imported = load("import", records(0, COUNT))
+    assert (imported["processedRecords"], imported["failedRecords"]) == (COUNT, 0)
+    assert by_key(org)["key-3"]["LastName"] == 'Zürich, "3"'
+    load("upsert", records(COUNT - 1, COUNT + 1, Phone="1"), "--external-id", "ExternalKey__c")
+    found = by_key(org)
+    assert (len(found), found["key-11"]["Phone"], found["key-12"]["Phone"]) == (COUNT + 1, "1", "1")
+    load("delete", [{"Id": row["Id"]} for row in found.values()])
+    assert by_key(org) == {}
+    assert [job["operation"] for job in org.jobs.values()] == ["insert", "upsert", "delete"]
+
+
+@pytest.mark.node
+def test_salesforce_cli_tells_of_refused_rows_and_failed_jobs(org, sf, tmp_path):
+    file = write(tmp_path / "some.csv", [*records(0, 1), {"LastName": "", "ExternalKey__c": "key-9"}])
+    command = ["data", "import", "bulk", "-o", "simulated", "--sobject", "Contact", "--wait", "2", "--file"]
+    answer = sf(*command, file)
+    assert answer["status"] != 0 and answer["data"]["state"] == "JobComplete", answer
+    sf("data", "bulk", "results", "-o", "simulated", "--job-id", answer["data"]["jobId"])
+    (refused,) = tmp_path.glob("*failed*.csv")
+    assert "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]" in refused.read_text()
+    wrong = write(tmp_path / "wrong.csv", [{"LastName": "x", "Nothing__c": "y"}])
+    answer = sf(*command, wrong)
+    assert answer["status"] != 0 and "Field name not found : Nothing__c" in answer["message"], answer
