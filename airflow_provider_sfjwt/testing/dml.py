@@ -84,7 +84,8 @@ class _Batch:
         self._checks = {field.name: check for field in sobject.columns if (check := check_of(field)) is not None}
         self._required = [f for f in sobject.columns if not f.nillable and f.createable and f.type != "boolean"]
         self._empty: list[Stored] = [0 if field.type == "boolean" else None for field in sobject.columns]
-        self._person = "FirstName" in self._places and "LastName" in self._places
+        self._person = {"FirstName", "LastName", "Name"} <= set(self._places)
+        self._updates: dict[tuple[str, ...], str] = {}
         self._ids = record_ids(sobject.key_prefix, self._store.next_number(sobject))
         self._inserts: list[list[Stored]] = []
         self._watched = dml.troubles.concern(sobject)
@@ -303,9 +304,11 @@ class _Batch:
     def _update(self, record: str, values: dict[str, Stored]) -> None:
         changed = {**values, "LastModifiedDate": self._stamp, "SystemModstamp": self._stamp}
         changed["LastModifiedById"] = self._dml.user_id
-        assignments = ", ".join(f"{quoted(name)} = ?" for name in changed)
-        table = quoted(self._sobject.name)
-        self._store.write(f"UPDATE {table} SET {assignments} WHERE Id = ?", (*changed.values(), record))
+        table, names = quoted(self._sobject.name), tuple(changed)
+        if names not in self._updates:
+            assignments = ", ".join(f"{quoted(name)} = ?" for name in names)
+            self._updates[names] = f"UPDATE {table} SET {assignments} WHERE Id = ?"
+        self._store.write(self._updates[names], (*changed.values(), record))
         self._take(values, record)
         if self._person and ("FirstName" in values or "LastName" in values):
             whole = "trim(coalesce(FirstName || ' ', '') || coalesce(LastName, ''))"
@@ -331,7 +334,8 @@ class _Batch:
             made["Name"] = f"{made.get('FirstName') or ''} {made.get('LastName') or ''}".strip()
         self._watch("", made)
         record = next(self._ids)
-        if self._sobject.custom and made.get("Name") is None and self._fields["Name"].nillable:
+        name = self._fields.get("Name")
+        if self._sobject.custom and name is not None and name.nillable and made.get("Name") is None:
             # A custom object's record without a name is called by its id.
             made["Name"] = record[:15]
         made["Id"] = record

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,6 +188,35 @@ def salesforce_cli(node: str) -> list[str]:
     if not found:
         absent("the Salesforce CLI (SFJWT_SF_CLI or sf on PATH)")
     return [node, str(found)] if str(found).endswith(".js") else [str(found)]
+
+
+@pytest.fixture
+def sf(org: SimulatedOrg, salesforce_cli: list[str], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run the Salesforce CLI in a home of its own, signed in, and return its JSON."""
+    port = org.url.rpartition(":")[2]
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "SF_AUDIENCE_URL": f"http://localhost:{port}",
+        "SF_DISABLE_DNS_CHECK": "true",
+        "SF_DISABLE_TELEMETRY": "true",
+        "SF_AUTOUPDATE_DISABLE": "true",
+        "SF_SKIP_NEW_VERSION_CHECK": "true",
+    }
+
+    def run(*arguments: str, status: int = 0) -> dict[str, Any]:
+        command = [*salesforce_cli, *arguments, "--json"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        assert answer["status"] == status, answer
+        return answer
+
+    key = tmp_path / "key.pem"
+    key.write_text(org.private_key)
+    sign_in = ["org", "login", "jwt", "--client-id", org.consumer_key, "--jwt-key-file", str(key)]
+    url = f"http://localhost:{port}"
+    signed_in = run(*sign_in, "--username", org.username, "--instance-url", url, "--alias", "simulated")
+    assert signed_in["result"]["orgId"] == org.org_id
+    return run
 
 
 @pytest.fixture

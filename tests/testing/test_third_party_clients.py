@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from simple_salesforce import Salesforce
@@ -58,35 +55,6 @@ def test_simple_salesforce_knows_the_errors(secure_org, simple):
     secure_org.expire_sessions()
     with pytest.raises(SalesforceExpiredSession):
         simple.query("SELECT Id FROM Account")
-
-
-@pytest.fixture
-def sf(org: SimulatedOrg, salesforce_cli: list[str], tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Run the Salesforce CLI in a home of its own and return its JSON."""
-    port = org.url.rpartition(":")[2]
-    environment = os.environ | {
-        "HOME": str(tmp_path),
-        "SF_AUDIENCE_URL": f"http://localhost:{port}",
-        "SF_DISABLE_DNS_CHECK": "true",
-        "SF_DISABLE_TELEMETRY": "true",
-        "SF_AUTOUPDATE_DISABLE": "true",
-        "SF_SKIP_NEW_VERSION_CHECK": "true",
-    }
-
-    def run(*arguments: str) -> dict[str, Any]:
-        command = [*salesforce_cli, *arguments, "--json"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-        answer: dict[str, Any] = json.loads(done.stdout)
-        assert answer["status"] == 0, answer
-        return answer
-
-    key = tmp_path / "key.pem"
-    key.write_text(org.private_key)
-    sign_in = ["org", "login", "jwt", "--client-id", org.consumer_key, "--jwt-key-file", str(key)]
-    url = f"http://localhost:{port}"
-    signed_in = run(*sign_in, "--username", org.username, "--instance-url", url, "--alias", "simulated")
-    assert signed_in["result"]["orgId"] == org.org_id
-    return run
 
 
 @pytest.mark.node

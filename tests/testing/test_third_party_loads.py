@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,35 +65,6 @@ def test_simple_salesforce_reads_the_result_sets(secure_org, simple):
     assert found["unprocessedRecords"] == []
 
 
-@pytest.fixture
-def sf(org: SimulatedOrg, salesforce_cli: list[str], tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Run the Salesforce CLI in a home of its own and return its JSON."""
-    port = org.url.rpartition(":")[2]
-    environment = os.environ | {
-        "HOME": str(tmp_path),
-        "SF_AUDIENCE_URL": f"http://localhost:{port}",
-        "SF_DISABLE_DNS_CHECK": "true",
-        "SF_DISABLE_TELEMETRY": "true",
-        "SF_AUTOUPDATE_DISABLE": "true",
-        "SF_SKIP_NEW_VERSION_CHECK": "true",
-    }
-
-    def run(*arguments: str) -> dict[str, Any]:
-        command = [*salesforce_cli, *arguments, "--json"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180)
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-    key = tmp_path / "key.pem"
-    key.write_text(org.private_key)
-    org.bulk_polls = 0
-    sign_in = ["org", "login", "jwt", "--client-id", org.consumer_key, "--jwt-key-file", str(key)]
-    url = f"http://localhost:{port}"
-    signed_in = run(*sign_in, "--username", org.username, "--instance-url", url, "--alias", "simulated")
-    assert signed_in["status"] == 0, signed_in
-    return run
-
-
 def write(path: Path, rows: list[dict[str, str]]) -> str:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -107,12 +75,12 @@ def write(path: Path, rows: list[dict[str, str]]) -> str:
 
 @pytest.mark.node
 def test_salesforce_cli_imports_upserts_and_deletes(org, sf, tmp_path):
+    org.bulk_polls = 0
+
     def load(command, rows, *more):
         file = write(tmp_path / f"{command}.csv", rows)
         target = ["-o", "simulated", "--sobject", "Contact", "--file", file, "--wait", "2"]
-        answer = sf("data", command, "bulk", *target, *more)
-        assert answer["status"] == 0, answer
-        return answer["result"]
+        return sf("data", command, "bulk", *target, *more)["result"]
 
     imported = load("import", records(0, COUNT))
     assert (imported["processedRecords"], imported["failedRecords"]) == (COUNT, 0)
@@ -127,13 +95,14 @@ def test_salesforce_cli_imports_upserts_and_deletes(org, sf, tmp_path):
 
 @pytest.mark.node
 def test_salesforce_cli_tells_of_refused_rows_and_failed_jobs(org, sf, tmp_path):
+    org.bulk_polls = 0
     file = write(tmp_path / "some.csv", [*records(0, 1), {"LastName": "", "ExternalKey__c": "key-9"}])
     command = ["data", "import", "bulk", "-o", "simulated", "--sobject", "Contact", "--wait", "2", "--file"]
-    answer = sf(*command, file)
+    answer = sf(*command, file, status=1)
     assert answer["status"] != 0 and answer["data"]["state"] == "JobComplete", answer
     sf("data", "bulk", "results", "-o", "simulated", "--job-id", answer["data"]["jobId"])
     (refused,) = tmp_path.glob("*failed*.csv")
     assert "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]" in refused.read_text()
     wrong = write(tmp_path / "wrong.csv", [{"LastName": "x", "Nothing__c": "y"}])
-    answer = sf(*command, wrong)
+    answer = sf(*command, wrong, status=1)
     assert answer["status"] != 0 and "Field name not found : Nothing__c" in answer["message"], answer
