@@ -1,6 +1,6 @@
 """Puts deferred task instances with their triggers into Airflow's metadata, as if workers had deferred them.
 
-``python -m tests.benchmarks.deferred_tasks COUNT POLL_INTERVAL`` in the environment of that Airflow. The triggerer deletes
+``python -m tests.benchmarks.deferred_tasks COUNT POLL_INTERVAL [--sleeping]`` in the environment of that Airflow. The triggerer deletes
 a trigger that no task instance waits for, so there is one task instance for each.
 """
 
@@ -15,7 +15,7 @@ from airflow.models.trigger import Trigger
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 
-from tests.benchmarks.timed_trigger import TimedTrigger
+from tests.benchmarks.timed_trigger import SleepingTrigger, TimedTrigger
 
 DAG_ID, TASK_ID = "waiting", "wait"
 DAG_FILE = f"""
@@ -31,11 +31,12 @@ def job_id(number: int) -> str:
     return f"750{number:012d}BBB"
 
 
-def defer(count: int, poll_interval: float) -> None:
+def defer(count: int, poll_interval: float, kind: type[TimedTrigger]) -> None:
     """Insert the rows.
 
     :param count: how many.
     :param poll_interval: of the triggers.
+    :param kind: of the triggers.
     """
     with create_session() as session:
         run = session.query(DagRun).filter_by(dag_id=DAG_ID).one()
@@ -49,7 +50,7 @@ def defer(count: int, poll_interval: float) -> None:
         for number in range(count):
             instance = TaskInstance(task=task, run_id=run.run_id, map_index=number, dag_version_id=version)
             instance.trigger = Trigger.from_object(
-                TimedTrigger("salesforce_jwt_default", job_id(number), "66.0", poll_interval=poll_interval)
+                kind("salesforce_jwt_default", job_id(number), "66.0", poll_interval=poll_interval)
             )
             instance.state = TaskInstanceState.DEFERRED
             instance.next_method = "execute_complete"
@@ -61,8 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("poll_interval", type=float)
+    parser.add_argument("--sleeping", action="store_true", help="triggers that only sleep")
     arguments = parser.parse_args()
-    defer(arguments.count, arguments.poll_interval)
+    defer(arguments.count, arguments.poll_interval, SleepingTrigger if arguments.sleeping else TimedTrigger)
     print(arguments.count)
 
 

@@ -1,7 +1,8 @@
-"""Our trigger, which notes when it began to wait and when it fired."""
+"""Our trigger, which notes when it began to wait and when it fired; and one that only sleeps, to compare it with."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -16,15 +17,26 @@ class TimedTrigger(SalesforceBulkJobTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait and fire once, as it would without the notes."""
-        self._note("waiting")
+        _note("waiting", self.job_id)
         async for event in super().run():
-            self._note(str(event.payload["status"]))
+            _note(str(event.payload["status"]), self.job_id)
             yield event
 
-    def _note(self, what: str) -> None:
-        # Unbuffered and of one piece: other triggers write, too.
-        file = os.open(os.environ["BENCH_EVENTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            os.write(file, f"{what} {self.job_id} {time.time()}\n".encode())
-        finally:
-            os.close(file)
+
+class SleepingTrigger(TimedTrigger):
+    """Asks nobody and never fires: what is measured of it is Airflow's own."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Sleep."""
+        _note("waiting", self.job_id)
+        await asyncio.sleep(86_400)
+        yield TriggerEvent({"status": "ended"})
+
+
+def _note(what: str, job_id: str) -> None:
+    # Unbuffered and of one piece: other triggers write, too.
+    file = os.open(os.environ["BENCH_EVENTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(file, f"{what} {job_id} {time.time()}\n".encode())
+    finally:
+        os.close(file)

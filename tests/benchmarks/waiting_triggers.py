@@ -78,6 +78,7 @@ class Triggerer:
 def measure(server: PageServer, runs: int) -> Section:
     """Several runs. :param server: that knows the jobs. :param runs: how many."""
     name = f"{TRIGGERS:,} triggers"
+    sleeping = _sleeping(server)
     samples = interleaved({name: lambda: _once(server)}, runs)[name]
     section = Section(
         f"{TRIGGERS:,} triggers in one triggerer",
@@ -85,9 +86,9 @@ def measure(server: PageServer, runs: int) -> Section:
             f"`poll_interval={POLL_INTERVAL:.0f}`. A real `airflow triggerer` with its metadata in SQLite, task instances "
             "inserted as deferred, https to the page server, which lets the jobs end one after another within "
             f"{_SPREAD:.0f} s. The delay is from the job's end to the trigger's event. CPU and memory are those of the "
-            "triggerer's two processes.",
+            "triggerer's two processes. Beside them, once: as many triggers that only sleep, which is Airflow's own share.",
         ],
-        ("", "median (min – max)"),
+        ("", "median (min – max)", "only sleeping"),
     )
     rows: list[tuple[str, str, float, int]] = [
         ("delay of an event, 50th percentile, s", "p50", 1, 1),
@@ -102,7 +103,14 @@ def measure(server: PageServer, runs: int) -> Section:
         ("memory without triggers, MB", "idle_bytes", MEGABYTE, 0),
         ("peak memory, MB", "peak_bytes", MEGABYTE, 0),
     ]
-    section.rows = [(title, Figures.of(samples, key, scale).text(digits)) for title, key, scale, digits in rows]
+    section.rows = [
+        (
+            title,
+            Figures.of(samples, key, scale).text(digits),
+            f"{sleeping[key] / scale:,.{digits}f}" if key in sleeping else "",
+        )
+        for title, key, scale, digits in rows
+    ]
     worst = {key: max(sample[key] for sample in samples) for key in ("p99", "logins", "blocked")}
     limit = POLL_INTERVAL + 1
     section.verdicts = [
@@ -117,10 +125,7 @@ def _once(server: PageServer) -> Sample:
     jobs = [job_id(number) for number in range(TRIGGERS)]
     server.configure(complete_at=dict.fromkeys(jobs, _NEVER))
     with _triggerer(server) as triggerer:
-        idle_bytes, idle_cpu = triggerer.look(), triggerer.cpu_seconds()
-        insert = [sys.executable, "-m", "tests.benchmarks.deferred_tasks", str(TRIGGERS), str(POLL_INTERVAL)]
-        finished(insert, triggerer.home.env)
-        _wait(triggerer, lambda: len(triggerer.notes("waiting")) == TRIGGERS, 300)
+        taken_up = _take_up(triggerer)
         began, begun_cpu = time.monotonic(), triggerer.cpu_seconds()
         earlier = server.counted()["counts"]
         start = time.time() + _BEFORE
@@ -141,11 +146,34 @@ def _once(server: PageServer) -> Sample:
             "logins": earlier.get("token", 0) + counts.get("token", 0),
             "polls": earlier.get("poll", 0) + counts.get("poll", 0),
             "blocked": triggerer.complaints(),
-            "begin_cpu_seconds": begun_cpu - idle_cpu,
             "cpu_per_minute": waited_cpu / minutes,
-            "idle_bytes": idle_bytes,
             "peak_bytes": triggerer.peak_bytes,
+            **taken_up,
         }
+
+
+def _sleeping(server: PageServer) -> Sample:
+    with _triggerer(server) as triggerer:
+        taken_up = _take_up(triggerer, "--sleeping")
+        began, begun_cpu = time.monotonic(), triggerer.cpu_seconds()
+        _wait(triggerer, lambda: time.monotonic() - began > _BEFORE + _SPREAD, 2 * (_BEFORE + _SPREAD))
+        minutes, waited_cpu = (time.monotonic() - began) / 60, triggerer.cpu_seconds() - begun_cpu
+        blocked = triggerer.complaints()
+        return {
+            "blocked": blocked,
+            "cpu_per_minute": waited_cpu / minutes,
+            "peak_bytes": triggerer.peak_bytes,
+            **taken_up,
+        }
+
+
+def _take_up(triggerer: Triggerer, *options: str) -> Sample:
+    """Let it take up all triggers."""
+    idle_bytes, idle_cpu = triggerer.look(), triggerer.cpu_seconds()
+    count = (str(TRIGGERS), str(POLL_INTERVAL))
+    finished([sys.executable, "-m", "tests.benchmarks.deferred_tasks", *count, *options], triggerer.home.env)
+    _wait(triggerer, lambda: len(triggerer.notes("waiting")) == TRIGGERS, 300)
+    return {"idle_bytes": idle_bytes, "begin_cpu_seconds": triggerer.cpu_seconds() - idle_cpu}
 
 
 @contextmanager
