@@ -13,6 +13,14 @@ from pathlib import Path
 import psutil
 
 _POLL_SECONDS = 0.1
+# Its input ends when its parent has ended, in whatever way: then it ends the process group that it is told.
+_GUARD = """
+cat
+kill -s TERM -- "-$1"
+tries=0
+while kill -s 0 -- "-$1" && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+kill -s KILL -- "-$1"
+"""
 
 
 class LocalAirflowError(Exception):
@@ -56,6 +64,8 @@ def tail(path: Path, lines: int = 15) -> str:
 class ChildProcess:
     """A program in a session of its own, so that Ctrl-C in the terminal reaches only us, and we end it with its children.
 
+    Should we be killed before we can, a guard ends it.
+
     :param name: for messages.
     :param command: to run.
     :param env: its whole environment.
@@ -77,6 +87,13 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(self._popen.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     @property
     def pid(self) -> int:
@@ -112,7 +129,9 @@ class ChildProcess:
         return found
 
     def reap(self) -> None:
-        """Give the id of the dead process back."""
+        """Give the id of the dead process back, for which the guard must no longer look."""
+        self._guard.kill()
+        self._guard.communicate()
         self._popen.wait()
 
 
