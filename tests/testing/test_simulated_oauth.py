@@ -60,7 +60,7 @@ def test_far_and_textual_expiries_are_taken(claims, exchange, expiry):
     assert exchange(claims | {"exp": expiry(time.time())}).status_code == 200
 
 
-@pytest.mark.parametrize("expiry", [1, int(time.time()) - 60, "1000000000"])
+@pytest.mark.parametrize("expiry", [1, int(time.time()) - 60, "1000000000"], ids=["long ago", "a minute ago", "text"])
 def test_past_expiry(claims, exchange, expiry):
     assert refused(exchange(claims | {"exp": expiry})) == ("invalid_grant", "expired authorization code")
 
