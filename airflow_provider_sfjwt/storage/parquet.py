@@ -5,6 +5,8 @@ Needs the extra ``parquet``.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,10 +20,26 @@ from airflow_provider_sfjwt.storage.columns import Column
 
 #: Digits behind the point that a number may have in Salesforce's CSV before it is brought to its column's scale.
 _WIDE_SCALE = 30
+#: Bytes of Arrow data that make a row group. Larger ones cost memory for each page that is written at once.
+_ROW_GROUP = 1024 * 1024
+#: Types whose values repeat. A dictionary of any other column's values costs time and makes the file larger.
+_REPEATING = frozenset({"picklist", "multipicklist", "combobox", "reference"})
+
+
+
+
+def _cores() -> int:
+    # Not all cores of the machine are this process's: a container or a task's affinity may allow fewer.
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1
+
+
+#: More conversions at once than cores would bring memory and no speed.
+_CONVERSIONS = threading.BoundedSemaphore(_cores())
 
 
 def write_pieces(columns: Sequence[Column], pieces: Iterable[memoryview], file: Any, compression: str) -> int:
-    """Write pieces of CSV as the row groups of one Parquet file.
+    """Write pieces of CSV into one Parquet file.
 
     :param columns: in the order of the page's header.
     :param pieces: whole records, without the header.
@@ -32,17 +50,30 @@ def write_pieces(columns: Sequence[Column], pieces: Iterable[memoryview], file: 
     """
     records = 0
     converter = _Converter(columns)
-    with pq.ParquetWriter(file, converter.schema, compression=compression) as writer:
+    repeating = [column.name for column in columns if column.type in _REPEATING]
+    with pq.ParquetWriter(file, converter.schema, compression=compression, use_dictionary=repeating) as writer:
+        group: list[pa.Table] = []
         for piece in pieces:
             if not len(piece):
                 continue
-            table = converter.table(piece)
-            records += table.num_rows
-            writer.write_table(table)
-            del table
-            # Arrow's pool keeps what it was given; without this, memory stands at the sum of all threads' peaks.
-            pa.default_memory_pool().release_unused()
+            with _CONVERSIONS:
+                group.append(converter.table(piece))
+                records += group[-1].num_rows
+                if sum(table.nbytes for table in group) >= _ROW_GROUP:
+                    _write_group(writer, group)
+        if group:
+            with _CONVERSIONS:
+                _write_group(writer, group)
     return records
+
+
+def _write_group(writer: pq.ParquetWriter, group: list[pa.Table]) -> None:
+    table = pa.concat_tables(group)
+    writer.write_table(table, row_group_size=max(table.num_rows, 1))
+    group.clear()
+    del table
+    # Arrow's pool keeps what it was given; without this, memory stands at the sum of all threads' peaks.
+    pa.default_memory_pool().release_unused()
 
 
 class _Converter:
