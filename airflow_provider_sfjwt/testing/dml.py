@@ -334,8 +334,8 @@ class _Batch:
             made["Name"] = f"{made.get('FirstName') or ''} {made.get('LastName') or ''}".strip()
         self._watch("", made)
         record = next(self._ids)
-        name = self._fields.get("Name")
-        if self._sobject.custom and name is not None and name.nillable and made.get("Name") is None:
+        named = self._fields.get("Name")
+        if self._sobject.custom and named is not None and named.nillable and made.get("Name") is None:
             # A custom object's record without a name is called by its id.
             made["Name"] = record[:15]
         made["Id"] = record

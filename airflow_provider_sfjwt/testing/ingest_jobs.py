@@ -227,13 +227,13 @@ class BulkIngest:
 
     def _advance(self, job: Job) -> None:
         load = self._loads[job.id]
-        load.process(self._dml, self.allocation, job.polls_left)
-        if job.polls_left > 0:
-            job.polls_left -= 1
-            job.info["state"] = "InProgress"
-            self._count(job)
+        load.process(self._dml, self.allocation, job.polls_left, self._dml.switches.bulk_poll_seconds)
+        if job.polls_left == 0 and load.ending is not None:
+            self._finish(job, load.ending)
             return
-        self._finish(job, load.ending or Ending("JobComplete"))
+        job.polls_left = max(0, job.polls_left - 1)
+        job.info["state"] = "InProgress"
+        self._count(job)
 
     def _finish(self, job: Job, ending: Ending) -> None:
         with self._queue_lock:

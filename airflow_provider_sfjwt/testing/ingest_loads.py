@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from airflow_provider_sfjwt.testing.dml import Dml
@@ -41,6 +42,7 @@ class Load:
         self._owner = owner
         self.data: bytes | None = None
         self.uploads = 0
+        #: How the job is going to end, once that is certain.
         self.ending: Ending | None = None
         self._table: Table | None = None
         self._columns: Columns | None = None
@@ -72,10 +74,11 @@ class Load:
             self._columns = Columns(dml.schema, sobject, self._table.names, operation, self._key)
         return self._table
 
-    def process(self, dml: Dml, allocation: BatchAllocation, polls_left: int) -> None:
+    def process(self, dml: Dml, allocation: BatchAllocation, polls_left: int, seconds: float | None = None) -> None:
         """Process the batches whose turn it is; each is saved as a whole before the next begins.
 
         :param polls_left: 0: process all that are left; else a share of them.
+        :param seconds: begin no batch after so long; None: take the time that it takes.
         """
         if self.ending is not None:
             return
@@ -84,17 +87,17 @@ class Load:
         except JobFailure as failure:
             self.ending = Ending("Failed", str(failure))
             return
-        size = dml.switches.bulk_batch_rows
+        size, begun = dml.switches.bulk_batch_rows, time.monotonic()
         # Every job takes a batch at least, be it empty.
-        starts = list(range(0, max(len(rows), 1), size))[self._batches :]
+        starts = list(range(self.processed, len(rows), size)) if rows or self._batches else [0]
         for start in starts[: len(starts) // (polls_left + 1)]:
-            if self._is_over(dml, allocation):
+            if self._is_over(dml, allocation) or (seconds is not None and time.monotonic() - begun > seconds):
                 return
             allocation.used += 1
             self._batches += 1
             self._save(dml, rows[start : start + size])
-        if polls_left == 0:
-            self._is_over(dml, allocation, last=True)
+        if polls_left == 0 and not self._is_over(dml, allocation, last=True):
+            self.ending = Ending("JobComplete")
 
     def _is_over(self, dml: Dml, allocation: BatchAllocation, last: bool = False) -> bool:
         scripted = self._job.ending

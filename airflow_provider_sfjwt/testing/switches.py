@@ -18,6 +18,7 @@ class Switches:
     :param daily_bulk_batches: internal batches of loads before the org processes no more rows.
     :param beyond_allocation: what becomes of the rows past it: ``lost`` (no result set has them) or ``unprocessed``.
     :param bulk_batch_rows: rows of an internal batch of a load; what a batch has saved stays saved.
+    :param bulk_poll_seconds: a poll of a load begins no batch after so long: a very large one takes more polls.
     :param bulk_upload_bytes: size of a load's data, in base64 as Salesforce measures it.
     :param refuse_second_upload: a second PUT of data is refused; False: it is taken, and closing the job refused.
     :param hard_delete_allowed: whether the user has the permission Bulk API Hard Delete.
@@ -42,6 +43,7 @@ class Switches:
     daily_bulk_batches: int = 15_000
     beyond_allocation: str = "lost"
     bulk_batch_rows: int = 10_000
+    bulk_poll_seconds: float = 3.0
     bulk_upload_bytes: int = 150_000_000
     refuse_second_upload: bool = True
     hard_delete_allowed: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -216,7 +217,9 @@ def test_a_single_request_may_carry_the_data(org, api, refusal):
         ("LastName\na,b\n", {}, "Record 1 has 2 fields, the header has 1"),
         (b"LastName\n\xff\n", {}, "ClientInputError : The data is not valid UTF-8"),
         ("", {}, "The data is empty"),
-        (f"LastName\n{'x' * 131_073}\n", {}, "131072"),
+        (f"LastName\n{'x' * 131_073}\n", {}, "InvalidBatch : A field exceeds the maximum of 131072 characters"),
+        (",".join("abcd") + "\n" + ",".join(["x" * 100_001] * 4) + "\n", {}, "Record 1 exceeds the maximum of 400000 characters"),
+        ("a," * 5_000 + "a\n", {}, "Records with 5001 fields exceed the maximum of 5000"),
         (f"LastName,{'x' * 32_000}\ny,z\n", {}, "Header row of 32009 characters exceeds the maximum of 32000"),
     ],
 )  # fmt: skip
@@ -230,6 +233,15 @@ def test_data_that_is_wrong_as_a_whole_fails_the_job(org, api, data, settings, m
         assert api.get(f"jobs/ingest/{job['id']}/{which}").text.startswith(f'"sf__Id"{_delimiter(settings)}"{field}"')
         assert api.result_rows(job, which) == []
     assert api.get(f"jobs/ingest/{job['id']}/unprocessedrecords").status_code == 200
+
+
+def test_the_length_of_a_field_is_no_matter_of_the_process(api):
+    before = csv.field_size_limit(10_000_000)
+    try:
+        job = api.load("Contact", "insert", f"LastName\n{'x' * 131_073}\n")
+    finally:
+        csv.field_size_limit(before)
+    assert job["errorMessage"] == "InvalidBatch : A field exceeds the maximum of 131072 characters"
 
 
 def _delimiter(settings):

@@ -59,6 +59,9 @@ def test_validation_rules_see_the_record_as_it_would_become(org, api):
     assert refused == "FIELD_CUSTOM_VALIDATION_EXCEPTION:No F with phone 1:FirstName --"
     assert api.refusals("Contact", "update", f"Id,FirstName,Phone\n{known},F,2\n") == []
     assert len(api.refusals("Contact", "insert", "LastName,FirstName,Phone\na,F,1\nb,F,\n")) == 1
+    # What one row has changed, the next is looked at with.
+    job = api.load("Contact", "update", f"Id,FirstName,Phone\n{known},G,\n{known},,1\n{known},F,\n")
+    assert [row["FirstName"] for row in api.result_rows(job, "failedResults")] == ["F"]
     assert api.refusals("Contact", "delete", f"Id\n{known}\n") == []
 
 
@@ -96,6 +99,16 @@ def test_rows_beyond_the_daily_batches(org, api, beyond, left):
     assert sorted(sets["successfulResults"]) == loaded(org) == ["k-0", "k-1", "k-2", "k-3"]
     assert (sets["failedResults"], sets["unprocessedrecords"]) == ([], left)
     assert api.get("limits").json()["DailyBulkApiBatches"] == {"Max": 2, "Remaining": 0}
+
+
+def test_a_poll_ends_in_time(org, api):
+    org.bulk_batch_rows, org.bulk_poll_seconds, org.bulk_polls = 1, -1, 0
+    job_id = api.queued_load("Contact", "insert", rows(3))
+    states = [api.get(f"jobs/ingest/{job_id}").json() for _ in range(2)]
+    assert {(state["state"], state["numberRecordsProcessed"]) for state in states} == {("InProgress", 0)}
+    org.bulk_poll_seconds = 60
+    job = api.get(f"jobs/ingest/{job_id}").json()
+    assert (job["state"], job["numberRecordsProcessed"]) == ("JobComplete", 3)
 
 
 def test_lost_answers_do_not_undo_what_was_done(org, api):
