@@ -173,12 +173,12 @@ class _Batch:
             if change.error is not None:
                 raise change.error
             if self._operation in ("delete", "hardDelete"):
-                self._watch(record, {})
+                self._watch(record, {}, {})
                 return self._delete(record)
             values = change.values
             self._check(values, record)
             if record:
-                self._watch(record, values)
+                self._watch(record, values, values)
                 self._update(record, values)
                 return Outcome(record)
             return self._insert(values)
@@ -274,7 +274,7 @@ class _Batch:
             raise RowError("ENTITY_IS_DELETED", "entity is deleted", field.name)
         return found
 
-    def _watch(self, record: str, values: dict[str, Stored]) -> None:
+    def _watch(self, record: str, values: dict[str, Stored], sent: dict[str, Stored]) -> None:
         """Ask for locks and validation rules, with the record as it would become."""
         if not self._watched:
             return
@@ -284,7 +284,7 @@ class _Batch:
         row |= values
         row["Id"] = record or None
         shown: Record = {name: python_value(self._fields[name], value) for name, value in row.items()}
-        error = self._dml.troubles.locked(self._sobject, shown)
+        error = self._dml.troubles.locked(self._sobject, shown, sent)
         if error is None and self._operation not in ("delete", "hardDelete"):
             error = self._dml.troubles.broken_rule(self._sobject, shown)
         if error is not None:
@@ -332,7 +332,7 @@ class _Batch:
             made["OwnerId"] = self._owner
         if self._person:
             made["Name"] = f"{made.get('FirstName') or ''} {made.get('LastName') or ''}".strip()
-        self._watch("", made)
+        self._watch("", made, values)
         record = next(self._ids)
         named = self._fields.get("Name")
         if self._sobject.custom and named is not None and named.nillable and made.get("Name") is None:

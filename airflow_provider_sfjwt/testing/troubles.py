@@ -68,18 +68,19 @@ class Troubles:
         """Whether there is anything to ask for an object's records."""
         return sobject.name in self._locks or sobject.name in self._rules
 
-    def locked(self, sobject: SObject, record: Record) -> RowError | None:
+    def locked(self, sobject: SObject, record: Record, sent: Mapping[str, object]) -> RowError | None:
         """Count one attempt to write a record and say whether it is locked.
 
         https://help.salesforce.com/s/articleView?id=000387767&type=1
 
         :param record: as it would become; with ``Id`` where it has one.
+        :param sent: what was sent of it, by which a record without an id is known again.
         """
         for lock in self._locks.get(sobject.name, ()):
             if not lock.matches(record):
                 continue
             with self._lock:
-                identity = record.get("Id") or tuple(sorted((name, repr(value)) for name, value in record.items()))
+                identity = record.get("Id") or tuple(sorted((name, repr(value)) for name, value in sent.items()))
                 tries = lock.tries.get(identity, 0)
                 lock.tries[identity] = tries + 1
             if lock.times is None or tries < lock.times:

@@ -28,6 +28,7 @@ def test_locked_records_fail_so_many_times(org, api):
     org.lock_records("Contact", {"ExternalKey__c": ["k-0", "k-2"]}, times=2)
     settings = {"externalIdFieldName": "ExternalKey__c"}
     for _ in range(2):
+        org.clock_offset += 10
         job = api.load("Contact", "upsert", rows(3), **settings)
         refused = {row["ExternalKey__c"]: row["sf__Error"] for row in api.result_rows(job, "failedResults")}
         start = "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record"

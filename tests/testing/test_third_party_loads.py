@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,3 +108,31 @@ def test_salesforce_cli_tells_of_refused_rows_and_failed_jobs(org, sf, tmp_path)
     wrong = write(tmp_path / "wrong.csv", [{"LastName": "x", "Nothing__c": "y"}])
     answer = sf(*command, wrong, status=1)
     assert answer["status"] != 0 and "Field name not found : Nothing__c" in answer["message"], answer
+
+
+JSFORCE = """
+const {Connection} = require(process.argv[1]);
+const [, , url, token, rows] = process.argv;
+const connection = new Connection({instanceUrl: url, accessToken: token, version: "66.0"});
+(async () => {
+  const results = await connection.bulk2.loadAndWaitForResults({
+    object: "Contact", operation: "insert", input: JSON.parse(rows), pollInterval: 10, pollTimeout: 60000});
+  const many = await connection.sobject("Contact").create([{LastName: "m1"}, {}, {LastName: "m3"}]);
+  console.log(JSON.stringify({results, many}));
+})().catch(error => { console.error(error); process.exit(1); });
+"""
+
+
+@pytest.mark.node
+def test_jsforce_loads_and_saves_collections(org, node, jsforce):
+    rows = [*records(0, 3), {"LastName": None, "ExternalKey__c": "key-9"}]
+    command = [node, "-e", JSFORCE, str(jsforce), org.url, org.issue_session(), json.dumps(rows)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    saved, failed, left = (
+        answer["results"][name] for name in ("successfulResults", "failedResults", "unprocessedRecords")
+    )
+    assert {row["sf__Id"] for row in saved} == {row["Id"] for row in by_key(org).values()} and len(saved) == 3
+    assert ([row["ExternalKey__c"] for row in failed], left) == (["key-9"], [])
+    assert [result["success"] for result in answer["many"]] == [True, False, True]
