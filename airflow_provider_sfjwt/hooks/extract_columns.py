@@ -62,8 +62,10 @@ def columns_of_query(org: ConnectedOrg, soql: str) -> tuple[Column, ...]:
     columns = []
     for name in soql_text.selected(soql):
         path = name.split(".")
-        # A query may put the object's own name, or an alias of it, before a field.
-        found = schema.resolve(path) or (schema.resolve(path[1:]) if len(path) > 1 else None)
+        found = schema.resolve(path)
+        if found is None and len(path) > 1 and (found := schema.resolve(path[1:])):
+            # A query may put the object's own name, or an alias of it, before a field. Its rows do not.
+            name = ".".join(path[1:])
         columns.append(Column.from_describe(found, name) if found else Column(name))
     return tuple(columns)
 

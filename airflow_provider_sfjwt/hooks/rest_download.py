@@ -135,11 +135,8 @@ def _csv_of(rows: list[list[str]]) -> bytes:
 
 def _value_at(row: Mapping[str, Any], name: str) -> Any:
     """The value at the end of a column's path. A parent that is not there has no fields."""
-    path = name.split(".")
-    if len(path) > 1 and _key(row, path[0]) is None:
-        path = path[1:]  # a query may put the object's own name, or an alias of it, before a field
     here: Any = row
-    for step in path:
+    for step in name.split("."):
         if here is None:
             return None
         key = _key(here, step) if isinstance(here, Mapping) else None

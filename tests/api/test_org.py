@@ -53,3 +53,37 @@ def test_the_orgs_clock_is_asked_for_where_no_answer_told_it(session: Session) -
 def test_an_org_without_a_clock_is_an_error(session: Session) -> None:
     with pytest.raises(ProtocolError, match="no Date"):
         Script(ok([])).run(org.server_time(session))
+
+
+def usage(used: int, allowed: int = 100) -> dict[str, Any]:
+    return {"DailyApiRequests": {"Max": allowed, "Remaining": allowed - used}}
+
+
+def test_the_calls_left_are_taken_from_the_last_answer(session: Session) -> None:
+    script = Script(ok([], sforce_limit_info="api-usage=18/5000"))
+    script.run(session.json("GET", "limits"))
+    assert Script().run(org.api_calls_left(session)) == 4982
+
+
+def test_the_calls_left_are_asked_for_where_no_answer_told_them(session: Session) -> None:
+    assert Script(ok(usage(40))).run(org.api_calls_left(session)) == 60
+
+
+@pytest.mark.parametrize("answer", [{}, {"DailyApiRequests": None}, {"DailyApiRequests": {"Max": 5}}])
+def test_calls_left_that_nobody_tells_are_an_error(session: Session, answer: Any) -> None:
+    with pytest.raises(ProtocolError, match="DailyApiRequests"):
+        Script(ok(answer)).run(org.api_calls_left(session))
+
+
+def test_waiting_for_calls_looks_less_and_less_often(session: Session) -> None:
+    script = Script(*(ok(usage(95)) for _ in range(6)), ok(usage(10)))
+    flow = org.wait_for_api_calls(session, 50, poll_interval=100, remaining=lambda: 10_000)
+    assert script.run(flow) is True
+    assert script.slept == [100, 200, 400, 800, 900, 900]
+
+
+def test_waiting_for_calls_ends_with_the_time(session: Session) -> None:
+    left = iter([5.0, 0.0])
+    script = Script(ok(usage(95)), ok(usage(95)))
+    assert script.run(org.wait_for_api_calls(session, 50, poll_interval=100, remaining=lambda: next(left))) is False
+    assert script.slept == [5.0]
