@@ -5,6 +5,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/dat
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -74,10 +75,13 @@ def _number(field: Field) -> Parser:
         if not _NUMBER.fullmatch(text):
             raise ValueError(text)
         if not field.is_scaled:
-            return float(text)
+            number = float(text)
+            if math.isinf(number):
+                raise ValueError(text)
+            return number
         # More digits than the field has become a number that its check refuses.
-        number = Decimal(text)
-        return scaled(number, field.scale) if abs(number) < 10 ** (18 - field.scale) else 2**63 - 1
+        exact = Decimal(text)
+        return scaled(exact, field.scale) if abs(exact) < 10 ** (18 - field.scale) else 2**63 - 1
 
     return parse
 

@@ -191,7 +191,8 @@ def _read(field: Field, value: object) -> Stored:
     elif isinstance(value, (int, float)):
         fits, text = field.type not in _NO_NUMBERS, json.dumps(value)
     else:
-        fits, text = isinstance(value, str), str(value)
+        # JSON may hold half a character, which no database takes.
+        fits, text = isinstance(value, str), str(value).encode("utf-8", "replace").decode()
     parse = parser_of(field)
     try:
         if not fits:

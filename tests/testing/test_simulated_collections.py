@@ -152,6 +152,12 @@ def test_values_of_json(org, send):
     assert row["LastVisit__c"].isoformat() == "2024-01-01T00:00:00+00:00"
 
 
+def test_half_a_character(org, api):
+    body = b'{"records": [{"attributes": {"type": "Contact"}, "LastName": "a\\ud800"}]}'
+    answer = api.call("POST", MANY, data=body, headers={"Content-Type": "application/json"})
+    assert answer.json()[0]["success"] and newest(org)[0]["LastName"] == "a?"
+
+
 def test_objects_that_nobody_may_change(org, send):
     (result,) = send("POST", record("CaseStatus", MasterLabel="x")).json()
     assert result["errors"][0]["statusCode"] == "INVALID_TYPE_FOR_OPERATION"
