@@ -25,10 +25,11 @@ _LINKS = 5  # that one answer of resultPages has at most
 
 @dataclass
 class Answer:
-    """An answer: bytes, a file, or a file between bytes."""
+    """An answer: bytes, a file from ``offset`` on, or a file between bytes."""
 
     body: bytes = b""
     file: Path | None = None
+    offset: int = 0
     end: bytes = b""
     status: str = "200 OK"
     content_type: str = "application/json;charset=UTF-8"
@@ -37,7 +38,7 @@ class Answer:
     @property
     def length(self) -> int:
         """Of the whole body."""
-        return len(self.body) + (self.file.stat().st_size if self.file else 0) + len(self.end)
+        return len(self.body) + (self.file.stat().st_size - self.offset if self.file else 0) + len(self.end)
 
 
 @dataclass
@@ -159,7 +160,9 @@ class Routes:
             "Sforce-NumberOfRecords": str(pages.PAGE_ROWS),
             "Sforce-Locator": f"bench-{following}" if following < self.settings.page_count else "null",
         }
-        return Answer(file=pages.csv_file(self._folder, page), content_type="text/csv;charset=UTF-8", headers=headers)
+        start, offset = pages.beginning(self._folder, page)
+        file = pages.csv_file(self._folder, page)
+        return Answer(start, file, offset, content_type="text/csv;charset=UTF-8", headers=headers)
 
     def _links(self, path: str, start: int) -> Answer:
         end = min(start + _LINKS, self.settings.page_count)
@@ -181,7 +184,7 @@ class Routes:
         if not head["done"]:
             head["nextRecordsUrl"] = f"/services/data/v66.0/query/bench-{following}"
         start = json.dumps(head)[:-1] + ', "records": ['
-        return Answer(start.encode(), pages.rest_file(self._folder, offset), b"]}")
+        return Answer(start.encode(), pages.rest_file(self._folder, offset), end=b"]}")
 
     def _first_bulk(self, method: str, job: str | None, batch: str | None, result: str | None) -> Answer:
         if result:

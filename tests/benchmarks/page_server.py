@@ -75,13 +75,13 @@ class Connection:
         self._socket.sendall("\r\n".join(lines).encode("latin-1") + answer.body)
         if answer.file is not None:
             with answer.file.open("rb") as file:
-                self._send_file(file, answer.file.stat().st_size)
+                self._send_file(file, answer.offset, answer.file.stat().st_size)
         if answer.end:
             self._socket.sendall(answer.end)
 
-    def _send_file(self, file: BinaryIO, size: int) -> None:
+    def _send_file(self, file: BinaryIO, sent: int, size: int) -> None:
         rate = self._routes.settings.bytes_per_second
-        sent = 0
+        file.seek(sent)
         while sent < size:
             count = min(_PACED_CHUNK if rate else _CHUNK, size - sent)
             if self._scheme == "http":

@@ -100,6 +100,21 @@ def csv_file(folder: Path, page: int) -> Path:
     return folder / f"bulk2-{page % DISTINCT_PAGES}.csv"
 
 
+def beginning(folder: Path, page: int) -> tuple[bytes, int]:
+    """What is sent in place of a page's beginning, so that a page which is served again does not hold the same rows.
+
+    :param folder: of the files.
+    :param page: from 0.
+    :return: the bytes, and where in the file the rest begins.
+    """
+    if page < DISTINCT_PAGES:
+        return b"", 0
+    first_id = f'"001{page:012d}ZZZ"'.encode()
+    with csv_file(folder, page).open("rb") as file:
+        header = file.readline()
+    return header + first_id, len(header) + len(first_id)
+
+
 def rest_file(folder: Path, offset: int) -> Path:
     """The records of a REST page, without brackets. :param folder: of the files. :param offset: of its first row."""
     page, within = divmod(offset, PAGE_ROWS)
