@@ -24,7 +24,7 @@ ui: $(DEMO)/.complete ## the same, and leave Airflow's UI running to click in
 
 test: lint ## lint, then the whole suite, then the coverage of the lower floors
 	@echo "Running the tests…"
-	@$(DEVELOPMENT)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@$(DEVELOPMENT)/bin/python -m pytest -n auto --cov --cov-report=term $(PYTEST_ARGS)
 	@echo "Branch coverage of exceptions, wire, auth and api, which must be 100 %:"
 	@$(DEVELOPMENT)/bin/python -m coverage report --include='$(COVERED)' --fail-under=100 --precision=2 --skip-covered
 
