@@ -31,8 +31,8 @@ _ENDED = {
     "Aborted": True,
 }
 #: Seconds until the first look at a job; each further look comes half as much later again, up to the poll interval.
-_FIRST_LOOK = 1.0
-_SLOWER = 1.5
+FIRST_LOOK = 1.0
+SLOWER = 1.5
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def wait_for_job(
     :return: the job, which has come to an end, good or bad: :func:`completed` judges it.
     :raises BulkJobTimeoutError: when time is up. The job goes on.
     """
-    delay = min(_FIRST_LOOK, poll_interval)
+    delay = min(FIRST_LOOK, poll_interval)
     while True:
         job = yield from get_job(session, ref)
         if on_progress is not None:
@@ -145,7 +145,7 @@ def wait_for_job(
                 retryable=True,
             )
         yield from flow.pause(min(delay, left))
-        delay = min(delay * _SLOWER, poll_interval)
+        delay = min(delay * SLOWER, poll_interval)
 
 
 def completed(job: Job) -> Job:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from airflow_provider_sfjwt.exceptions import TransportError
+from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError, SalesforceError, TransportError
 from airflow_provider_sfjwt.wire import flow
 from airflow_provider_sfjwt.wire.flow import Flow, Request, Response
 
@@ -18,6 +19,7 @@ _NOT_PROCESSED = frozenset({420, 429, 503})
 #: Answers after which a request may or may not have been processed. 406 with an empty body is a passing edge error.
 _UNCLEAR = frozenset({500, 502, 504})
 _EDGE = 406
+_TIMED_OUT = 408
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,16 @@ class RetryPolicy:
         return self.jitter(min(self.first_delay * 2 ** (attempt - 1), self.longest_delay))
 
 
-def send(make_request: Callable[[], Request], policy: RetryPolicy, *, repeatable: bool) -> Flow[Response]:
+def send(
+    make_request: Callable[[], Request], policy: RetryPolicy, *, repeatable: bool, strict: bool = False
+) -> Flow[Response]:
     """Send a request, again where that can help.
 
     :param make_request: makes the request anew for each attempt.
     :param policy: how often, and after how long.
     :param repeatable: whether it does no harm when Salesforce processes the request twice.
+    :param strict: whether "not now" proves that a request was not processed only in Salesforce's own words: a proxy
+        answers 503 also where the connection behind it broke after it had passed the request on.
     :return: the last answer, whatever its status.
     :raises TransportError: when the last attempt brought no whole answer.
     """
@@ -65,17 +71,38 @@ def send(make_request: Callable[[], Request], policy: RetryPolicy, *, repeatable
         except TransportError as error:
             if not error.retryable or (error.request_was_sent and not repeatable):
                 raise
-        if response is not None and not _is_transient(response, repeatable=repeatable):
+        if response is not None and not _is_transient(response, repeatable=repeatable, strict=strict):
             return response
         yield from flow.pause(policy.delay(attempt, response))
     return (yield from flow.send(make_request()))
 
 
-def _is_transient(response: Response, *, repeatable: bool) -> bool:
+def may_have_been_processed(error: SalesforceError) -> bool:
+    """Whether a request that ended in an error may have been processed all the same.
+
+    Certain to have done nothing are a refusal and a request that never left.
+
+    :param error: what the request ended in, after all its attempts.
+    """
+    if isinstance(error, ApiError):
+        return error.status >= 500 or error.status in (_EDGE, _TIMED_OUT)
+    return isinstance(error, ProtocolError) or (isinstance(error, TransportError) and error.request_was_sent)
+
+
+def _is_transient(response: Response, *, repeatable: bool, strict: bool) -> bool:
     if response.status in _NOT_PROCESSED:
-        return True
+        return repeatable or not strict or _in_salesforces_words(response)
     unclear = response.status in _UNCLEAR or (response.status == _EDGE and not response.body)
     return repeatable and unclear
+
+
+def _in_salesforces_words(response: Response) -> bool:
+    """Whether an answer lists errors as Salesforce does, https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm"""
+    try:
+        answer = json.loads(response.body)
+    except ValueError:
+        return False
+    return isinstance(answer, list) and any(isinstance(item, dict) and "errorCode" in item for item in answer)
 
 
 def _retry_after(response: Response) -> float | None:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from airflow_provider_sfjwt.api.retry import RetryPolicy
 from airflow_provider_sfjwt.auth.token import Token
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.wire import flow
-from airflow_provider_sfjwt.wire.flow import Flow, Request, Response, Sink
+from airflow_provider_sfjwt.wire.flow import Flow, Request, Response, Sink, Source
 
 #: The newest API version that this package was written for. A newer org is spoken to in this one.
 NEWEST_API_VERSION = 67.0
@@ -105,6 +105,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         api_version: str | None = None,
         numbers_as_text: bool = False,
+        repeatable: bool | None = None,
     ) -> Flow[Any]:
         """Call a REST resource that speaks JSON.
 
@@ -115,11 +116,14 @@ class Session:
         :param headers: in addition to the session's own.
         :param api_version: another version than the session's.
         :param numbers_as_text: whether numbers come back as text with all their digits.
+        :param repeatable: as :meth:`call` has it.
         :return: the decoded JSON, or None for an empty body.
         :raises ApiError: when Salesforce answers with an error.
         """
         path = yield from self.path(resource, api_version)
-        response = yield from self.call(method, path, params=params, json_body=json_body, headers=headers)
+        response = yield from self.call(
+            method, path, params=params, json_body=json_body, headers=headers, repeatable=repeatable
+        )
         return answers.data(response, method=method, path=path, numbers_as_text=numbers_as_text)
 
     def call(
@@ -131,23 +135,35 @@ class Session:
         json_body: Any = None,
         headers: Mapping[str, str] | None = None,
         sink: Sink | None = None,
+        source: Source | None = None,
+        repeatable: bool | None = None,
+        strict: bool = False,
     ) -> Flow[Response]:
         """Send a request with a token that works, renewed once when it turns out to be dead.
 
-        :param method: the HTTP method. GET, HEAD, PUT and DELETE may be repeated after an unclear end.
+        :param method: the HTTP method.
         :param path: the path, which may hold a query string.
         :param params: for the query string; None values are left out.
         :param json_body: what to send as JSON, or None to send nothing.
         :param headers: in addition to the session's own.
         :param sink: takes the body of a 2xx answer.
+        :param source: opens the file to send instead of JSON; its content type belongs in ``headers``.
+        :param repeatable: whether it does no harm when Salesforce processes it twice; None: for all but POST and PATCH.
+        :param strict: whether a request that is not repeatable must be certain not to have been processed: "not now"
+            is then believed to Salesforce alone, since what stands between may say so after it passed the request on.
         :return: an answer whose status is one of 2xx.
         :raises ApiError: for any other.
         """
+        url = path + _query_string(path, params)
+        body = None if json_body is None else json.dumps(json_body).encode("utf-8")
+        content_type = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
+        draft = Request(method, url, {**content_type, **(headers or {})}, body, sink, source)
+        again = {"repeatable": method not in ("POST", "PATCH") if repeatable is None else repeatable, "strict": strict}
         token = yield from flow.renew()
-        response = yield from self._send(token, method, path, params, json_body, headers, sink)
-        if answers.session_expired(response):
+        response = yield from self._send(token, draft, **again)
+        if answers.session_expired(response):  # said before anything is done
             token = yield from flow.renew(token)
-            response = yield from self._send(token, method, path, params, json_body, headers, sink)
+            response = yield from self._send(token, draft, **again)
         return answers.check(response, method=method, path=path)
 
     def server_now(self) -> datetime | None:
@@ -157,26 +173,14 @@ class Session:
         moment, seen_at = self._server_time
         return moment + timedelta(seconds=self.clock() - seen_at)
 
-    def _send(
-        self,
-        token: Token,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        json_body: Any,
-        headers: Mapping[str, str] | None,
-        sink: Sink | None,
-    ) -> Flow[Response]:
-        url = token.instance_url + path + _query_string(path, params)
-        body = None if json_body is None else json.dumps(json_body).encode("utf-8")
-        content_type = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
-        all_headers = {**content_type, **(headers or {}), "Authorization": f"Bearer {token.value}"}
+    def _send(self, token: Token, draft: Request, *, repeatable: bool, strict: bool) -> Flow[Response]:
+        headers = {**draft.headers, "Authorization": f"Bearer {token.value}"}
 
         def make_request() -> Request:
-            self._count(path)
-            return Request(method, url, all_headers, body, sink)
+            self._count(draft.url)
+            return replace(draft, url=token.instance_url + draft.url, headers=headers)
 
-        response = yield from retry.send(make_request, self.policy, repeatable=method not in ("POST", "PATCH"))
+        response = yield from retry.send(make_request, self.policy, repeatable=repeatable, strict=strict)
         self._learn(response)
         return response
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -44,6 +44,8 @@ class Body(Protocol):
 
 #: Takes the head of a successful answer and its body. It is called anew for every attempt, so it must begin anew.
 Sink = Callable[["Response", Body], Any]
+#: Opens a file to send, anew for every attempt; whoever sends it closes it. The file must be able to seek.
+Source = Callable[[], BinaryIO]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Request:
     :param body: the bytes to send, or None.
     :param sink: takes the body of a 2xx answer as it arrives instead of collecting it in memory. Its own failure
         ends the flow: a full disk is no transport failure. Only the worker's transport has sinks.
+    :param source: opens the file to send instead of ``body``; it is sent whole and piece by piece. Its own failure ends
+        the flow, as a sink's does. Only the worker's transport has sources.
+    :raises TypeError: when both ``body`` and ``source`` are given.
     """
 
     method: str
@@ -63,6 +68,11 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     sink: Sink | None = None
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.body is not None and self.source is not None:
+            raise TypeError("a request sends either a body or a source")
 
     def __repr__(self) -> str:
         # Neither headers nor body nor query string: each may carry a secret. redact.py formats requests for people.

@@ -21,6 +21,7 @@ from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.wire.flow import Flow, Renew, Renewal, Request, Response, Sleep, Step
 from airflow_provider_sfjwt.wire.redact import describe_request
 from airflow_provider_sfjwt.wire.settings import TransportSettings, tls_context
+from airflow_provider_sfjwt.wire.upload import Upload
 
 if TYPE_CHECKING:
     import httpx
@@ -86,7 +87,20 @@ class Transport:
             return self._sleep(step.seconds)
         if isinstance(step, Renew):
             return self._renew(step.stale)
-        return self._send(step)
+        if step.source is None:
+            return self._send(step, step.body)
+        # Opened outside of every except clause: its failure is its own and none of the transport's.
+        with step.source() as file:
+            return self._upload(step, Upload(file))
+
+    def _upload(self, request: Request, upload: Upload) -> Response:
+        try:
+            # requests sends what is empty and streamed in chunks, without the length that Salesforce wants.
+            return self._send(request, upload if len(upload) else None)
+        except TransportError:
+            if upload.failure is not None:
+                raise upload.failure from None
+            raise
 
     def _renew(self, stale: Any) -> Any:
         renewal = _required(self.renewal)
@@ -94,7 +108,7 @@ class Transport:
             session = renewal.alive(stale)
             return self.run(renewal.make()) if session is None else session
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, request: Request, body: bytes | Upload | None) -> Response:
         import requests
 
         started = time.monotonic()
@@ -103,7 +117,7 @@ class Transport:
                 request.method,
                 request.url,
                 headers=dict(request.headers),
-                data=request.body,
+                data=body,
                 stream=True,
                 **requests_options(self.settings, request.url),
             )
@@ -116,7 +130,7 @@ class Transport:
 
 
 class AsyncTransport:
-    """Carries flows on an event loop, over ``httpx``. It waits and never moves data: it refuses sinks.
+    """Carries flows on an event loop, over ``httpx``. It waits and never moves data: it refuses sinks and sources.
 
     :param settings: how connections are made.
     :param renewal: where a flow's ``Renew`` is answered from; None for flows that need no session.
@@ -175,8 +189,8 @@ class AsyncTransport:
     async def _send(self, request: Request) -> Response:
         import httpx
 
-        if request.sink is not None:
-            raise TypeError("the event loop moves no data: a request with a sink belongs in a worker")
+        if request.sink is not None or request.source is not None:
+            raise TypeError("the event loop moves no data: a request with a sink or a source belongs in a worker")
         started = time.monotonic()
         try:
             answer = await self._client.request(
