@@ -336,7 +336,8 @@ def result_set(session: Session, ref: JobRef, name: str, sink: Callable[[Body], 
     :param session: the conversation.
     :param ref: the job.
     :param name: one of :data:`RESULT_SETS`.
-    :param sink: takes the CSV as it arrives, header first; called anew for every attempt.
+    :param sink: takes the CSV as it arrives, header first; called anew for every attempt. Nothing at all comes, not
+        even a header, where Salesforce answers 204.
     :return: what the sink returned.
     :raises ProtocolError: when something else than CSV comes.
 

@@ -61,6 +61,7 @@ class Script:
     def __init__(self, *answers: Answer | tuple[Check, Answer]) -> None:
         self._answers = list(answers)
         self.requests: list[Request] = []
+        self.uploads: list[bytes] = []
         self.slept: list[float] = []
         self.tokens = [Token("token-1", INSTANCE)]
 
@@ -89,6 +90,9 @@ class Script:
 
     def _answer(self, request: Request) -> Answer:
         self.requests.append(request)
+        if request.source is not None:
+            with request.source() as file:
+                self.uploads.append(file.read())
         assert self._answers, f"nothing is scripted for {request}"
         entry = self._answers.pop(0)
         check, answer = entry if isinstance(entry, tuple) else (None, entry)
