@@ -187,6 +187,9 @@ def close_job(session: Session, ref: JobRef) -> Flow[Job]:
 def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
     """Make sure that a job loads nothing more, and tell how it ended.
 
+    Meant for a job that nobody closed. One that is being processed is better waited for: Salesforce does not say
+    whether a batch in progress is cut off by the abortion.
+
     :param session: the conversation.
     :param ref: a job in any state.
     :return: the job, which has come to an end: ``Aborted``, or what it was before. What it had loaded by then stays

@@ -11,7 +11,13 @@ import pytest
 
 from airflow_provider_sfjwt.api import retry
 from airflow_provider_sfjwt.api.retry import RetryPolicy
-from airflow_provider_sfjwt.exceptions import TransportError
+from airflow_provider_sfjwt.exceptions import (
+    ApiError,
+    AuthenticationError,
+    ProtocolError,
+    SalesforceError,
+    TransportError,
+)
 from airflow_provider_sfjwt.wire.flow import Request, Response
 from tests.api.scripted import LOST, UNSENT, UNTRUSTED, Answer, Script, ok, refusal
 
@@ -141,3 +147,36 @@ def test_requests_are_made_anew_for_each_attempt(policy: RetryPolicy) -> None:
     script = Script(UNSENT, ok())
     script.run(retry.send(make, policy, repeatable=True))
     assert script.requests[0] is not script.requests[1]
+
+
+@pytest.mark.parametrize("status", NOT_PROCESSED)
+@pytest.mark.parametrize("body", [b"x", b"", b"{}", b'{"errorCode": "A"}', b"[]", b"[1]", b'[{"message": "a"}]'])
+def test_what_must_not_happen_twice_is_sent_again_only_on_salesforces_own_word(
+    policy: RetryPolicy, status: int, body: bytes
+) -> None:
+    script = Script(answer(status, body))
+    request = Request("POST", "https://a.example.com/")
+    assert script.run(retry.send(lambda: request, policy, repeatable=False, strict=True)).status == status
+    script = Script(refusal(status, "SERVER_UNAVAILABLE"), ok())
+    assert script.run(retry.send(lambda: request, policy, repeatable=False, strict=True)).ok
+    script = Script(answer(status, body), ok())
+    assert script.run(retry.send(lambda: request, policy, repeatable=True, strict=True)).ok
+
+
+@pytest.mark.parametrize(
+    ("error", "may"),
+    [
+        (LOST, True),
+        (UNSENT, False),
+        (ProtocolError("no JSON"), True),
+        (ApiError("away", status=503, method="PUT", path="/"), True),
+        (ApiError("broken", status=500, method="PUT", path="/"), True),
+        (ApiError("edge", status=406, method="PUT", path="/"), True),
+        (ApiError("too slow", status=408, method="PUT", path="/"), True),
+        (ApiError("wrong", status=400, method="PUT", path="/"), False),
+        (ApiError("too large", status=413, method="PUT", path="/"), False),
+        (AuthenticationError(code="a", description="b", hint="c"), False),
+    ],
+)
+def test_what_may_have_been_processed_is_told(error: SalesforceError, may: bool) -> None:
+    assert retry.may_have_been_processed(error) is may

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -97,6 +98,28 @@ def test_a_call_that_must_not_happen_twice_is_not_sent_again(session: Session, m
         Script(refusal(502, "UNKNOWN_EXCEPTION")).run(session.call(method, "/x"))
     assert caught.value.retryable
     assert Script(UNSENT, refusal(503, "SERVER_UNAVAILABLE"), ok()).run(session.call(method, "/x")).status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_call_that_may_happen_twice_is_sent_again_when_it_is_said_so(session: Session, method: str) -> None:
+    assert Script(LOST, ok(1)).run(session.json(method, "sobjects", json_body={}, repeatable=True)) == 1
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_call_that_must_not_happen_twice_may_say_so(session: Session, method: str) -> None:
+    with pytest.raises(TransportError):
+        Script(LOST).run(session.call(method, "/x", repeatable=False))
+    assert Script(Response(503, {}), ok(1)).run(session.call(method, "/x", repeatable=False)).ok
+    with pytest.raises(ApiError):
+        Script(Response(503, {})).run(session.call(method, "/x", repeatable=False, strict=True))
+
+
+def test_a_call_sends_a_file_with_the_content_type_that_is_given(session: Session) -> None:
+    script = Script(DEAD_SESSION, ok())
+    headers = {"Content-Type": "text/csv"}
+    script.run(session.call("PUT", "/x", headers=headers, source=lambda: io.BytesIO(b"a\n1\n")))
+    assert script.uploads == [b"a\n1\n"] * 2
+    assert [(each.body, each.headers["Content-Type"]) for each in script.requests] == [(None, "text/csv")] * 2
 
 
 def test_a_call_sends_token_parameters_and_json(session: Session) -> None:
