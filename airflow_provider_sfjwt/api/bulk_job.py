@@ -5,6 +5,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bul
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,8 @@ _ENDED = {
 #: Seconds until the first look at a job; each further look comes half as much later again, up to the poll interval.
 FIRST_LOOK = 1.0
 SLOWER = 1.5
+#: By how much of it a pause may be shorter.
+_SPREAD = 0.25
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def wait_for_job(
     poll_interval: float,
     remaining: Callable[[], float],
     on_progress: Callable[[Job], None] | None = None,
+    jitter: Callable[[], float] = random.random,
 ) -> Flow[Job]:
     """Wait until a job has ended.
 
@@ -126,6 +130,7 @@ def wait_for_job(
     :param poll_interval: seconds between two looks at most; the first looks come sooner.
     :param remaining: the seconds that are left, at most 0 when time is up.
     :param on_progress: is told of the job at each look.
+    :param jitter: gives numbers from 0 to 1, so that many who wait do not look at the same moment.
     :return: the job, which has come to an end, good or bad: :func:`completed` judges it.
     :raises BulkJobTimeoutError: when time is up. The job goes on.
     """
@@ -144,7 +149,7 @@ def wait_for_job(
                 job=job.info,
                 retryable=True,
             )
-        yield from flow.pause(min(delay, left))
+        yield from flow.pause(min(delay * (1 - _SPREAD * jitter()), left))
         delay = min(delay * SLOWER, poll_interval)
 
 

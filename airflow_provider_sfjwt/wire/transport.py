@@ -14,17 +14,17 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.wire.flow import Flow, Renew, Renewal, Request, Response, Sleep, Step
 from airflow_provider_sfjwt.wire.redact import describe_request
 from airflow_provider_sfjwt.wire.settings import TransportSettings, tls_context
+from airflow_provider_sfjwt.wire.shared_client import SharedClient, join, leave
 from airflow_provider_sfjwt.wire.upload import Upload
 
 if TYPE_CHECKING:
-    import httpx
     import requests
 
 T = TypeVar("T")
@@ -147,7 +147,8 @@ class AsyncTransport:
         self.settings = settings
         self.renewal = renewal
         self._sleep = sleep
-        self._client = _new_httpx_client(settings)
+        tls_context(settings.trust_store)
+        self._shared: SharedClient | None = None
 
     async def run(self, flow: Flow[T]) -> T:
         """Carry a flow to its end.
@@ -170,8 +171,10 @@ class AsyncTransport:
                     go_on = partial(flow.throw, error)
 
     async def close(self) -> None:
-        """Close the connections that are kept open."""
-        await self._client.aclose()
+        """Close the connections that are kept open, unless others of the same event loop use them."""
+        if self._shared is not None:
+            shared, self._shared = self._shared, None
+            await leave(self.settings, shared)
 
     async def _carry(self, step: Step) -> Any:
         if isinstance(step, Sleep):
@@ -191,11 +194,13 @@ class AsyncTransport:
 
         if request.sink is not None or request.source is not None:
             raise TypeError("the event loop moves no data: a request with a sink or a source belongs in a worker")
+        shared = self._shared = self._shared or join(self.settings)
         started = time.monotonic()
         try:
-            answer = await self._client.request(
-                request.method, request.url, headers=dict(request.headers), content=request.body
-            )
+            async with shared.turn:
+                answer = await shared.client.request(
+                    request.method, request.url, headers=dict(request.headers), content=request.body
+                )
         # OSError: a fault of TLS after the handshake comes through as ssl.SSLError.
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise _transport_error(request, error, request_was_sent=_httpx_sent(error)) from None
@@ -275,21 +280,6 @@ def requests_options(settings: TransportSettings, url: str) -> dict[str, Any]:
         "proxies": get_environ_proxies(url) if proxy is None else {"http": proxy, "https": proxy},
         "allow_redirects": False,
     }
-
-
-def _new_httpx_client(settings: TransportSettings) -> httpx.AsyncClient:
-    import httpx
-
-    return httpx.AsyncClient(
-        headers=settings.headers,
-        cookies=CookieJar(_NO_COOKIES),
-        verify=tls_context(settings.trust_store),
-        proxy=settings.proxy,
-        timeout=httpx.Timeout(settings.timeout, connect=settings.connect_timeout),
-        follow_redirects=False,
-        # Only the proxies of the environment are left to it: the TLS context is given, and httpx reads no .netrc.
-        trust_env=settings.proxy is None,
-    )
 
 
 def _lower_case(headers: Any) -> dict[str, str]:

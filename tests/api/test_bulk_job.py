@@ -32,8 +32,14 @@ def said(state: Any = "InProgress", **info: Any) -> Response:
 
 def wait(session: Session, *answers: Any, **options: Any) -> tuple[Job, Script]:
     script = Script(*answers)
-    options = {"poll_interval": 30.0, "remaining": lambda: 3600.0, **options}
+    options = {"poll_interval": 30.0, "remaining": lambda: 3600.0, "jitter": lambda: 0.0, **options}
     return script.run(wait_for_job(session, REF, **options)), script
+
+
+def test_many_who_wait_do_not_look_at_once(session: Session) -> None:
+    shares = iter([0.0, 1.0, 0.5])
+    answers = (said(), said(), said(), said("JobComplete"))
+    assert wait(session, *answers, jitter=lambda: next(shares))[1].slept == [1, 1.125, 1.96875]
 
 
 @pytest.mark.parametrize("state", RUNNING + ENDED)
@@ -103,7 +109,7 @@ def test_the_wait_ends_with_its_time_after_a_last_look(session: Session) -> None
     left = iter([2.0, 0.4, 0.0])
     script = Script(said(), said(), said("UploadComplete", retries=1))
     with pytest.raises(BulkJobTimeoutError, match="still UploadComplete") as caught:
-        script.run(wait_for_job(session, REF, poll_interval=30.0, remaining=lambda: next(left)))
+        script.run(wait_for_job(session, REF, poll_interval=30.0, remaining=lambda: next(left), jitter=lambda: 0.0))
     assert script.slept == [1, 0.4]
     assert (caught.value.job["id"], caught.value.job["retries"], caught.value.retryable) == (REF.id, 1, True)
 
