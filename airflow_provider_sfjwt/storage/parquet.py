@@ -26,8 +26,6 @@ _ROW_GROUP = 1024 * 1024
 _REPEATING = frozenset({"picklist", "multipicklist", "combobox", "reference"})
 
 
-
-
 def _cores() -> int:
     # Not all cores of the machine are this process's: a container or a task's affinity may allow fewer.
     available = getattr(os, "sched_getaffinity", None)
@@ -50,8 +48,13 @@ def write_pieces(columns: Sequence[Column], pieces: Iterable[memoryview], file: 
     """
     records = 0
     converter = _Converter(columns)
-    repeating = [column.name for column in columns if column.type in _REPEATING]
-    with pq.ParquetWriter(file, converter.schema, compression=compression, use_dictionary=repeating) as writer:
+    options = {
+        "compression": compression,
+        "use_dictionary": [column.name for column in columns if column.type in _REPEATING],
+        # Of numbers and moments, by which readers skip row groups. Of text they cost a fifth of the writing.
+        "write_statistics": [column.name for column in columns if column.arrow_type != "string"],
+    }
+    with pq.ParquetWriter(file, converter.schema, **options) as writer:
         group: list[pa.Table] = []
         for piece in pieces:
             if not len(piece):
