@@ -59,9 +59,7 @@ def twice(request: Request) -> Flow[Response]:
         return (yield from flow.send(request))
 
 
-def test_a_file_arrives_whole_with_its_length_and_is_closed(
-    worker: Transport, server: LocalServer, file: Path
-) -> None:
+def test_a_file_arrives_whole_with_its_length_and_is_closed(worker: Transport, server: LocalServer, file: Path) -> None:
     source = Opener(lambda: file.open("rb"))
     assert put(worker, f"{server.url}/status/201", source).status == 201
     (seen,) = server.seen
