@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from airflow_provider_sfjwt.api import query as query_api
@@ -78,11 +79,17 @@ class RestDownload:
 
     def _pages_of_csv(self) -> Iterator[bytes]:
         self._declared = 0
+        has_ids = any(column.name.lower() == "id" for column in self._columns)
+        contents: set[bytes] = set()
         yield _csv_of([[column.name for column in self._columns]])
         for page in self._pages():
             self._total_size = page.total_size
             self._declared += len(page.records)
-            yield _csv_of([[self._cell(row, column) for column in self._columns] for row in page.records])
+            rows = _csv_of([[self._cell(row, column) for column in self._columns] for row in page.records])
+            if rows and has_ids:
+                # A page that came in another's place has as many rows, so no count can tell. Ids do not come twice.
+                _must_be_new(sha256(rows).digest(), contents, "two pages of the query hold the same rows")
+            yield rows
             self._progress.page_done(len(page.records))
 
     def _pages(self) -> Iterator[QueryPage]:
@@ -91,7 +98,9 @@ class RestDownload:
             query_api.first_page, self._soql, include_deleted=self._include_deleted, numbers_as_text=True
         )
         yield page
+        paths: set[bytes] = set()
         while page.next_path is not None:
+            _must_be_new(page.next_path.encode(), paths, "the pages of the query go in a circle")
             self._before_page()
             page = self._org.run(query_api.next_page, page.next_path, numbers_as_text=True)
             yield page
@@ -125,6 +134,12 @@ class _CsvBody:
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+
+def _must_be_new(this: bytes, seen: set[bytes], otherwise: str) -> None:
+    if this in seen:
+        raise ProtocolError(f"{otherwise}. Nothing was published; clear the task to run it anew.")
+    seen.add(this)
 
 
 def _csv_of(rows: list[list[str]]) -> bytes:

@@ -68,6 +68,7 @@ class ResultDownload:
         self._before_page = before_page
         self._resumable = resumable
         self._finished: dict[int, PageManifest] = {}
+        self._pages_by_content: dict[str, int] = {}
 
     def fetch(self, *, parallel_pages: int) -> Result:
         """Fetch all pages that no earlier try finished.
@@ -89,6 +90,7 @@ class ResultDownload:
                         f"the result pages of job {self._ref.id} differ in their columns; nothing was published"
                     )
                 columns = page.columns
+                self._must_be_another(page)
                 parts.append(page.part)
                 declared += page.declared
         return Result(tuple(parts), declared, columns or self._columns)
@@ -178,6 +180,18 @@ class ResultDownload:
             and finished.file_format == self._format
             and all(known.get(column.name, Column(column.name)) == column for column in finished.columns)
         )
+
+    def _must_be_another(self, page: PageManifest) -> None:
+        """A page that came in another's place has that page's rows, so no count can tell. Ids do not come twice."""
+        if not page.part.records or all(column.name.lower() != "id" for column in page.columns):
+            return
+        twin = self._pages_by_content.setdefault(page.part.sha256, page.page)
+        if twin != page.page:
+            raise ProtocolError(
+                f"the result pages {twin} and {page.page} of job {self._ref.id} hold the same rows. Nothing was "
+                "published; clear the task to run it with a new job. Something between here and Salesforce may mix up "
+                "answers: check Proxy."
+            )
 
     def _must_be_new(self, locator: str, seen: set[str]) -> None:
         if locator in seen:

@@ -54,15 +54,18 @@ class ExtractRun:
         """
         task = self._task
         job = self._earlier_job()
-        window = job.moments if job else self._new_window()
-        extraction = self._extraction(window)
-        extraction.prepare()
-        spare_api_calls(task, extraction.budget, method_name="execute_after_budget")
-        if job is not None and job.soql == extraction.plan.soql and self._is_alive(job):
-            return self._wait(extraction, replace(job, reattached=True), job.api_calls)
-        if window is not None and task.incremental == "data_interval":
-            let_commits_settle(task, self._org, window[1], method_name="execute_after_lag")
-        return self._begin(extraction, window, 0)
+        earlier_calls = job.api_calls if job else 0
+        with self._counting(job, earlier_calls):
+            window = job.moments if job else self._new_window()
+            extraction = self._extraction(window)
+            extraction.prepare()
+            spare_api_calls(task, extraction.budget, method_name="execute_after_budget")
+            alive = job if job and job.soql == extraction.plan.soql and self._is_alive(job) else None
+            if alive is None and window is not None and task.incremental == "data_interval":
+                let_commits_settle(task, self._org, window[1], method_name="execute_after_lag")
+        if alive is not None:
+            return self._wait(extraction, replace(alive, reattached=True), earlier_calls)
+        return self._begin(extraction, window, earlier_calls)
 
     def resume(self, event: Mapping[str, Any], submitted: Mapping[str, Any] | None) -> dict[str, Any]:
         """Publish the result of the job that the triggerer waited for.
@@ -74,12 +77,14 @@ class ExtractRun:
         from airflow_provider_sfjwt.api.bulk_job import get_job
 
         job = SubmittedJob.from_json(submitted) or self._memory.recall() or self._job_of(event)
+        earlier_calls = (job.api_calls if job else 0) + int(event.get("api_calls") or 0)
         extraction = self._extraction(job.moments) if job else None
-        if job is None or extraction is None or not self._is_ours(job, event, extraction):
+        with self._counting(job, earlier_calls):
+            ours = job is not None and extraction is not None and self._is_ours(job, event, extraction)
+        if job is None or extraction is None or not ours:
             self._task.log.info("Job %s is not what this task asks for any more; starting a new one", event["job_id"])
             self._memory.forget()
             return self.start()
-        earlier_calls = job.api_calls + int(event.get("api_calls") or 0)
         self._attend(job)
         with self._remembering(job, earlier_calls):
             if event["status"] == "timeout":
@@ -122,7 +127,8 @@ class ExtractRun:
         return True
 
     def _begin(self, extraction: Extraction, window: Window | None, earlier_calls: int) -> dict[str, Any]:
-        ref = extraction.submit()
+        with self._counting(self._memory.recall(), earlier_calls):
+            ref = extraction.submit()
         if ref is None:
             return self._conclude(extraction.over_rest(earlier_calls=earlier_calls), window)
         self._task.running = ref
@@ -189,12 +195,20 @@ class ExtractRun:
     def _remembering(self, job: SubmittedJob, earlier_calls: int) -> Iterator[None]:
         """Tell the next try what this one cost, or let it begin anew where the result cannot be trusted."""
         try:
-            yield
+            with self._counting(job, earlier_calls):
+                yield
         except ProtocolError:
             self._memory.forget()
             raise
+
+    @contextmanager
+    def _counting(self, job: SubmittedJob | None, earlier_calls: int) -> Iterator[None]:
+        """Tell the next try what this one cost, where there is a job for it to pick up."""
+        try:
+            yield
         except SalesforceError:
-            self._memory.remember(replace(job, api_calls=earlier_calls + self._org.session.usage.calls))
+            if job is not None:
+                self._memory.remember(replace(job, api_calls=earlier_calls + self._org.session.usage.calls))
             raise
 
     def _attend(self, job: SubmittedJob) -> None:

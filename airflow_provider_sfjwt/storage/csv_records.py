@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.wire.flow import Body
 
 _QUOTE, _NEWLINE = b'"', b"\n"
@@ -23,7 +23,7 @@ def whole_records(body: Body, block_size: int) -> Iterator[memoryview]:
     :param body: the page, header first.
     :param block_size: bytes that a piece has at least, the last one excepted. A record longer than that makes the
         buffer grow for as long as it must.
-    :raises ProtocolError: when the page ends within a quoted cell.
+    :raises TransportError: when the page ends within a quoted cell: what was cut off comes with another attempt.
     """
     buffer, filled, ended = bytearray(2 * block_size), 0, False
     while not ended:
@@ -36,7 +36,7 @@ def whole_records(body: Body, block_size: int) -> Iterator[memoryview]:
             buffer = buffer[:filled] + bytearray(len(buffer))
             continue
         if ended and buffer.count(_QUOTE, 0, filled) % 2:
-            raise ProtocolError("a result page ends within a quoted value: it is not whole")
+            raise TransportError("a result page ends within a quoted value: it is not whole", request_was_sent=True)
         if cut:
             yield memoryview(buffer)[:cut]
             rest = filled - cut

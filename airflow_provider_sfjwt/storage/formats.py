@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
 from airflow_provider_sfjwt.storage.columns import Column
 from airflow_provider_sfjwt.storage.csv_records import count_records, end_of_first_record, whole_records
 from airflow_provider_sfjwt.storage.part_file import PartFile, writing
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: Bytes of CSV that are converted at once.
 _BLOCK = 512 * 1024
 
+_NEWLINE, _COMMA = b"\n,"
 _LONGEST_CELL = 2**31 - 1
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
@@ -107,13 +108,14 @@ class FileFormat:
         :param path: the part's file.
         :param body: the page's CSV, header first; an empty body is a page without rows.
         :param columns: what is known of the columns. The page's own header decides which there are.
-        :raises ProtocolError: when the page is not whole, or a value is none of its type.
+        :raises TransportError: when the page is not whole.
+        :raises ProtocolError: when a value is none of its type.
         """
         writer = {"csv": _write_csv, "jsonl": _write_json_lines, "parquet": _write_parquet}[self.name]
         header, pieces = _split_off_header(whole_records(body, _BLOCK), columns)
         typed = _typed(header, columns)
         with writing(path) as file:
-            records = writer(header, typed, pieces, file, self.compression)
+            records = writer(header, typed, _with_whole_end(pieces, len(typed)), file, self.compression)
         return WrittenPage(Part(path.name, records, file.bytes, file.sha256), tuple(typed))
 
 
@@ -128,6 +130,17 @@ def _split_off_header(pieces: Iterator[memoryview], columns: Sequence[Column]) -
         return f"{names}\n".encode(), ()
     cut = end_of_first_record(first)
     return bytes(first[:cut]), chain([first[cut:]], pieces)
+
+
+def _with_whole_end(pieces: Pieces, cells: int) -> Iterator[memoryview]:
+    """The same pieces. Where the page lacks its last newline, its last record must have all its cells."""
+    for piece in pieces:
+        if len(piece) and piece[-1] != _NEWLINE:
+            *_, last = _rows(piece)
+            # Salesforce quotes every cell, the empty ones too.
+            if len(last) != cells or piece[-1] == _COMMA:
+                raise TransportError("a result page ends within a record: it is not whole", request_was_sent=True)
+        yield piece
 
 
 def column_names(header: bytes) -> list[str]:

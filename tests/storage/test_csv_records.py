@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.storage.csv_records import count_records, end_of_first_record, whole_records
 from tests.storage.bodies import ChunkedBody, salesforce_csv
 
@@ -45,7 +45,7 @@ def test_last_record_may_lack_its_newline() -> None:
 
 
 def test_a_page_that_ends_within_a_value_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="not whole"):
+    with pytest.raises(TransportError, match="not whole"):
         pieces_of(b'"Id","Name"\n"1","cut in the mid', 8, 8)
 
 

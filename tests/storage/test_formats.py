@@ -145,6 +145,17 @@ def test_a_broken_connection_leaves_no_file(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("end", [b'"2"', b'"2",', b'"2","b",', b'"2","b'])
+def test_a_page_that_ends_within_a_record_is_no_whole_page(tmp_path: Path, name: str, end: bytes) -> None:
+    columns = (Column("Id", "id"), Column("Name"), Column("City"))
+    page = b'"Id","Name","City"\n"1","a","x"\n'
+    with pytest.raises(TransportError, match="not whole"):
+        write(tmp_path, name, page + end, columns)
+    assert list(tmp_path.iterdir()) == []
+    assert write(tmp_path, name, page + b'"2","b",""', columns).records == 2
+
+
 def test_a_formula_is_described_with_fewer_digits_than_it_has() -> None:
     described = {"name": "Rate__c", "type": "double", "precision": 18, "scale": 2, "calculated": True}
     assert Column.from_describe(described).arrow_type == "decimal128(38, 18)"
