@@ -67,8 +67,6 @@ def write_collection(
     :raises TransportError: with ``request_was_sent`` when it is not known whether the records were written.
     :raises ApiError: when Salesforce refuses the request as a whole.
     :raises ProtocolError: when the answers do not match the records: it is not known what became of them.
-
-    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections.htm
     """
     if operation not in OPERATIONS or (operation == "upsert") is (external_id_field is None):
         raise ValueError(f"sObject Collections cannot {operation} with the external id field {external_id_field}")
@@ -76,8 +74,7 @@ def write_collection(
         raise ValueError(f"sObject Collections take 1 to {MOST_RECORDS} records and not {len(records)}")
     method, resource, params, body = OPERATIONS[operation], _RESOURCE, None, None
     if operation == "delete":
-        ids = ",".join(str(record["Id"]) for record in records)
-        params = {"ids": ids, "allOrNone": str(all_or_none).lower()}
+        params = {"ids": ",".join(str(each["Id"]) for each in records), "allOrNone": str(all_or_none).lower()}
     else:
         typed = [{"attributes": {"type": sobject}, **record} for record in records]
         body = {"allOrNone": all_or_none, "records": typed}
