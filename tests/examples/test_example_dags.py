@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,23 @@ def test_watermark_extract(in_airflow: Run, environment: dict[str, str], org: Si
     data_set(tmp_path / "output/watermark/accounts/run=20261110T000000")
     for run, returned in ((first, begun), (second, continued)):
         assert run["events"] == [{"uri": "salesforce://salesforce_jwt_default/Account", "extra": returned}]
+
+
+def test_sparing_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    org.bulk_page_size, org.bulk_polls = 5, 2
+    opportunities = org.rows("Opportunity")
+    file = EXAMPLES / "sparing_extract.py"
+
+    (run,) = in_airflow("run_dag", str(file), f"salesforce_sparing_extract@{DAY}", **environment)
+
+    assert run["state"] == "success"
+    receipt, parts = data_set(tmp_path / "output/sparing/opportunities/ds=2026-11-10")
+    assert (receipt["transport"], receipt["records"]) == ("bulk", len(opportunities))
+    assert len(parts) == -(-len(opportunities) // 5) > 1
+    receipt, (content,) = data_set(tmp_path / "output/sparing/case_statuses/ds=2026-11-10")
+    assert (receipt["transport"], receipt["job_id"]) == ("rest", None)
+    assert len(content.splitlines()) == len(org.rows("CaseStatus")) > 0
+    assert len(org.jobs) == 1
+    amounts = run["returned"]["amount_by_stage"]
+    assert set(amounts) == {row["StageName"] for row in opportunities}
+    assert sum(map(Decimal, amounts.values())) == sum(Decimal(str(row["Amount"] or 0)) for row in opportunities)
