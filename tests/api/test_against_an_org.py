@@ -110,7 +110,8 @@ def all_pages(client: Client, ref: bulk_job.JobRef) -> int:
 
 def finished_job(client: Client) -> bulk_job.Job:
     job = client.run(bulk_query.create_query_job, SOQL)
-    return client.run(bulk_job.wait_for_job, job.ref, poll_interval=5, remaining=lambda: 60.0)  # type: ignore[no-any-return]
+    patience: dict[str, Any] = {"poll_interval": 5, "remaining": lambda: 60.0, "jitter": lambda: 0.0}
+    return client.run(bulk_job.wait_for_job, job.ref, **patience)  # type: ignore[no-any-return]
 
 
 def test_rows_come_page_by_page_after_one_sign_in(client: Client, running: SimulatedOrg) -> None:
