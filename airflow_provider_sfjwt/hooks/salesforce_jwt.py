@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
     from airflow_provider_sfjwt.storage.receipt import Receipt
+
+#: Connections that are looked up at a time in one event loop.
+_LOOKUPS_AT_ONCE = 8
+_lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _lookups() -> asyncio.Semaphore:
+    """Lets a few lookups pass at a time: each keeps the loop for a millisecond, and a thousand may begin together."""
+    return _lookups_of.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_LOOKUPS_AT_ONCE))
 
 
 def retry_policy() -> RetryPolicy:
@@ -257,19 +268,24 @@ class SalesforceJwtHook(BaseHook):
         return self._read(self.get_connection(self.salesforce_conn_id))
 
     async def _asettings(self) -> ConnectionSettings:
+        from asgiref.sync import sync_to_async
+
+        if "settings" not in self.__dict__:
+            async with _lookups():
+                connection = await self._aconnection()
+                # Reading a key costs 30 ms of computing, too long for an event loop.
+                self.__dict__["settings"] = await sync_to_async(self._read)(connection)
+        return self.settings
+
+    async def _aconnection(self) -> Any:
         from airflow.sdk.exceptions import AirflowNotFoundException
         from asgiref.sync import sync_to_async
 
-        if "settings" in self.__dict__:
-            return self.settings
         try:
-            connection = await self.aget_connection(self.salesforce_conn_id)
+            return await self.aget_connection(self.salesforce_conn_id)
         except AirflowNotFoundException:
             # `dag.test()` has no asynchronous way to a connection of the metastore in Airflow 3.3.
-            connection = await sync_to_async(self.get_connection)(self.salesforce_conn_id)
-        # Reading a key costs 30 ms of computing, too long for an event loop.
-        self.__dict__["settings"] = await sync_to_async(self._read)(connection)
-        return self.settings
+            return await sync_to_async(self.get_connection)(self.salesforce_conn_id)
 
     def _read(self, connection: Any) -> ConnectionSettings:
         return connection_settings(connection, self.salesforce_conn_id)
