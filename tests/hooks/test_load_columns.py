@@ -22,6 +22,7 @@ def person_or_company() -> tuple[Field, ...]:
         Field("Boss__c", "reference", reference_to=("User",), relationship_name="Boss__r", nillable=False),
         Field("Sum__c", "double", createable=False, updateable=False, calculated=True),
         Field("Code__c", external_id=True, unique=True, updateable=False),
+        Field("Number__c", external_id=True, createable=False, updateable=False),
     )
 
 
@@ -70,6 +71,8 @@ def test_a_mapping_finds_the_column_of_exactly_that_name_first(org: ConnectedOrg
     mapping = {"name": "Phone", "NAME": "Name"}
     columns = load_columns(org, "Account", "insert", ["NAME", "name"], column_mapping=mapping)
     assert headers(columns) == {"NAME": "Name", "name": "Phone"}
+    found = faults(org, "Account", "insert", ["NAME", "name"], column_mapping={"Name": "Phone"})
+    assert "the source has no column 'Name'" in found["column_mapping"]
 
 
 def test_everything_that_is_wrong_is_said_at_once(org: ConnectedOrg) -> None:
@@ -119,6 +122,31 @@ def test_what_is_required_may_come_by_a_parents_key_and_not_at_all_in_an_upsert(
     load_columns(org, "PersonOrCompany__c", "insert", ["IsPersonAccount"])
 
 
+class Described:
+    """Stands for an org that describes one object."""
+
+    def __init__(self, *fields: dict[str, Any]) -> None:
+        self._description = {"name": "Thing__c", "fields": list(fields)}
+
+    def run(self, flow_function: object, sobject: str) -> dict[str, Any]:
+        return self._description
+
+
+def test_what_the_org_has_a_default_for_is_not_required() -> None:
+    needed = {"type": "picklist", "nillable": False, "createable": True, "defaultedOnCreate": False}
+    values = [{"value": "New", "defaultValue": True}, {"value": "Old", "defaultValue": False}]
+    org: Any = Described(
+        {**needed, "name": "Chosen__c", "picklistValues": values},
+        {**needed, "name": "Counted__c", "defaultValueFormula": "1 + 1"},
+        {**needed, "name": "Fixed__c", "defaultValue": "x"},
+        {**needed, "name": "Flag__c", "type": "boolean"},
+        {**needed, "name": "Open__c", "picklistValues": values[1:]},
+    )
+    assert faults(org, "Thing__c", "insert", ["Flag__c"])["columns"] == (
+        "a new Thing__c needs Open__c, which no column has"
+    )
+
+
 def test_an_upsert_needs_a_key_that_is_one_and_is_among_the_columns(org: ConnectedOrg) -> None:
     known = "Id, Email, ExternalKey__c"
     assert faults(org, "Contact", "upsert", ["LastName"])["external_id_field"] == (
@@ -134,7 +162,8 @@ def test_an_upsert_needs_a_key_that_is_one_and_is_among_the_columns(org: Connect
     assert found["columns"] == "no column is ExternalKey__c, by which the upsert finds records; map one to it"
 
 
-def test_a_key_that_may_only_be_set_once_still_finds_records(org: ConnectedOrg) -> None:
+def test_a_key_that_nobody_may_write_still_finds_records(org: ConnectedOrg) -> None:
+    load_columns(org, "Visit__c", "upsert", ["Number__c"], external_id_field="Number__c")
     columns = load_columns(org, "Visit__c", "upsert", ["Code__c", "Id"], external_id_field="code__c")
     assert headers(columns) == {"Code__c": "Code__c", "Id": "Id"}
 
