@@ -142,7 +142,7 @@ def test_what_the_org_has_a_default_for_is_not_required() -> None:
         {**needed, "name": "Flag__c", "type": "boolean"},
         {**needed, "name": "Open__c", "picklistValues": values[1:]},
     )
-    assert faults(org, "Thing__c", "insert", ["Flag__c"])["columns"] == (
+    assert faults(org, "Thing__c", "insert", ["Fixed__c"])["columns"] == (
         "a new Thing__c needs Open__c, which no column has"
     )
 
