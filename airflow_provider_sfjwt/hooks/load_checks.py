@@ -33,7 +33,7 @@ MOST_FAULTS = 1_000
 #: Types of which the org's description tells how many characters they take.
 _TEXTS = frozenset(("string", "textarea", "email", "phone", "url", "encryptedstring", "picklist", "combobox"))
 #: Keys are compared so many at a time, which bounds the memory that it takes.
-_SHARE = 250_000
+_SHARE = 50_000
 #: Characters of a cell that a fault shows.
 _SHOWN = 40
 
