@@ -1,0 +1,60 @@
+"""Parquet as Arrow tables, a piece at a time, whatever the size of its row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_provider_sfjwt.storage.load_files import InputFile, same_columns, unreadable
+from airflow_provider_sfjwt.storage.load_source import Fault
+from airflow_provider_sfjwt.storage.part_file import is_local
+
+#: Bytes of a piece, about, and the rows it has at most.
+_PIECE = 2 * 2**20
+_MOST_ROWS = 20_000
+#: Bytes of each column that are read at once, instead of all of a row group.
+_BUFFER = 128 * 1024
+
+
+def columns(file: InputFile) -> tuple[str, ...]:
+    """The columns of the file.
+
+    :param file: the file.
+    :raises ConfigurationError: when it is no Parquet.
+    """
+    with file.opened() as stream:
+        return same_columns(_open(file, stream).schema_arrow.names, file.name)
+
+
+def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    """Read the rows.
+
+    :param file: the file.
+    :param wanted: its columns, in the order that the tables shall have.
+    :raises ConfigurationError: when it is damaged.
+    """
+    with file.opened() as stream:
+        parquet = _open(file, stream)
+        groups = [parquet.metadata.row_group(place) for place in range(parquet.num_row_groups)]
+        size = sum(group.total_byte_size for group in groups)
+        rows = min(max(_PIECE * parquet.metadata.num_rows // max(size, 1), 1), _MOST_ROWS)
+        try:
+            for batch in parquet.iter_batches(batch_size=rows, use_threads=False):
+                if batch.num_rows:
+                    table = pa.Table.from_batches([batch]).select(list(wanted))
+                    table.validate(full=True)
+                    yield table, []
+        except pa.ArrowInvalid as error:
+            raise unreadable(file.name, f"it is damaged: {error}") from None
+
+
+def _open(file: InputFile, stream: object) -> pq.ParquetFile:
+    try:
+        if is_local(file.path):
+            # Without Python in between.
+            return pq.ParquetFile(file.path.path, buffer_size=_BUFFER, memory_map=False)
+        return pq.ParquetFile(stream, buffer_size=_BUFFER)
+    except pa.ArrowInvalid as error:
+        raise unreadable(file.name, f"it is no Parquet: {error}") from None
