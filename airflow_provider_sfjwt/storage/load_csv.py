@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (";", "\t", "|")
 _QUOTE, _NEWLINE = b'"', b"\n"
+_FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
 def columns(file: InputFile) -> tuple[str, ...]:
@@ -124,9 +126,14 @@ def _check_quotes(file: InputFile, data: bytes, delimiter: str, first_row: int) 
     """Accept quotes around whole cells only: with any other, rows cannot be told from each other with certainty."""
     if _QUOTE not in data:
         return
-    # What is outside of quotes, with one quote for each two. An empty cell's, and a doubled one, stand side by side.
-    outside = _QUOTE.join(data.split(_QUOTE)[::2])
-    edge = re.escape(delimiter.encode())
+    # What is outside of quotes. An empty cell's quotes, and doubled ones, have nothing between them.
+    parts = data.split(_QUOTE)[::2]
+    edge = delimiter.encode()
+    edges = {b"", b"\r", _NEWLINE, edge}
+    if set(map(_FIRST, parts[1:])) <= edges and set(map(_LAST, parts[:-1])) <= edges:
+        return
+    outside = _QUOTE.join(parts)
+    edge = re.escape(edge)
     match = re.search(rb'[^"\r\n%s]"|"[^"\r\n%s]' % (edge, edge), outside)
     if match:
         row = first_row + outside.count(_NEWLINE, 0, match.start())
