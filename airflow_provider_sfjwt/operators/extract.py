@@ -112,6 +112,7 @@ class SalesforceExtractOperator(BaseOperator):
         self.salesforce_conn_id = salesforce_conn_id
         self.api_version = api_version
         self.running: JobRef | None = None
+        self.killed = False
         self.job_url = ""
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -159,6 +160,8 @@ class SalesforceExtractOperator(BaseOperator):
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
         from airflow_provider_sfjwt.api.bulk_job import abort_job
 
+        # Airflow calls this in the midst of execute(), which then goes on for up to 5 s.
+        self.killed = True
         if self.running is None:
             return
         with self._hook().connect() as org:

@@ -18,7 +18,7 @@ from airflow_provider_sfjwt.operators.waiting import let_commits_settle, settlin
 from airflow_provider_sfjwt.operators.windows import Watermark, Window, run_interval
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.api.bulk_job import Job
+    from airflow_provider_sfjwt.api.bulk_job import Job, JobRef
     from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
     from airflow_provider_sfjwt.hooks.extract import Extraction
     from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
@@ -60,7 +60,10 @@ class ExtractRun:
             extraction = self._extraction(window)
             extraction.prepare()
             spare_api_calls(task, extraction.budget, method_name="execute_after_budget")
-            alive = job if job and job.soql == extraction.plan.soql and self._is_alive(job) else None
+            ours = job is not None and job.soql == extraction.plan.soql
+            if not ours and (unwanted := self._memory.recall()) is not None:
+                self._abort_unwanted(unwanted.ref)
+            alive = job if job is not None and ours and self._is_alive(job) else None
             if alive is None and window is not None and task.incremental == "data_interval":
                 let_commits_settle(task, self._org, window[1], method_name="execute_after_lag")
         if alive is not None:
@@ -74,7 +77,7 @@ class ExtractRun:
         :param submitted: the job as it was submitted, or None where that was lost.
         :return: what the task returns.
         """
-        from airflow_provider_sfjwt.api.bulk_job import get_job
+        from airflow_provider_sfjwt.api.bulk_job import JobRef, get_job
 
         job = SubmittedJob.from_json(submitted) or self._memory.recall() or self._job_of(event)
         earlier_calls = (job.api_calls if job else 0) + int(event.get("api_calls") or 0)
@@ -82,7 +85,7 @@ class ExtractRun:
         with self._counting(job, earlier_calls):
             ours = job is not None and extraction is not None and self._is_ours(job, event, extraction)
         if job is None or extraction is None or not ours:
-            self._task.log.info("Job %s is not what this task asks for any more; starting a new one", event["job_id"])
+            self._abort_unwanted(JobRef(event["job_id"], event["api_version"]))
             self._memory.forget()
             return self.start()
         self._attend(job)
@@ -126,7 +129,18 @@ class ExtractRun:
         self._task.log.info("Picking up job %s of an earlier try; it is %s", job.job_id, found.state)
         return True
 
+    def _abort_unwanted(self, ref: JobRef) -> None:
+        """End the job of an earlier try whose result nobody will fetch, since the task was changed meanwhile."""
+        from airflow_provider_sfjwt.api.bulk_job import abort_job
+
+        self._task.log.info("Job %s is not what this task asks for any more; starting a new one", ref.id)
+        try:
+            self._org.run(abort_job, ref)
+        except SalesforceError as error:
+            self._task.log.warning("Job %s goes on in Salesforce, since it could not be aborted: %s", ref.id, error)
+
     def _begin(self, extraction: Extraction, window: Window | None, earlier_calls: int) -> dict[str, Any]:
+        self._end_if_killed()
         with self._counting(self._memory.recall(), earlier_calls):
             ref = extraction.submit()
         if ref is None:
@@ -214,7 +228,14 @@ class ExtractRun:
     def _attend(self, job: SubmittedJob) -> None:
         """From now on the job is aborted when the task is killed, and its page is linked."""
         self._task.running = job.ref
+        self._end_if_killed()
         SalesforceJobLink().show(self._task, self._context, self._org.token().instance_url, job.job_id)
+
+    def _end_if_killed(self) -> None:
+        """Leave no job behind where the task was killed while it had none, or while it took an aborted one's place."""
+        if self._task.killed:
+            self._task.on_kill()
+            raise SalesforceError("the task was killed, so its job was aborted; nothing was published", retryable=True)
 
     def _job_of(self, event: Mapping[str, Any]) -> SubmittedJob | None:
         """The event's job, where nothing was remembered and the run alone says which rows it has."""
