@@ -14,6 +14,7 @@ from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceErr
 from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
 from airflow_provider_sfjwt.hooks.progress import JobProgress
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.triggers.still_deferred import still_deferred
 
 #: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
 TOKEN_MAX_AGE = 1800.0
@@ -81,6 +82,9 @@ class SalesforceBulkJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
+        if await still_deferred(self):
+            self.log.info("Job %s goes on, since its task is still deferred", self.job_id)
+            return
         async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
             aborted = await org.run(abort_job, self._ref)
         self.log.info("Job %s %s", self.job_id, "was aborted" if aborted else "had already ended")
