@@ -172,12 +172,20 @@ class RecordsFailedError(BulkJobError):
     :param failed: how many rows Salesforce rejected or did not process.
     :param processed: how many rows Salesforce looked at.
     :param results_path: the folder that holds every row's outcome, or None.
+    :param retryable: true where rows were left unprocessed, which another try may load.
     """
 
     def __init__(
-        self, message: str, *, job: Mapping[str, Any], failed: int, processed: int, results_path: str | None
+        self,
+        message: str,
+        *,
+        job: Mapping[str, Any],
+        failed: int,
+        processed: int,
+        results_path: str | None,
+        retryable: bool = False,
     ) -> None:
         self.failed = failed
         self.processed = processed
         self.results_path = results_path
-        super().__init__(message, job=job)
+        super().__init__(message, job=job, retryable=retryable)

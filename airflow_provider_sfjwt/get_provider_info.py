@@ -126,7 +126,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-sfjwt",
         "name": name,
-        "description": "Salesforce over JWT bearer connections: queries, and extracts proved complete.",
+        "description": "Salesforce over JWT bearer connections: extracts proved complete, loads accounted for.",
         "integrations": [
             {
                 "integration-name": name,
@@ -142,6 +142,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_sfjwt.operators.query",
                     "airflow_provider_sfjwt.operators.extract",
+                    "airflow_provider_sfjwt.operators.load",
                 ],
             }
         ],
@@ -150,6 +151,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     "airflow_provider_sfjwt.triggers.bulk_job",
+                    "airflow_provider_sfjwt.triggers.bulk_load",
                     "airflow_provider_sfjwt.triggers.api_calls",
                 ],
             }

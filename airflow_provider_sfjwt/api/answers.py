@@ -37,7 +37,7 @@ _REMEDIES = {
     "access tokens that this API takes.",
     "TXN_SECURITY_NO_ACCESS": "A transaction security policy forbids it; exempt the integration user.",
     "TXN_SECURITY_METERING_ERROR": "A transaction security policy took too long; exempt the integration user.",
-    "INVALIDENTITY": "Bulk API 2.0 does not offer this object; read it with hook.query() or SalesforceQueryOperator.",
+    "INVALIDENTITY": "Bulk API 2.0 does not offer this object; take transport='rest' (or 'auto', for an extract).",
     "UNSUPPORTED_API_VERSION": "The API version is retired; empty API version in the connection.",
     "LIMIT_EXCEEDED": "A limit of the last 24 hours is reached: see Setup → Company Information, and run again later.",
 }

@@ -31,6 +31,8 @@ from airflow_provider_sfjwt.wire.transport import AsyncTransport, Transport
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
+    from airflow_provider_sfjwt.hooks.load_order import Source
+    from airflow_provider_sfjwt.storage.load_results import LoadReport
     from airflow_provider_sfjwt.storage.receipt import Receipt
 
 #: Connections that are looked up at a time in one event loop.
@@ -190,6 +192,53 @@ class SalesforceJwtHook(BaseHook):
             if ref is None:
                 return extraction.over_rest()
             return extraction.finish(extraction.wait(ref, poll_interval=poll_interval, timeout=timeout))
+
+    def load(
+        self,
+        *,
+        sobject: str,
+        operation: str,
+        source: Source,
+        external_id_field: str | None = None,
+        column_mapping: Mapping[str, str | None] | None = None,
+        null_policy: str = "ignore",
+        max_failed_records: int = 0,
+        max_failed_ratio: float | None = None,
+        results_path: str | None = None,
+        parallel_jobs: int = 4,
+        row_retries: int = 2,
+        group_by: str | None = None,
+        transport: str = "auto",
+        assignment_rule_id: str | None = None,
+        file_format: str | None = None,
+        dry_run: bool = False,
+        poll_interval: float = 30,
+        timeout: float = 43_200,
+    ) -> LoadReport:
+        """Load rows, and account for every one of them.
+
+        What ``SalesforceLoadOperator`` does, for a ``@task``; the arguments are the operator's. The operator adds
+        deferral, and a ledger by which a retry sends only what was not accepted: without it, prefer upsert.
+
+        :return: the report.
+        :raises ConfigurationError: for rows and arguments that cannot be loaded; nothing was sent then.
+        :raises RecordsFailedError: when more rows failed than are tolerated.
+        """
+        from airflow_provider_sfjwt.hooks.load import Load
+        from airflow_provider_sfjwt.hooks.load_ledger import Ledger
+        from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+
+        order = LoadOrder(
+            sobject, operation, source, external_id_field, column_mapping, null_policy, max_failed_records,
+            max_failed_ratio, results_path, parallel_jobs, row_retries, group_by, transport, assignment_rule_id,
+            file_format,
+        )  # fmt: skip
+        with self.connect() as org:
+            load = Load(org, order, Ledger(None))
+            with load.prepared():
+                while not dry_run and (refs := load.advance()):
+                    load.wait(refs, poll_interval=poll_interval, timeout=timeout)
+                return load.conclude(dry_run=dry_run)
 
     def read_receipt(self, output_path: str) -> Receipt:
         """Read the receipt of an extract.

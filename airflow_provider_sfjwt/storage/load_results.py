@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from airflow.sdk import ObjectStoragePath
 
-Kind = Literal["succeeded", "failed", "unprocessed"]
+Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
 REPORT_VERSION = 1
-_OURS = re.compile(r"(?:succeeded|failed|unprocessed)-\d{5,}-[0-9a-f]{12}\.csv")
+_OURS = re.compile(r"(?:succeeded|failed|unprocessed|faults)-\d{5,}-[0-9a-f]{12}\.csv")
 _BLOCK = 512 * 1024
 _SEPARATOR = "\x1f"
 
@@ -181,12 +181,15 @@ class LoadReport:
 
     def summary(self) -> dict[str, Any]:
         """What an operator returns to XCom: small, and enough to find the rest."""
+        job_ids = [job["id"] for job in self.jobs]
         return {
-            "report": f"{self.results_path.rstrip('/')}/{RECEIPT_NAME}" if self.results_path else None,
+            "receipt": f"{self.results_path.rstrip('/')}/{RECEIPT_NAME}" if self.results_path else None,
             "results_path": self.results_path or None,
-            **self.counts,
-            "errors_by_code": {code: each["count"] for code, each in self.errors_by_code.items()},
-            "job_ids": [job["id"] for job in self.jobs],
+            "records": self.counts["succeeded"],
+            "job_id": job_ids[0] if job_ids else None,
+            "job_ids": job_ids,
+            "counts": dict(self.counts),
+            "errors": {code: dict(each) for code, each in self.errors_by_code.items()},
         }
 
 

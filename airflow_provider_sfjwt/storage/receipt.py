@@ -52,7 +52,7 @@ class Receipt:
         it replaces none.
     :param file_format: ``parquet``, ``csv`` or ``jsonl``.
     :param api_calls: requests that counted against the org's allocation.
-    :param seconds: from the job's creation (or from picking it up again) to the receipt.
+    :param seconds: from the start of the task (or of its resumption) to the receipt.
     :param package_version: of this package.
     :param transport: ``bulk`` or ``rest``.
     :param output_path: the folder; not part of the file, which can be moved with its folder.

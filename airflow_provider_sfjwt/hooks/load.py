@@ -1,0 +1,195 @@
+"""A load from order to report: check, stage, send, wait, account for every row, publish."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_provider_sfjwt import __version__
+from airflow_provider_sfjwt.api import bulk_ingest
+from airflow_provider_sfjwt.api.bulk_job import JobRef
+from airflow_provider_sfjwt.exceptions import RecordsFailedError
+from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.hooks.load_accounts import LoadAccounts
+from airflow_provider_sfjwt.hooks.load_ledger import Ledger
+from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+from airflow_provider_sfjwt.hooks.load_rest import RestSender
+from airflow_provider_sfjwt.hooks.load_sender import PartSender
+from airflow_provider_sfjwt.hooks.load_staging import RowFaultsError, StagedLoad, staged
+from airflow_provider_sfjwt.hooks.progress import JobProgress
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.storage.load_results import LoadReport, ResultsFolder
+
+log = logging.getLogger(__name__)
+
+#: Rows up to which sObject Collections are cheaper than a job: one call instead of about eight.
+_FEW_ROWS = 200
+
+
+class Load:
+    """One load. Its steps may run in different processes: all that must be carried over is the ledger.
+
+    :param org: where to.
+    :param order: what, and where from.
+    :param ledger: which job got which part.
+    :param new_try: whether rows that were rejected before are sent once more; false where a task only goes on.
+    :param earlier_calls: API calls that this load made in other processes.
+    """
+
+    def __init__(
+        self, org: ConnectedOrg, order: LoadOrder, ledger: Ledger, *, new_try: bool = True, earlier_calls: int = 0
+    ) -> None:
+        self._org = org
+        self._order = order
+        self._ledger = ledger
+        self._new_try = new_try
+        self._earlier_calls = earlier_calls
+        self._started = time.monotonic()
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Read, check and stage all rows. They are on this machine's disk for as long as the block lasts.
+
+        :raises ConfigurationError: naming what is wrong, by argument or by file and row. Nothing was sent then.
+        """
+        self._order.check()
+        if self._results is not None:
+            self._results.prepare()
+        with self._faults_written(), staged(self._org, self._order) as load:
+            self._staged = load
+            self._accounts = LoadAccounts(load, self._results)
+            self._sender = self._sender_of(load)
+            yield
+
+    @contextmanager
+    def _faults_written(self) -> Iterator[None]:
+        try:
+            yield
+        except RowFaultsError as error:
+            if self._results is not None:
+                self._results.write("faults", 0, error.table())
+            raise
+
+    def _sender_of(self, load: StagedLoad) -> PartSender | RestSender:
+        if self._goes_over_rest(load):
+            return RestSender(self._org, self._order, self._ledger, load, on_settled=self._accounts.add)
+        return PartSender(
+            self._org, self._order, self._ledger, load, new_try=self._new_try, on_settled=self._accounts.add
+        )
+
+    def _goes_over_rest(self, load: StagedLoad) -> bool:
+        if self._order.transport != "auto" or self._ledger.numbers:
+            return self._order.transport == "rest"
+        # A lost answer of an insert could not be looked up, and hardDelete is Bulk API's alone.
+        return self._order.bulk_operation in ("update", "upsert", "delete") and 0 < load.rows <= _FEW_ROWS
+
+    def advance(self) -> list[JobRef]:
+        """Send what is to be sent now.
+
+        :return: the jobs that must end before it can go on; none when the fate of every row is known.
+        """
+        return self._sender.advance()
+
+    def wait(self, refs: Sequence[JobRef], *, poll_interval: float, timeout: float) -> None:
+        """Wait on this thread until jobs have ended, and let each begin when its turn comes.
+
+        :param refs: the jobs.
+        :param poll_interval: seconds between two looks at a job at most.
+        :param timeout: seconds that they may take from now on.
+        :raises BulkJobTimeoutError: when time is up.
+        """
+        deadline = time.monotonic() + timeout
+        progress = {ref.id: JobProgress(log) for ref in refs}
+        self._org.run(
+            bulk_ingest.run_jobs,
+            refs,
+            parallel_jobs=self._order.parallel_jobs,
+            poll_interval=poll_interval,
+            remaining=lambda: deadline - time.monotonic(),
+            on_progress=lambda job: progress[job.ref.id].tell(job),
+        )
+
+    def conclude(self, *, dry_run: bool = False) -> LoadReport:
+        """Report what became of every row.
+
+        :param dry_run: whether nothing was sent, because that was all that was asked for.
+        :return: the report, which is in the results folder as well.
+        :raises RecordsFailedError: when more rows came to nothing than the order tolerates. The report is published.
+        """
+        report = self._report(dry_run)
+        if self._results is not None:
+            self._results.publish(report)
+            self._results.clear_replaced()
+        counts, accounts = report.counts, self._accounts
+        log.info(
+            "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed; %d API calls, %.1f s",
+            *(counts["read"], self._order.sobject, self._order.operation, counts["succeeded"], counts["failed"]),
+            *(counts["unprocessed"], report.api_calls, report.seconds),
+        )
+        for code, each in report.errors_by_code.items():
+            log.warning("%s: %d rows, e.g. %s", code, each["count"], each["sample"])
+        if not dry_run and not self._order.tolerates(accounts.lost, counts["read"]):
+            raise self._failure(accounts, counts["read"])
+        return report
+
+    def _failure(self, accounts: LoadAccounts, rows: int) -> RecordsFailedError:
+        said = "; ".join(
+            f"{code} ({each['count']} rows, e.g. {each['sample']['file']} row {each['sample']['row']}: "
+            f"{each['sample']['message']})"
+            for code, each in sorted(accounts.errors.items(), key=lambda item: -item[1]["count"])[:5]
+        )
+        parts = [
+            f"{accounts.lost} of {rows} rows were not loaded into {self._order.sobject}",
+            said,
+            *accounts.reasons[:3],
+        ]
+        where = (
+            f"every row's outcome is in {self._order.results_path}"
+            if self._order.results_path
+            else ("give results_path to get every row's outcome")
+        )
+        advice = (
+            "Correct these rows in the source and clear the task: it sends only what was not accepted"
+            if self._order.repeatable
+            else "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it is "
+            "in the rows, load the corrected ones by themselves"
+        )
+        return RecordsFailedError(
+            f"{'. '.join(part.rstrip('.') for part in parts if part)}. {advice}; {where}. To let some rows fail, raise "
+            "max_failed_records or max_failed_ratio.",
+            job=accounts.jobs[0] if accounts.jobs else {},
+            failed=accounts.lost,
+            processed=rows,
+            results_path=self._order.results_path,
+            # What was not processed, for want of time or allocation, may be on the next try.
+            retryable=accounts.counts["unprocessed"] > 0,
+        )
+
+    def _report(self, dry_run: bool) -> LoadReport:
+        from airflow_provider_sfjwt.storage.load_results import LoadReport
+
+        accounts, rows = self._accounts, self._staged.rows
+        return LoadReport(
+            sobject=self._order.sobject,
+            operation=self._order.bulk_operation,
+            files=self._staged.source.files,
+            results_path=self._order.results_path or "",
+            counts={"read": rows, "sent": 0 if dry_run else rows, **accounts.counts},
+            errors_by_code=accounts.errors,
+            jobs=tuple(accounts.jobs),
+            parts=tuple(accounts.files),
+            api_calls=self._earlier_calls + self._org.session.usage.calls,
+            seconds=round(time.monotonic() - self._started, 3),
+            package_version=__version__,
+        )
+
+    @cached_property
+    def _results(self) -> ResultsFolder | None:
+        from airflow_provider_sfjwt.storage.load_results import ResultsFolder
+
+        return ResultsFolder(self._order.results_path) if self._order.results_path else None

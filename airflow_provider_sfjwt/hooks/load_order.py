@@ -1,0 +1,115 @@
+"""What a load is asked to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+#: Operations by the names that Bulk API 2.0 knows, and by those of other clients.
+#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/create_job.htm
+OPERATIONS = {
+    "insert": "insert",
+    "update": "update",
+    "upsert": "upsert",
+    "delete": "delete",
+    "hardDelete": "hardDelete",
+    "harddelete": "hardDelete",
+    "hard_delete": "hardDelete",
+}
+NULL_POLICIES = ("ignore", "clear")
+TRANSPORTS = ("auto", "bulk", "rest")
+#: Rows that sObject Collections are used for at most: Salesforce's own advice takes Bulk API 2.0 above that.
+#: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet
+MOST_OVER_REST = 2000
+
+Source = str | Sequence[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class LoadOrder:
+    """What is to be loaded, and where to. The fields are those of ``SalesforceJwtHook.load``."""
+
+    sobject: str
+    operation: str
+    source: Source
+    external_id_field: str | None = None
+    column_mapping: Mapping[str, str | None] | None = None
+    null_policy: str = "ignore"
+    max_failed_records: int = 0
+    max_failed_ratio: float | None = None
+    results_path: str | None = None
+    parallel_jobs: int = 4
+    row_retries: int = 2
+    group_by: str | None = None
+    transport: str = "auto"
+    assignment_rule_id: str | None = None
+    file_format: str | None = None
+    part_bytes: int = 24 * 2**20
+
+    @property
+    def bulk_operation(self) -> str:
+        """The operation as Bulk API 2.0 names it."""
+        return OPERATIONS.get(self.operation, self.operation)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending a row twice leaves the org as sending it once does."""
+        return self.bulk_operation != "insert"
+
+    def check(self) -> None:
+        """See that the order makes sense, before anything is done.
+
+        :raises ConfigurationError: with everything that is wrong, by the names of the arguments.
+        """
+        faults = {**self._faults_of_operation(), **self._faults_of_choices()}
+        if not self.sobject:
+            faults["sobject"] = "is missing; name the object to load into, e.g. Account"
+        if not self.source and self.source != []:
+            faults["source"] = "is missing; name files, a receipt, or give rows"
+        if faults:
+            raise ConfigurationError(faults, subject="the task")
+
+    def _faults_of_operation(self) -> dict[str, str]:
+        if self.operation not in OPERATIONS:
+            return {"operation": f"'{self.operation}' is none of insert, update, upsert, delete, hardDelete"}
+        if self.bulk_operation == "upsert" and not self.external_id_field:
+            return {"external_id_field": "is missing; upsert matches rows by it, e.g. Ext__c"}
+        if self.bulk_operation != "upsert" and self.external_id_field:
+            return {"external_id_field": f"goes with upsert alone, and the operation is {self.operation}"}
+        if self.transport == "rest" and self.bulk_operation == "hardDelete":
+            return {"transport": "'rest' has no hardDelete; take 'bulk'"}
+        return {}
+
+    def _faults_of_choices(self) -> dict[str, str]:
+        faults: dict[str, str] = {}
+        if self.null_policy not in NULL_POLICIES:
+            faults["null_policy"] = f"'{self.null_policy}' is neither 'ignore' (leave the field as it is) nor 'clear'"
+        if self.transport not in TRANSPORTS:
+            faults["transport"] = f"'{self.transport}' is none of {', '.join(TRANSPORTS)}"
+        if self.max_failed_ratio is not None and not 0 <= self.max_failed_ratio <= 1:
+            faults["max_failed_ratio"] = "must be between 0 and 1"
+        for name, least in (("max_failed_records", 0), ("parallel_jobs", 1), ("row_retries", 0)):
+            if getattr(self, name) < least:
+                faults[name] = f"must be at least {least}"
+        if not 1000 <= self.part_bytes <= 100_000_000:
+            faults["part_bytes"] = "must be between 1,000 and 100,000,000: a job takes 100 MB of CSV"
+        return faults
+
+    def tolerates(self, lost: int, rows: int) -> bool:
+        """Whether so many rows may come to nothing.
+
+        :param lost: rows that Salesforce rejected or did not process.
+        :param rows: rows in all.
+        """
+        by_ratio = 0 if self.max_failed_ratio is None else self.max_failed_ratio * rows
+        return lost <= max(self.max_failed_records, by_ratio)
+
+    def fingerprint(self) -> str:
+        """Changes with whatever decides what a row of the source does in the org."""
+        asked = [self.sobject, self.bulk_operation, self.external_id_field, self.assignment_rule_id]
+        return sha256(json.dumps(asked).encode()).hexdigest()[:16]

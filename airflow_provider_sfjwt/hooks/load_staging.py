@@ -1,0 +1,143 @@
+"""Reading, checking and staging all rows of a load before any is sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.hooks.load_columns import LoadColumn, load_columns
+from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_sfjwt.storage.load_parts import StagedPart
+    from airflow_provider_sfjwt.storage.load_source import Fault, LoadSource
+
+log = logging.getLogger(__name__)
+
+#: So many faults are shown in the error; the results folder has more.
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class StagedLoad:
+    """All rows of a load, checked and on this machine's disk.
+
+    :param source: where they came from.
+    :param columns: what of them is sent.
+    :param parts: files, each of which fits into one job.
+    :param folder: on this machine's disk, for further files.
+    """
+
+    source: LoadSource
+    columns: tuple[LoadColumn, ...]
+    parts: tuple[StagedPart, ...]
+    folder: Path
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self.parts)
+
+
+class RowFaultsError(ConfigurationError):
+    """Rows that Salesforce would refuse, told before anything is sent.
+
+    :param faults: at most 1,000 of them.
+    :param total: how many there are in all.
+    """
+
+    def __init__(self, faults: Sequence[Fault], total: int) -> None:
+        self.faults = tuple(faults)
+        self.total = total
+        shown = "; ".join(_told(fault) for fault in faults[:_SHOWN])
+        more = f"; and {total - _SHOWN:,} more" if total > _SHOWN else ""
+        super().__init__(
+            {"source": f"{total:,} faults in its rows, so nothing was sent: {shown}{more}"}, subject="the load"
+        )
+
+    def table(self) -> pa.Table:
+        """The faults as a table: ``file``, ``row``, ``column`` and ``message``, all text."""
+        import pyarrow as pa
+
+        names = ("file", "row", "column", "message")
+        cells = {name: [getattr(fault, name) for fault in self.faults] for name in names}
+        texts = {name: [None if cell is None else str(cell) for cell in each] for name, each in cells.items()}
+        return pa.table(texts, schema=pa.schema([(name, pa.string()) for name in names]))
+
+
+@contextmanager
+def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
+    """Read, check and stage all rows. They lie on this machine's disk for as long as the block lasts.
+
+    :param org: whose descriptions the rows are checked against.
+    :param order: what is to be loaded.
+    :raises ConfigurationError: for columns, and :class:`RowFaultsError` for rows, that Salesforce would refuse.
+    """
+    from airflow_provider_sfjwt.hooks.load_checks import RowChecks
+    from airflow_provider_sfjwt.storage.load_parts import Staging
+    from airflow_provider_sfjwt.storage.load_source import Fault, LoadSource
+    from airflow_provider_sfjwt.storage.load_values import salesforce_text
+
+    source = LoadSource(order.source, file_format=order.file_format)
+    columns = load_columns(
+        org,
+        order.sobject,
+        order.bulk_operation,
+        source.columns,
+        column_mapping=order.column_mapping,
+        external_id_field=order.external_id_field,
+    )
+    checks = RowChecks(columns, order.bulk_operation, order.external_id_field)
+    headers, names = [column.header for column in columns], [column.source for column in columns]
+    group_by = _group_header(columns, order.group_by)
+    faults: list[Fault] = []
+    broken: set[tuple[str, str | None]] = set()
+    with Staging(headers, part_bytes=order.part_bytes, group_by=group_by) as staging:
+        for piece in source.pieces():
+            faults += piece.faults
+            text, misfits = salesforce_text(
+                piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
+            )
+            new = [each for each in misfits if (piece.file, each[0]) not in broken]
+            broken |= {(piece.file, each[0]) for each in new}
+            faults += [Fault(piece.file, None, column, message) for column, message in new]
+            if misfits:
+                continue
+            table = text.rename_columns(headers)
+            faults += checks.check(table, piece)
+            if not faults:
+                staging.add(table, piece.first_position)
+        faults += checks.finish()
+        if faults:
+            raise RowFaultsError(faults, max(checks.total, len(faults)))
+        parts = tuple(staging.parts())
+        log.info(
+            "Checked %d rows of %s; they make %d parts", sum(each.rows for each in parts), source.files, len(parts)
+        )
+        yield StagedLoad(source, columns, parts, staging.folder)
+
+
+def _group_header(columns: Sequence[LoadColumn], group_by: str | None) -> str | None:
+    if group_by is None:
+        return None
+    for column in columns:
+        if group_by.lower() in (column.source.lower(), column.header.lower()):
+            return column.header
+    names = ", ".join(column.source for column in columns)
+    raise ConfigurationError(
+        {"group_by": f"the source has no column {group_by} that is sent; it has {names}"}, subject="the task"
+    )
+
+
+def _told(fault: Fault) -> str:
+    place = fault.file if fault.row is None else f"{fault.file} row {fault.row}"
+    column = f", column {fault.column}" if fault.column else ""
+    return f"{place}{column}: {fault.message}"
