@@ -156,8 +156,8 @@ class Load:
         advice = (
             "Correct these rows in the source and clear the task: it sends only what was not accepted"
             if self._order.repeatable
-            else "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it is "
-            "in the rows, load the corrected ones by themselves"
+            else "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it "
+            "is in the rows, load the corrected ones by themselves"
         )
         return RecordsFailedError(
             f"{'. '.join(part.rstrip('.') for part in parts if part)}. {advice}; {where}. To let some rows fail, raise "

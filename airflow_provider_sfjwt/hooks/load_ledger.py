@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -78,6 +79,8 @@ class Ledger:
 
     def __init__(self, store: StateStore | None, entries: Mapping[str, Any] | None = None) -> None:
         self._store = store
+        self._counted = 0
+        self._one_at_a_time = threading.Lock()  # parts are sent by several threads
         self._entries = {int(number): LedgerEntry.from_json(each) for number, each in (entries or {}).items()}
         for number in range((store.get(_COUNT) or 0) if store is not None else 0):
             kept = store.get(_key(number)) if store is not None else None
@@ -147,12 +150,16 @@ class Ledger:
         self._keep(number, replace(entry, jobs=tuple(job for job in jobs if job is not None)))
 
     def _keep(self, number: int, entry: LedgerEntry) -> None:
-        self._entries[number] = entry
-        if self._store is not None:
+        with self._one_at_a_time:
+            self._entries[number] = entry
+            if self._store is None:
+                return
             self._store.set(_key(number), entry.to_json())
-            # Written last: a part beyond the count has no job yet that anything was sent to.
-            if number >= (self._store.get(_COUNT) or 0):
-                self._store.set(_COUNT, number + 1)
+            count = max(self._entries) + 1
+            if count != self._counted:
+                # Before any job is created: a part beyond the count would be forgotten.
+                self._store.set(_COUNT, count)
+                self._counted = count
 
 
 _COUNT = "salesforce_load_parts"
