@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -92,14 +93,9 @@ class ExtractRun:
         with self._remembering(job, earlier_calls):
             if event["status"] == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
-            try:
-                # Asked again here, so that what went wrong in the triggerer is raised by its own type.
-                found = self._org.run(get_job, job.ref)
-            except NotFoundError:
-                if job.reattached:
-                    return self._begin_anew(extraction, job, earlier_calls, "gone")
-                raise
-            if not found.ended:
+            # Asked again here, so that what went wrong in the triggerer is raised by its own type.
+            found = self._unless_gone(job, lambda: self._org.run(get_job, job.ref))
+            if found is not None and not found.ended:
                 message = event.get("message") or f"the triggerer stopped waiting for job {job.job_id}"
                 raise SalesforceError(message, retryable=True)
         return self._settle(extraction, job, found, earlier_calls)
@@ -151,11 +147,6 @@ class ExtractRun:
         self._memory.remember(job)
         return self._wait(extraction, job, earlier_calls)
 
-    def _begin_anew(self, extraction: Extraction, job: SubmittedJob, earlier_calls: int, fate: str) -> dict[str, Any]:
-        # Clearing a deferred task starts the new try before the old trigger aborts the job.
-        self._task.log.info("Job %s, which this try picked up, is %s; starting a new one", job.job_id, fate)
-        return self._begin(extraction, job.moments, earlier_calls)
-
     def _wait(self, extraction: Extraction, job: SubmittedJob, earlier_calls: int) -> dict[str, Any]:
         task = self._task
         self._attend(job)
@@ -163,13 +154,18 @@ class ExtractRun:
             self._defer(replace(job, api_calls=earlier_calls + self._org.session.usage.calls))
         self._memory.remember(job)
         with self._remembering(job, earlier_calls):
-            try:
-                found = extraction.wait(job.ref, poll_interval=task.poll_interval, timeout=task.timeout)
-            except NotFoundError:
-                if job.reattached:
-                    return self._begin_anew(extraction, job, earlier_calls, "gone")
-                raise
+            wait = partial(extraction.wait, job.ref, poll_interval=task.poll_interval, timeout=task.timeout)
+            found = self._unless_gone(job, wait)
         return self._settle(extraction, job, found, earlier_calls)
+
+    def _unless_gone(self, job: SubmittedJob, look: Callable[[], Job]) -> Job | None:
+        """The job, or None where an earlier try's job has gone in the meantime."""
+        try:
+            return look()
+        except NotFoundError:
+            if not job.reattached:
+                raise
+            return None
 
     def _defer(self, job: SubmittedJob) -> None:
         from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
@@ -187,10 +183,15 @@ class ExtractRun:
         task.running = None  # from here on the trigger's on_kill aborts it
         task.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": job.to_json()})
 
-    def _settle(self, extraction: Extraction, job: SubmittedJob, found: Job, earlier_calls: int) -> dict[str, Any]:
+    def _settle(
+        self, extraction: Extraction, job: SubmittedJob, found: Job | None, earlier_calls: int
+    ) -> dict[str, Any]:
         """The one end of both ways to wait."""
-        if found.state in ("Aborted", "Failed") and job.reattached:
-            return self._begin_anew(extraction, job, earlier_calls, found.state)
+        if found is None or (found.state in ("Aborted", "Failed") and job.reattached):
+            # Clearing a deferred task starts the new try before the old trigger aborts the job.
+            fate = found.state if found else "gone"
+            self._task.log.info("Job %s, which this try picked up, is %s; starting a new one", job.job_id, fate)
+            return self._begin(extraction, job.moments, earlier_calls)
         with self._remembering(job, earlier_calls):
             receipt = extraction.finish(found, earlier_calls=earlier_calls, resumable=self._memory.lasts)
         return self._conclude(receipt, job.moments)

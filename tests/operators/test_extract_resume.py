@@ -174,3 +174,18 @@ def test_the_job_is_linked(org: SimulatedOrg, context: dict[str, Any], tmp_path:
         f"{org.url}/lightning/setup/AsyncApiJobStatus/page?address=%2F{result['job_id']}"
     )
     assert link.get_link(extract(tmp_path), ti_key=None) == ""
+
+
+def test_a_job_that_took_a_lost_ones_place_is_remembered_though_it_fails(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    lost = broken_at_page(3, org, context, tmp_path)
+    not_found = b'[{"errorCode":"NOT_FOUND","message":""}]'
+    org.add_fault(Fault(method="GET", path=f"*/{lost}", nth=2, times=None, status=404, body=not_found))
+    org.add_fault(Fault(method="GET", path=RESULTS, nth=2, times=None, status=503))
+    with pytest.raises(ApiError):
+        run_to_end(extract(tmp_path, parallel_pages=1), context)
+    org.clear_faults()
+    _, second = org.jobs
+    assert run_to_end(extract(tmp_path, parallel_pages=1), context)["job_id"] == second
+    assert len(org.jobs) == 2
