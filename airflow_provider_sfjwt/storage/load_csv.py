@@ -174,9 +174,7 @@ def _table(
     except pa.ArrowInvalid:
         # Something is wrong with it: read it again, slowly, to say what.
         table, faults = _row_by_row(file, data, names, delimiter, row)
-    if any(table.column(name).nbytes > _LONGEST_CELL for name in names):
-        faults += _too_long(file.name, table, row)
-    return table, faults
+    return table, faults + _too_long(file.name, table, row)
 
 
 def _row_by_row(
@@ -221,7 +219,10 @@ def _not_utf8(cell: str | None) -> str | None:
 def _too_long(name: str, table: pa.Table, first_row: int) -> list[Fault]:
     faults = []
     for column in table.column_names:
-        lengths = pc.utf8_length(table.column(column))
+        values = table.column(column)
+        if (pc.max(pc.binary_length(values)).as_py() or 0) <= _LONGEST_CELL:
+            continue
+        lengths = pc.utf8_length(values)
         for place in pc.indices_nonzero(pc.greater(lengths, _LONGEST_CELL)).to_pylist():
             message = f"has {lengths[place].as_py():,} characters; Salesforce takes {_LONGEST_CELL:,}"
             faults.append(Fault(name, first_row + place, column, message))
