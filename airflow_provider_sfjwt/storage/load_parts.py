@@ -29,6 +29,8 @@ LARGEST_PART = 100_000_000
 MOST_ROWS = 150_000
 #: Bytes that are read at once; longer than any record that Salesforce takes.
 _BLOCK = 4 * 2**20
+#: Bytes of rows that are sorted at once where rows are grouped.
+_SORTED_AT_ONCE = 6 * 2**20
 
 Cut = Callable[["pa.Table"], int]
 
@@ -153,7 +155,7 @@ class Staging:
         from airflow_provider_sfjwt.storage.load_groups import Grouping
 
         if not isinstance(self._grouping, Grouping):
-            self._grouping = Grouping(self.folder, self._place, self._part_bytes)
+            self._grouping = Grouping(self.folder, self._place, min(self._part_bytes, _SORTED_AT_ONCE))
         self._grouping.add(table, positions)
 
     def parts(self) -> list[StagedPart]:
@@ -174,7 +176,7 @@ class Staging:
             return
         data = encoded(table)
         writer = self._writer
-        if writer is not None and not writer.fits(data.size, table.num_rows, self._part_bytes):
+        if writer is not None and writer.rows and not writer.fits(data.size, table.num_rows, self._part_bytes):
             self._close_part()
             writer = None
         if writer is None:
@@ -202,14 +204,14 @@ class _PartWriter:
         self._file: BinaryIO = os.fdopen(handle, "wb")
         self._positions = _positions_path(self._path).open("wb")
         self._hash = hashlib.sha256()
-        self._rows = self._bytes = 0
+        self.rows = self._bytes = 0
         header = io.StringIO(newline="")
         csv.writer(header, lineterminator="\n").writerow(fields)
         self._write(header.getvalue().encode("utf-8"))
 
     def fits(self, size: int, rows: int, part_bytes: int) -> bool:
         """Whether so much may be added."""
-        return self._bytes + size <= part_bytes and self._rows + rows <= MOST_ROWS
+        return self._bytes + size <= part_bytes and self.rows + rows <= MOST_ROWS
 
     def write(self, data: pa.Buffer, positions: pa.Int64Array) -> None:
         """Add records, and where they stand in the input."""
@@ -217,12 +219,12 @@ class _PartWriter:
         # Eight bytes each, without the part of the buffer that a slice leaves out.
         start = positions.offset * 8
         self._positions.write(memoryview(positions.buffers()[1])[start : start + 8 * len(positions)])
-        self._rows += len(positions)
+        self.rows += len(positions)
 
     def close(self) -> StagedPart:
         """Finish the part."""
         self.abandon()
-        return StagedPart(self._number, self._path, self._rows, self._bytes, self._hash.hexdigest())
+        return StagedPart(self._number, self._path, self.rows, self._bytes, self._hash.hexdigest())
 
     def abandon(self) -> None:
         """Close the files."""
