@@ -37,15 +37,16 @@ def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, l
     """
     with file.opened() as stream:
         parquet = _open(file, stream)
-        groups = [parquet.metadata.row_group(place) for place in range(parquet.num_row_groups)]
-        size = sum(group.total_byte_size for group in groups)
+        size = sum(parquet.metadata.row_group(place).total_byte_size for place in range(parquet.num_row_groups))
         rows = min(max(_PIECE * parquet.metadata.num_rows // max(size, 1), 1), _MOST_ROWS)
         try:
-            for batch in parquet.iter_batches(batch_size=rows, use_threads=False):
-                if batch.num_rows:
+            # Each row group by itself: what Arrow holds for one is given back only when the iteration ends.
+            for place in range(parquet.num_row_groups):
+                for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], use_threads=False):
                     table = pa.Table.from_batches([batch]).select(list(wanted))
                     table.validate(full=True)
-                    yield table, []
+                    if table.num_rows:
+                        yield table, []
         except pa.ArrowInvalid as error:
             raise unreadable(file.name, f"it is damaged: {error}") from None
 

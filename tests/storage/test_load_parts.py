@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,7 +71,7 @@ def test_groups_stand_together_and_nothing_is_lost(keys: list[str | None], piece
         assert sorted(staged, key=lambda row: int(row[0])) == rows
         assert [each for part in parts for each in part.positions().to_pylist()] == [int(row[0]) for row in staged]
         assert len({tuple(staged[i][1:]) for i in range(len(staged))}) == 1 + sum(
-            before[1] != after[1] for before, after in zip(staged, staged[1:], strict=False)
+            before[1] != after[1] for before, after in pairwise(staged)
         )
 
 
