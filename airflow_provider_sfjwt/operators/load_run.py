@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.hooks.load import Load
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger
 from airflow_provider_sfjwt.operators.links import SalesforceJobLink
@@ -57,6 +58,8 @@ class LoadRun:
 
     def _wait(self, refs: Sequence[JobRef]) -> None:
         task = self._task
+        if task.killed:  # what is uploaded by now is in jobs that nobody has begun
+            raise SalesforceError("the task was killed; a retry sends what was not accepted", retryable=True)
         task.running = list(refs)
         SalesforceJobLink().show(task, self._context, self._org.token().instance_url, refs[0].id)
         if task.deferrable:
