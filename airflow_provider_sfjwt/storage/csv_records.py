@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.wire.flow import Body
 
-_QUOTE, _NEWLINE = b'"', b"\n"
+_QUOTE, _NEWLINE, _QUOTE_NEWLINE = b'"', b"\n", b'"\n'
+_NOT_BEFORE_A_CLOSING_QUOTE = frozenset(b'",\n')
+#: Newlines that are looked at before the quotes of the whole buffer are counted.
+_TRIES = 50
 _ALL_BUT_QUOTES_AND_NEWLINES = bytes(set(range(256)) - set(b'"\n'))
 
 
@@ -75,6 +78,27 @@ def end_of_first_record(piece: bytes | memoryview) -> int:
 
 def _last_record_end(buffer: bytearray, filled: int) -> int:
     """Where the last whole record ends, or 0 when the buffer holds none."""
+    return _certain_record_end(buffer, filled) or _record_end_by_counting(buffer, filled)
+
+
+def _certain_record_end(buffer: bytearray, filled: int) -> int:
+    """The same, found without counting quotes, or 0 when that takes longer than counting.
+
+    A single quote before a newline closes its cell when the character before it is neither a quote, which would double
+    it, nor a comma or a newline, behind which it would open a cell.
+    """
+    end = filled
+    for _ in range(_TRIES):
+        newline = buffer.rfind(_QUOTE_NEWLINE, 1, end) + 1
+        if newline == 0:
+            return 0
+        if buffer[newline - 2] not in _NOT_BEFORE_A_CLOSING_QUOTE:
+            return newline + 1
+        end = newline
+    return 0
+
+
+def _record_end_by_counting(buffer: bytearray, filled: int) -> int:
     end, quotes = filled, buffer.count(_QUOTE, 0, filled)
     while True:
         newline = buffer.rfind(_NEWLINE, 0, end)
