@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pv
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, TransportError
 from airflow_provider_sfjwt.storage.load_results import LoadReport, ResultsFolder, match, read_results
 from tests.storage.bodies import ChunkedBody, salesforce_csv
 
-cells = st.none() | st.sampled_from(["a", "b", "1", "11", "\x1f", "1\x1f", ",", '"', "\n", "#N/A"])
+cells = st.none() | st.sampled_from(["a", "b", "1", "11", "\x1f", "1\x1f", "\x1f1", ",", '"', "\n", "#N/A"])
 
 
 @st.composite
@@ -30,6 +30,7 @@ def table_of(rows: list[list[str | None]], width: int, upper: bool = False) -> p
     return pa.Table.from_arrays(columns, names=[name.upper() for name in names] if upper else names)
 
 
+@settings(deadline=None)
 @given(sent_and_order(), st.booleans())
 def test_each_result_finds_a_row_of_its_own_with_the_same_cells(
     case: tuple[list[list[str | None]], list[int]], upper: bool
@@ -40,6 +41,11 @@ def test_each_result_finds_a_row_of_its_own_with_the_same_cells(
     found = match(table_of(rows, width), results).to_pylist()
     assert sorted(found) == list(range(len(rows)))
     assert [rows[place] for place in found] == [rows[place] for place in order]
+
+
+def test_cells_that_only_look_the_same_one_after_another_are_told_apart() -> None:
+    rows: list[list[str | None]] = [["1\x1f", "1"], ["1", "\x1f1"], ["1", "\x1f1"]]
+    assert match(table_of(rows, 2), table_of([rows[1], rows[0], rows[2]], 2)).to_pylist() == [1, 0, 2]
 
 
 def test_what_was_not_sent_and_what_comes_too_often_matches_nothing() -> None:

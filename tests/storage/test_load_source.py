@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import ObjectStoragePath
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
@@ -53,6 +53,7 @@ def refusal(source: Any, **options: Any) -> str:
     return str(caught.value)
 
 
+@settings(deadline=None)
 @given(tables, st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 def test_csv_comes_back_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory,

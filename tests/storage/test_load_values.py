@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.storage.load_values import salesforce_text
@@ -64,6 +64,7 @@ def test_fractions_are_cut_off_downwards_even_before_1970() -> None:
     assert text(pa.array([before], pa.timestamp("us", "UTC"))) == ["1969-12-31T23:59:59.999Z"]
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_keeps_its_value_without_exponent(number: float) -> None:
     (written,) = text(pa.array([number]))
@@ -72,6 +73,7 @@ def test_a_float_keeps_its_value_without_exponent(number: float) -> None:
     assert "e" not in written.lower()
 
 
+@settings(deadline=None)
 @given(st.datetimes(MOMENTS[0], MOMENTS[1]), st.integers(-12, 12))
 def test_a_moment_is_the_same_moment(naive: datetime, hours: int) -> None:
     moment = naive.replace(microsecond=naive.microsecond // 1000 * 1000, tzinfo=timezone(timedelta(hours=hours)))
