@@ -103,8 +103,8 @@ class Staging:
 
     :param fields: the header: API names, in the order of the columns.
     :param part_bytes: size of a part at most, the one excepted that holds a single larger row.
-    :param group_by: one of ``fields``: rows that have the same there go into the same part, side by side, for as long
-        as they fit. None leaves the rows in their order.
+    :param group_by: one of ``fields``: rows that have the same there go into the same part, side by side, unless they
+        are more than 6 MiB or than a part. None leaves the rows in their order.
     """
 
     def __init__(self, fields: Sequence[str], *, part_bytes: int = 24 * 2**20, group_by: str | None = None) -> None:

@@ -95,6 +95,14 @@ def test_one_group_larger_than_a_part_is_cut(monkeypatch: pytest.MonkeyPatch) ->
         assert [each for part in parts for each in part.positions().to_pylist()] == list(range(1_000))
 
 
+@pytest.mark.parametrize(
+    ("keys", "cut"),
+    [("aaabbbbb", 3), ("aaaaabbb", 5), ("abbbbbbb", 1), ("aabbccddd", 4), ("aaaa", 2), ([None, None, "a", "a"], 2)],
+)
+def test_rows_are_cut_between_groups(keys: Sequence[str | None], cut: int) -> None:
+    assert load_groups.between_groups(table_of([["x", key] for key in keys]), 1) == cut
+
+
 @pytest.mark.parametrize("group_by", [None, "F1__c"])
 def test_the_same_rows_make_the_same_parts(group_by: str | None) -> None:
     table = table_of([[str(place), str(place % 17)] for place in range(5_000)])
