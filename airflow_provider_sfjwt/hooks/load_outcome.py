@@ -56,7 +56,7 @@ class PartOutcome:
         :param results: with ``sf__Id``, ``sf__Created`` and the cells as they were sent.
         :raises ProtocolError: when a result matches no row of the part.
         """
-        ids, created = results.column("sf__Id").to_pylist(), results.column("sf__Created").to_pylist()
+        ids, created = _cells(results, "sf__Id"), _cells(results, "sf__Created")
         for row, record_id, new in zip(self._places(results), ids, created, strict=True):
             self._state[row] = _ACCEPTED
             self.accepted[row] = Accepted(record_id or "", str(new).lower() == "true")
@@ -68,7 +68,7 @@ class PartOutcome:
         :param results: with ``sf__Error`` and the cells as they were sent.
         :raises ProtocolError: when a result matches no row of the part.
         """
-        for row, text in zip(self._places(results), results.column("sf__Error").to_pylist(), strict=True):
+        for row, text in zip(self._places(results), _cells(results, "sf__Error"), strict=True):
             self._state[row] = _REJECTED
             self.rejected[row] = parse_row_error(text or "")
 
@@ -109,6 +109,8 @@ class PartOutcome:
         return Counter({name: self._state.count(state) for name, state in states.items()})
 
     def _places(self, results: pa.Table) -> list[int]:
+        if not results.num_rows:
+            return []  # it may lack even a header
         import pyarrow as pa
 
         from airflow_provider_sfjwt.storage.load_results import match
@@ -124,3 +126,13 @@ class PartOutcome:
                 "See Setup → Bulk Data Load Jobs for the job's own results."
             )
         return [open_rows[place] for place in found]
+
+
+def _cells(results: pa.Table, name: str) -> list[str | None]:
+    """One of the columns that Salesforce puts before the row's own."""
+    if not results.num_rows:
+        return []
+    if name not in results.column_names:
+        raise ProtocolError(f"a result set lacks the column {name}, so that it is not known what became of its rows")
+    cells: list[str | None] = results.column(name).to_pylist()
+    return cells

@@ -16,7 +16,7 @@ from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import StateStore
 
 #: Names of requests, for faults.
-CREATE, UPLOAD, JOB, RESULTS = "*/jobs/ingest", "*/batches", "*/jobs/ingest/750?????????????AA", "*/*Results/"
+CREATE, UPLOAD, JOB, RESULTS = "*/jobs/ingest", "*/batches", "*/jobs/ingest/750???????????????", "*/*Results/"
 COLLECTIONS = "*/composite/sobjects*"
 #: So long is the text of a row, so that a few of them fill a part of the smallest size.
 FILLER = "x" * 90
