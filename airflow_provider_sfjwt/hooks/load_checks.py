@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_sfjwt.hooks.load_columns import LoadColumn
+from airflow_provider_sfjwt.storage.arrow_values import scalar, texts
 from airflow_provider_sfjwt.storage.load_source import Fault, SourcePiece
 
 #: The text that sets a field to null.
@@ -216,7 +217,7 @@ class _Keys:
     def add(self, cells: Any, file: str, first_row: int) -> None:
         self._starts.append(len(self._hashes))
         self._pieces.append((file, first_row))
-        keys = pc.if_else(_empty(cells, 0), "", cells)
+        keys = pc.if_else(_empty(cells, 0), scalar(""), cells)
         if self._is_id:
             # The last three of 18 characters say nothing new.
             keys = pc.utf8_slice_codeunits(keys, 0, 15)
@@ -251,12 +252,12 @@ class _Keys:
         shares = count // _SHARE + 1
         bounds = [-(2**63) + 2**64 * share // shares for share in range(shares)] + [2**63]
         for low, high in pairwise(bounds):
-            inside = pc.and_(pc.greater_equal(hashes, low), pc.less_equal(hashes, high - 1))
-            share = hashes.filter(pc.and_(inside, pc.not_equal(hashes, 0)))
+            inside = pc.and_(pc.greater_equal(hashes, scalar(low)), pc.less_equal(hashes, scalar(high - 1)))
+            share = hashes.filter(pc.and_(inside, pc.not_equal(hashes, scalar(0))))
             if pc.count_distinct(share).as_py() == len(share):
                 continue
             values, counts = share.value_counts().flatten()
-            repeated = values.filter(pc.greater(counts, 1))
+            repeated = values.filter(pc.greater(counts, scalar(1)))
             positions = pc.indices_nonzero(pc.is_in(hashes, value_set=repeated))
             seen: dict[int, int] = {}
             for start in range(0, len(positions), _SHARE):
@@ -324,7 +325,7 @@ class _Unlisted:
     """Finds cells that have a value which a restricted picklist has not. Their case is not looked at."""
 
     def __init__(self, values: set[str]) -> None:
-        self._known = pa.array([None, "", NULL, *sorted(values)], pa.string())
+        self._known = texts([None, "", NULL, *sorted(values)])
         self._lower = {value.strip().lower() for value in values}
 
     def __call__(self, cells: Any, width: int) -> Any:
@@ -333,7 +334,7 @@ class _Unlisted:
             return None
         doubtful = pc.unique(pc.filter(cells, pc.invert(listed))).to_pylist()
         unlisted = [text for text in doubtful if not self._has(text)]
-        return pc.is_in(cells, value_set=pa.array(unlisted, pa.string())) if unlisted else None
+        return pc.is_in(cells, value_set=texts(unlisted)) if unlisted else None
 
     def _has(self, text: str) -> bool:
         # A multipicklist has several, with semicolons between them.
@@ -343,7 +344,7 @@ class _Unlisted:
 
 
 def _empty(cells: Any, width: int) -> Any:
-    return pc.is_in(cells, value_set=pa.array([None, "", NULL], pa.string()))
+    return pc.is_in(cells, value_set=texts([None, "", NULL]))
 
 
 def _filled(cells: Any, width: int) -> Any:
@@ -351,7 +352,7 @@ def _filled(cells: Any, width: int) -> Any:
 
 
 def _nulled(cells: Any, width: int) -> Any:
-    return pc.equal(cells, NULL)
+    return pc.equal(cells, scalar(NULL))
 
 
 def _no_address(cells: Any, width: int) -> Any:
@@ -363,11 +364,11 @@ def _no_address(cells: Any, width: int) -> Any:
 
 def _longer(cells: Any, width: int, limit: int) -> Any:
     # No text has more characters than bytes.
-    if width <= limit or not pc.any(pc.greater(pc.utf8_length(cells), limit)).as_py():
+    if width <= limit or not pc.any(pc.greater(pc.utf8_length(cells), scalar(limit))).as_py():
         return None
     # Salesforce trims text, and may count the end of a line as one.
     trimmed = pc.utf8_trim_whitespace(pc.replace_substring(cells, "\r\n", "\n"))
-    return pc.and_(pc.greater(pc.utf8_length(trimmed), limit), pc.not_equal(cells, NULL))
+    return pc.and_(pc.greater(pc.utf8_length(trimmed), scalar(limit)), pc.not_equal(cells, scalar(NULL)))
 
 
 def _trimmed(text: str) -> str:

@@ -91,7 +91,9 @@ class StagedPart:
         """
         import pyarrow as pa
 
-        places = rows if isinstance(rows, pa.Array) else pa.array(rows, pa.int64())
+        from airflow_provider_sfjwt.storage.arrow_values import integers
+
+        places = rows if isinstance(rows, pa.Array) else integers(rows)
         table = self.table()
         writer = _PartWriter(folder, number, table.column_names)
         writer.write(encoded(table.take(places)), self.positions().take(places))
@@ -146,9 +148,9 @@ class Staging:
         :param table: text columns in the order of the fields.
         :param first_position: of the first row within the input, from 0.
         """
-        import pyarrow as pa
+        from airflow_provider_sfjwt.storage.arrow_values import integers
 
-        positions = pa.array(range(first_position, first_position + table.num_rows), pa.int64())
+        positions = integers(range(first_position, first_position + table.num_rows))
         if self._group_by is None:
             self._put(table, positions, _in_the_middle)
             return
@@ -247,9 +249,11 @@ def encoded(table: pa.Table, *, header: bool = False) -> pa.Buffer:
     import pyarrow as pa
     import pyarrow.csv as pv
 
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
     if table.num_columns == 1:
         # A line without anything would be taken for none at all.
-        filled = table.column(0).cast(pa.string()).fill_null("")
+        filled = table.column(0).cast(pa.string()).fill_null(scalar(""))
         table = pa.Table.from_arrays([filled], names=table.column_names)
     sink = pa.BufferOutputStream()
     pv.write_csv(table, sink, pv.WriteOptions(include_header=header, batch_size=max(table.num_rows, 1)))

@@ -36,6 +36,8 @@ def salesforce_text(
     """
     import pyarrow as pa
 
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
     if null_policy not in NULL_POLICIES:
         raise ValueError(f"null_policy '{null_policy}' is none of {', '.join(NULL_POLICIES)}")
     arrays, faults = [], []
@@ -45,7 +47,7 @@ def salesforce_text(
         except _UnfitError as error:
             faults.append((name, str(error)))
             text = pa.chunked_array([pa.nulls(len(values), pa.string())])
-        arrays.append(text.fill_null(NULL) if null_policy == "clear" else text)
+        arrays.append(text.fill_null(scalar(NULL)) if null_policy == "clear" else text)
     return pa.Table.from_arrays(arrays, names=table.column_names), faults
 
 
@@ -73,22 +75,25 @@ def _text(values: pa.ChunkedArray, first_row: int) -> pa.ChunkedArray:
 
 
 def _empty_as_null(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    empty = pc.equal(pc.binary_length(values), 0)
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
+    empty = pc.equal(pc.binary_length(values), scalar(0))
     if not pc.any(empty).as_py():
         return values
-    return pc.if_else(empty, pa.scalar(None, pa.string()), values)
+    return pc.if_else(empty, scalar(None), values)
 
 
 def _float_text(values: pa.ChunkedArray, first_row: int) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
     if pa.types.is_float16(values.type):
         values = values.cast(pa.float32())
-    endless = pc.index(pc.is_finite(values), False).as_py()
+    endless = pc.index(pc.is_finite(values), scalar(False)).as_py()
     if endless >= 0:
         raise _UnfitError(
             f"row {first_row + endless} holds {values[endless].as_py()}, which Salesforce takes for no number"
@@ -100,12 +105,14 @@ def _without_exponent(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    mask = pc.match_substring(texts, "e", ignore_case=True).fill_null(False)
+    from airflow_provider_sfjwt.storage import arrow_values
+
+    mask = pc.match_substring(texts, "e", ignore_case=True).fill_null(arrow_values.scalar(False))
     if not pc.any(mask).as_py():
         return texts
     plain = [format(Decimal(text), "f") for text in texts.filter(mask).to_pylist()]
     texts, mask = pa.concat_arrays(texts.chunks), pa.concat_arrays(mask.chunks)
-    return pa.chunked_array([pc.replace_with_mask(texts, mask, pa.array(plain, pa.string()))])
+    return pa.chunked_array([pc.replace_with_mask(texts, mask, arrow_values.texts(plain))])
 
 
 def _moment_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -126,4 +133,6 @@ def _moment_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _join(texts: pa.ChunkedArray, end: str) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
-    return pc.binary_join_element_wise(texts, end, "")
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
+    return pc.binary_join_element_wise(texts, scalar(end), scalar(""))
