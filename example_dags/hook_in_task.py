@@ -1,4 +1,4 @@
-"""The hook in tasks of your own: a query, a client that you know, and an extract.
+"""The hook in tasks of your own: a query, a client that you know, an extract, and a load.
 
 Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT.
 """
@@ -46,6 +46,15 @@ with DAG(
 
     # [END extract]
 
+    # [START load]
+    @task
+    def lower_emails() -> int:
+        hook, soql = SalesforceJwtHook(), "SELECT Id, Email FROM Contact WHERE Email != null LIMIT 200"
+        rows = [{"Id": row["Id"], "Email": row["Email"].lower()} for row in hook.query(soql)]
+        return hook.load(sobject="Contact", operation="update", source=rows).counts["succeeded"]
+
+    # [END load]
+
     contacts_without_email()
     newest_account()
-    extract_contacts(OUTPUT + "/hook/contacts")
+    extract_contacts(OUTPUT + "/hook/contacts") >> lower_emails()

@@ -74,6 +74,7 @@ def test_query_to_xcom(in_airflow: Run, environment: dict[str, str], org: Simula
 
 
 def test_hook_in_task(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    org.update("Contact", org.rows("Contact")[0]["Id"], {"Email": "Upper.Case@Example.com"})
     contacts = org.rows("Contact")
 
     (run,) = in_airflow("run_dag", str(EXAMPLES / "hook_in_task.py"), f"salesforce_hook_in_task@{DAY}", **environment)
@@ -85,6 +86,9 @@ def test_hook_in_task(in_airflow: Run, environment: dict[str, str], org: Simulat
     data_set(tmp_path / "output/hook/contacts")
     table = pq.read_table(next((tmp_path / "output/hook/contacts").glob("part-*.parquet")))
     assert table.column("LastName").to_pylist() == [row["LastName"] for row in contacts]
+    emails = {row["Id"]: row["Email"].lower() for row in contacts if row["Email"] is not None}
+    assert run["returned"]["lower_emails"] == len(emails) > 0
+    assert {row["Id"]: row["Email"] for row in org.rows("Contact") if row["Email"] is not None} == emails
 
 
 @pytest.mark.parametrize("deferrable", ["False", "True"])
