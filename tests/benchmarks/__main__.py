@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks import api_calls, memory, transfer, typed_parquet, waiting_triggers
+from tests.benchmarks import api_calls, loading, memory, transfer, typed_parquet, waiting_triggers
 from tests.benchmarks.peers.salesforce_cli import SalesforceCli
 from tests.benchmarks.runs import PEERS_PYTHON, Section, finished
 from tests.benchmarks.served import ROOT, PageServer
@@ -28,6 +28,8 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "memory": memory.measure,
     "parallel": transfer.measure_parallel,
     "calls": api_calls.measure,
+    "load": loading.measure,
+    "load-memory": loading.measure_memory,
     "triggers": waiting_triggers.measure,
 }
 _VERSIONS = (

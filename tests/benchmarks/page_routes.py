@@ -1,4 +1,4 @@
-"""What the page server answers: as much of Salesforce as an extract asks for, from pages that lie there ready."""
+"""What the page server answers: as much of Salesforce as an extract or a load asks for, from pages that lie there ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.benchmarks import pages
+from tests.benchmarks import load_rows, pages
+from tests.benchmarks.ingest_routes import Ingest, IngestJob, successes
 
 _DATA = re.compile(r"/services/data/v[\d.]+(/(?P<rest>.+))?")
 _ASYNC = re.compile(
@@ -50,6 +51,7 @@ class Settings:
     :param bytes_per_second: that each connection gets, or None.
     :param polls: how often a job is still in progress when it is looked at.
     :param complete_at: seconds since the epoch at which jobs end, by id; others end after ``polls``.
+    :param keep_uploads: whether the rows that ingest jobs are sent are kept, for their successful results.
     """
 
     page_count: int = pages.DISTINCT_PAGES
@@ -57,16 +59,20 @@ class Settings:
     bytes_per_second: float | None = None
     polls: int = 0
     complete_at: dict[str, float] = field(default_factory=dict)
+    keep_uploads: bool = False
 
 
 class Routes:
     """The answers to requests.
 
     :param folder: of the prepared pages.
+    :param scratch: for uploads that are kept.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path) -> None:
         self._folder = folder
+        self.ingest = Ingest(scratch)
+        self._describe_load = json.dumps(load_rows.describe()).encode()
         self._describe = json.dumps(pages.describe()).encode()
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
@@ -88,7 +94,11 @@ class Routes:
         parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path.startswith("/_"):
             return self._control(parts.path, body)
-        kind, answer = self._salesforce(method, parts.path, parameters, f"{scheme}://{host}", body)
+        ingest = self.ingest.answer(method, parts.path, body)
+        if ingest is not None:
+            kind, answer = ingest[0], _ingested(*ingest)
+        else:
+            kind, answer = self._salesforce(method, parts.path, parameters, f"{scheme}://{host}")
         with self._lock:
             self.counts[kind] += 1
         return answer
@@ -97,14 +107,20 @@ class Routes:
         with self._lock:
             if path == "/_settings":
                 self.settings = Settings(**json.loads(body))
+                self.ingest.reset(keep=self.settings.keep_uploads)
                 self.counts.clear()
                 self._first_complete = None
                 return _json({})
-            return _json({"counts": dict(self.counts), "first_complete": self._first_complete})
+            return _json(
+                {
+                    "counts": dict(self.counts),
+                    "first_complete": self._first_complete,
+                    "uploaded_rows": self.ingest.rows,
+                    "uploaded_bytes": self.ingest.bytes,
+                }
+            )
 
-    def _salesforce(
-        self, method: str, path: str, parameters: dict[str, str], url: str, body: bytes
-    ) -> tuple[str, Answer]:
+    def _salesforce(self, method: str, path: str, parameters: dict[str, str], url: str) -> tuple[str, Answer]:
         if path == "/services/oauth2/token":
             return "token", _token(url)
         if path.rstrip("/") == "/services/data":
@@ -123,7 +139,8 @@ class Routes:
         if resource == "query":
             return "query", self._query(unquote(rest), parameters.get("q", ""))
         if resource == "sobjects" and rest.endswith("describe"):
-            return "describe", Answer(self._describe)
+            loaded = rest.startswith(f"{load_rows.SOBJECT}/")
+            return "describe", Answer(self._describe_load if loaded else self._describe)
         if resource == "sobjects" and rest.startswith("User/"):
             return "user", _json({"Id": rest.removeprefix("User/"), "Username": "benchmark@example.com"})
         return f"unknown {path}", _json([{"errorCode": "NOT_FOUND", "message": path}], "404 Not Found")
@@ -229,6 +246,15 @@ def _token(url: str) -> Answer:
             "token_type": "Bearer",
         }
     )
+
+
+def _ingested(kind: str, status: str, content: Any) -> Answer:
+    if not isinstance(content, IngestJob):
+        return _json(content, status)
+    if kind == "batches":
+        return Answer(status="201 Created")
+    body = successes(content) if kind == "successfulResults" else b'"sf__Id","sf__Error"\n'
+    return Answer(body, content_type="text/csv;charset=UTF-8")
 
 
 def _json(value: Any, status: str = "200 OK") -> Answer:

@@ -14,6 +14,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,7 +57,10 @@ class Connection:
         while (header := reader.readline().decode("latin-1").strip()) != "":
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
-        body = _request_body(reader, headers)
+        pieces = _request_body(reader, headers)
+        if self._routes.ingest.takes(method, target):
+            self._routes.ingest.swallow(target, pieces)
+        body = b"".join(pieces)
         answer = self._routes.answer(method, target, headers.get("host", ""), self._scheme, body)
         if self._routes.settings.latency and not target.startswith("/_"):
             time.sleep(self._routes.settings.latency)
@@ -94,15 +98,24 @@ class Connection:
                 time.sleep(max(0.0, self._due - time.monotonic()))
 
 
-def _request_body(reader: BinaryIO, headers: dict[str, str]) -> bytes:
+def _request_body(reader: BinaryIO, headers: dict[str, str]) -> Iterator[bytes]:
+    """Read the body, a piece at a time."""
     if headers.get("transfer-encoding", "").lower() != "chunked":
-        return reader.read(int(headers.get("content-length", 0)))
-    body = b""
+        yield from _exactly(reader, int(headers.get("content-length", 0)))
+        return
     while size := int(reader.readline(), 16):
-        body += reader.read(size)
+        yield from _exactly(reader, size)
         reader.readline()
     reader.readline()
-    return body
+
+
+def _exactly(reader: BinaryIO, count: int) -> Iterator[bytes]:
+    while count:
+        piece = reader.read(min(count, _CHUNK))
+        if not piece:
+            raise ConnectionError("the request broke off")
+        count -= len(piece)
+        yield piece
 
 
 def _serve(listener: socket.socket, tls: ssl.SSLContext | None, routes: Routes) -> None:
@@ -131,7 +144,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the prepared pages")
     parser.add_argument("--tls-folder", type=Path, required=True, help="where the certificates are written")
     arguments = parser.parse_args()
-    routes = Routes(arguments.folder)
+    routes = Routes(arguments.folder, arguments.tls_folder)
     authority, certificate = write_tls_files(arguments.tls_folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
