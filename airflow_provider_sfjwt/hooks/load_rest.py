@@ -136,6 +136,9 @@ def _put(record: dict[str, Any], column: LoadColumn, cell: str) -> None:
     if not parent:
         record[name] = _typed(column, cell)
         return
+    if cell == _NULL:
+        record[column.written["name"]] = None
+        return
     record[parent] = {name: _typed(column, cell)}
     if sobject:
         record[parent]["attributes"] = {"type": sobject}

@@ -71,6 +71,11 @@ class PartSender:
         :raises BulkJobError: when what became of rows that were sent can no longer be told.
         """
         waiting = [part for part in self._staged.parts if part.number not in self._settled]
+        for number in self._ledger.numbers:
+            entry = self._ledger.entry(number)
+            if number >= len(self._staged.parts) and entry is not None and entry.jobs:
+                self._replace(number, entry)  # an earlier try had more parts
+                self._ledger.begin(number, "")
         with ThreadPoolExecutor(max_workers=self._order.parallel_jobs, thread_name_prefix="load-part") as pool:
             return [ref for ref in pool.map(self._advance, waiting) if ref is not None]
 
@@ -98,17 +103,28 @@ class PartSender:
         entry = self._ledger.entry(part.number)
         if entry is not None and entry.sha256 == content:
             return entry
-        if entry is not None and entry.jobs and not self._order.repeatable:
-            raise ConfigurationError(
-                {
-                    "source": f"changed since an earlier try, which sent another part {part.number} in job "
-                    f"{entry.jobs[-1].id}. What of it was inserted cannot be told apart from the new rows. Trigger a "
-                    "new run for the new source, or bring the old one back"
-                },
-                subject="the load",
-            )
+        if entry is not None:
+            self._replace(part.number, entry)
         self._ledger.begin(part.number, content)
         return LedgerEntry(content)
+
+    def _replace(self, number: int, entry: LedgerEntry) -> None:
+        """See that the jobs of a part that the source no longer has load nothing from now on."""
+        for known in entry.jobs:
+            job = self._look_up(known)
+            begun = known.uploaded and job is not None and job.state != "Open"
+            if begun and job is not None and not self._order.repeatable and not _took_nothing(job):
+                raise ConfigurationError(
+                    {
+                        "source": f"changed since an earlier try, which sent another part {number} in job {known.id}. "
+                        "What of it was inserted cannot be told apart from the new rows. Trigger a new run for the "
+                        "new source, or bring the old one back"
+                    },
+                    subject="the load",
+                )
+            if job is not None and not job.ended:
+                log.info("The source changed, so that job %s of an earlier try is aborted", known.id)
+                self._org.run(bulk_ingest.retire_job, job.ref)
 
     def _look_up(self, known: LedgerJob) -> Job | None:
         """The job as it is now, or None where it is gone and its rows may be sent again."""
@@ -190,3 +206,7 @@ class PartSender:
 def _count(job: Job, name: str) -> int:
     count = job.info.get(name)
     return count if isinstance(count, int) else 0
+
+
+def _took_nothing(job: Job) -> bool:
+    return job.state == "JobComplete" and _count(job, "numberRecordsProcessed") == _count(job, "numberRecordsFailed")

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: So many faults are shown in the error; the results folder has more.
 _SHOWN = 20
+#: And so many in the results folder.
+_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,18 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     headers, names = [column.header for column in columns], [column.source for column in columns]
     group_by = _group_header(columns, order.group_by)
     faults: list[Fault] = []
+    others = 0  # faults that the checks did not find, and so do not count
     broken: set[tuple[str, str | None]] = set()
     with Staging(headers, part_bytes=order.part_bytes, group_by=group_by) as staging:
         for piece in source.pieces():
-            faults += piece.faults
+            others += len(piece.faults)
+            faults += piece.faults[: max(0, _KEPT - len(faults))]
             text, misfits = salesforce_text(
                 piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
             )
             new = [each for each in misfits if (piece.file, each[0]) not in broken]
             broken |= {(piece.file, each[0]) for each in new}
+            others += len(new)
             faults += [Fault(piece.file, None, column, message) for column, message in new]
             if misfits:
                 continue
@@ -117,7 +122,7 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
                 staging.add(table, piece.first_position)
         faults += checks.finish()
         if faults:
-            raise RowFaultsError(faults, max(checks.total, len(faults)))
+            raise RowFaultsError(faults[:_KEPT], checks.total + others)
         parts = tuple(staging.parts())
         log.info(
             "Checked %d rows of %s; they make %d parts", sum(each.rows for each in parts), source.files, len(parts)

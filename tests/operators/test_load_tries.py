@@ -1,0 +1,176 @@
+"""What a try of a load leaves to the next one: where the source changed, where nothing was to be sent, after a kill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.operators.airflow_run import run_to_end
+from tests.operators.load_task import (
+    JOB,
+    UPLOAD,
+    MortalStore,
+    counted,
+    define_items,
+    in_org,
+    items,
+    report_in,
+    task,
+    write_csv,
+)
+
+UPSERT = {"operation": "upsert", "external_id_field": "Key__c"}
+WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+
+
+@pytest.fixture
+def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
+    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
+    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        define_items(running)
+        yield running
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    return {"task_state_store": MortalStore()}
+
+
+def breaks_off(org: SimulatedOrg, context: dict[str, Any], source: Any, **arguments: Any) -> None:
+    """A try that uploads its parts and does not see them through: the first two are begun."""
+    org.bulk_polls = 60
+    with pytest.raises(BulkJobTimeoutError):
+        run_to_end(task("Item__c", source, timeout=0.02, parallel_jobs=2, **arguments), context)
+    org.bulk_polls = 0
+
+
+def jobs_sent(org: SimulatedOrg) -> int:
+    return sum(request.method == "PUT" for request in org.requests)
+
+
+def test_an_insert_whose_source_changed_is_refused_before_anything_is_sent(
+    org: SimulatedOrg, context: dict[str, Any]
+) -> None:
+    breaks_off(org, context, items(24))
+    before = jobs_sent(org)
+    changed = [*items(23), {"Key__c": "new", "Number__c": 99, "Text__c": "new"}]
+    changed[0]["Text__c"] = "changed"
+    with pytest.raises(AirflowFailException, match="source: changed since an earlier try"):
+        run_to_end(task("Item__c", changed), context)
+    assert in_org(org) - counted(items(24)) == {}
+    run_to_end(task("Item__c", items(24)), context)  # the old source, brought back
+    assert in_org(org) == counted(items(24))
+    assert jobs_sent(org) >= before
+
+
+def test_an_insert_whose_source_lost_a_part_is_refused(org: SimulatedOrg, context: dict[str, Any]) -> None:
+    org.fail_next_job("InvalidBatch : as said", kind="ingest", after_batches=0)
+    with pytest.raises(SalesforceError):
+        run_to_end(task("Item__c", items(24), parallel_jobs=1), context)
+    with pytest.raises(AirflowFailException, match="source: changed since an earlier try"):
+        run_to_end(task("Item__c", items(12)), context)
+
+
+def test_an_insert_of_which_nothing_had_begun_takes_a_changed_source(
+    org: SimulatedOrg, context: dict[str, Any]
+) -> None:
+    org.add_fault(Fault("PUT", UPLOAD, nth=3, times=None, status=503))
+    with pytest.raises(SalesforceError, match="503"):
+        run_to_end(task("Item__c", items(24)), context)
+    org.clear_faults()
+    changed = [{**row, "Text__c": row["Text__c"] + "!"} for row in items(12)]
+    run_to_end(task("Item__c", changed), context)
+    assert in_org(org) == counted(changed)
+    assert context["task_state_store"].values == {}
+    assert {job["state"] for job in org.jobs.values()} == {"Aborted", "JobComplete"}
+
+
+@WAYS
+def test_an_upsert_whose_source_changed_ends_the_old_jobs_first(
+    org: SimulatedOrg, context: dict[str, Any], deferrable: bool
+) -> None:
+    breaks_off(org, context, items(24), **UPSERT)
+    changed = [{**row, "Text__c": "new"} for row in items(10)]
+    run_to_end(task("Item__c", changed, deferrable=deferrable, **UPSERT), context)
+    assert {job["state"] for job in list(org.jobs.values())[:4]} == {"Aborted"}
+    texts = {row["Key__c"]: row["Text__c"] for row in org.rows("Item__c")}
+    assert all(texts[row["Key__c"]] == "new" for row in changed)
+    assert context["task_state_store"].values == {}
+
+
+@WAYS
+def test_a_dry_run_sends_nothing_and_says_what_it_read(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
+) -> None:
+    operator = task(
+        "Item__c", items(24), dry_run=True, deferrable=deferrable, results_path=f"file://{tmp_path}/results"
+    )
+    result = run_to_end(operator, context)
+    assert result["counts"] == {"read": 24, "sent": 0, "succeeded": 0, "failed": 0, "unprocessed": 0}
+    assert report_in(tmp_path / "results")["counts"] == result["counts"]
+    assert org.jobs == {}
+    assert org.rows("Item__c") == []
+    assert context["task_state_store"].values == {}
+
+
+@WAYS
+def test_a_killed_try_aborts_its_jobs_and_a_retry_sends_the_rest(
+    org: SimulatedOrg, context: dict[str, Any], deferrable: bool
+) -> None:
+    org.bulk_polls, org.bulk_batch_rows = 3, 2
+    operator = task("Item__c", items(24), parallel_jobs=2)
+
+    def kill(answer: Any) -> Any:
+        operator.on_kill()
+        return answer
+
+    org.add_fault(Fault("GET", JOB, nth=3, edit_json=kill))
+    with pytest.raises(SalesforceError):
+        run_to_end(operator, context)
+    assert {job["state"] for job in org.jobs.values()} <= {"Aborted", "JobComplete"}
+    loaded = in_org(org)
+    assert not loaded - counted(items(24))
+    assert loaded.total() < 24
+    run_to_end(task("Item__c", items(24), deferrable=deferrable), context)
+    assert in_org(org) == counted(items(24))
+
+
+def test_a_cleared_task_that_was_green_loads_anew(org: SimulatedOrg, context: dict[str, Any]) -> None:
+    rows = items(12, copies=2)
+    for times in (1, 2):
+        run_to_end(task("Item__c", rows), context)
+        assert in_org(org).total() == 12 * times
+
+
+def test_nothing_that_is_stored_holds_a_secret(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    org.lock_records("Item__c", {"Number__c": [3]}, times=1)
+    org.add_validation_rule("Item__c", lambda record: record["Number__c"] == 5, "not this one")
+    source = write_csv(tmp_path / "items.csv", items(24))
+    arguments = {"deferrable": True, "results_path": f"file://{tmp_path}/results", "max_failed_records": 1}
+    operator, store = task("Item__c", source, **arguments), context["task_state_store"]
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    stored = [json.dumps([deferred.value.trigger.serialize(), deferred.value.kwargs, store.values])]
+    assert '"uploaded": true' in stored[0]
+    result = run_to_end(task("Item__c", source, **arguments), context)
+    assert result["counts"]["failed"] == 1
+    files = [path.read_text(encoding="utf-8") for path in (tmp_path / "results").iterdir()]
+    stored += [json.dumps(result), *files]
+    key = [line for line in org.private_key.splitlines() if "-----" not in line]
+    secrets = [*key, org.consumer_key, *tokens_seen(org)]
+    assert len(secrets) > 10
+    assert not [secret for secret in secrets for text in stored if secret in text]
+
+
+def tokens_seen(org: SimulatedOrg) -> list[str]:
+    """The access token that requests bring, which stays the same while it lives."""
+    return [org.issue_session()]
