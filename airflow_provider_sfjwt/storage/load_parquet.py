@@ -12,7 +12,7 @@ from airflow_provider_sfjwt.storage.load_source import Fault
 from airflow_provider_sfjwt.storage.part_file import is_local
 
 #: Bytes of a piece, about, and the rows it has at most.
-_PIECE = 2 * 2**20
+_PIECE = 2**20
 _MOST_ROWS = 20_000
 #: Bytes of each column that are read at once, instead of all of a row group.
 _BUFFER = 128 * 1024
@@ -40,22 +40,31 @@ def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, l
         size = sum(parquet.metadata.row_group(place).total_byte_size for place in range(parquet.num_row_groups))
         rows = min(max(_PIECE * parquet.metadata.num_rows // max(size, 1), 1), _MOST_ROWS)
         try:
-            # Each row group by itself: what Arrow holds for one is given back only when the iteration ends.
             for place in range(parquet.num_row_groups):
-                for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], use_threads=False):
-                    table = pa.Table.from_batches([batch]).select(list(wanted))
-                    table.validate(full=True)
-                    if table.num_rows:
-                        yield table, []
+                yield from _row_group(parquet, place, rows, wanted)
+                # Otherwise the next one's memory comes on top of what Arrow keeps for later.
+                pa.default_memory_pool().release_unused()
         except pa.ArrowInvalid as error:
             raise unreadable(file.name, f"it is damaged: {error}") from None
+
+
+def _row_group(
+    parquet: pq.ParquetFile, place: int, rows: int, wanted: Sequence[str]
+) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    """Read a row group by itself: what Arrow holds for one is given back only when the iteration ends."""
+    for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], use_threads=False):
+        table = pa.Table.from_batches([batch]).select(list(wanted))
+        table.validate(full=True)
+        if table.num_rows:
+            yield table, []
 
 
 def _open(file: InputFile, stream: object) -> pq.ParquetFile:
     try:
         if is_local(file.path):
-            # Without Python in between.
-            return pq.ParquetFile(file.path.path, buffer_size=_BUFFER, memory_map=False)
+            # Without Python in between. What is read beforehand would be all of a row group; from far away that is
+            # worth its memory, since each of many small reads would take its time.
+            return pq.ParquetFile(file.path.path, buffer_size=_BUFFER, pre_buffer=False, memory_map=False)
         return pq.ParquetFile(stream, buffer_size=_BUFFER)
     except pa.ArrowInvalid as error:
         raise unreadable(file.name, f"it is no Parquet: {error}") from None
