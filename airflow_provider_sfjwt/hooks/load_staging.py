@@ -62,7 +62,8 @@ class RowFaultsError(ConfigurationError):
         shown = "; ".join(_told(fault) for fault in faults[:_SHOWN])
         more = f"; and {total - _SHOWN:,} more" if total > _SHOWN else ""
         super().__init__(
-            {"source": f"{total:,} faults in its rows, so nothing was sent: {shown}{more}"}, subject="the load"
+            {"source": f"{total:,} fault{'s' * (total != 1)} in its rows, so nothing was sent: {shown}{more}"},
+            subject="the load",
         )
 
     def table(self) -> pa.Table:
@@ -117,7 +118,10 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
             if misfits:
                 continue
             table = text.rename_columns(headers)
-            faults += checks.check(table, piece)
+            told = {(fault.row, fault.column) for fault in piece.faults}
+            found = checks.check(table, piece)
+            others -= sum((fault.row, fault.column) in told for fault in found)
+            faults += [fault for fault in found if (fault.row, fault.column) not in told]
             if not faults:
                 staging.add(table, piece.first_position)
         faults += checks.finish()

@@ -185,7 +185,8 @@ def load(source: Any, operation: str = "insert", **arguments: Any) -> dict[str, 
     wanted = {"poll_interval": 0.001, "transport": "bulk", "deferrable": False, **arguments}
     if operation == "upsert":
         wanted.setdefault("external_id_field", "Key__c")
-    operator = LoadInParts(task_id="load", sobject="Thing__c", operation=operation, source=source, **wanted)
+    wanted.setdefault("sobject", "Thing__c")
+    operator = LoadInParts(task_id="load", operation=operation, source=source, **wanted)
     result: dict[str, Any] = run_to_end(operator, {"task_state_store": StateStore()})
     return result
 
