@@ -1,0 +1,206 @@
+"""Loads in a real Airflow: the examples, and loads that are killed or marked while they run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.local_airflow.stack import LocalAirflow
+from tests.system.test_extract_survives import Scene, eventually
+
+pytestmark = pytest.mark.timeout(600)
+
+TASK_ID = "load"
+JOB = "*/jobs/ingest/" + "?" * 18
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "defers"), [("salesforce_load_round_trip", True), ("load_round_trip_in_worker", False)]
+)
+def test_a_parquet_file_comes_back_as_it_went(
+    airflow: LocalAirflow, org: SimulatedOrg, dag_id: str, defers: bool
+) -> None:
+    before = len(org.rows("Opportunity"))
+    run_id = airflow.trigger(dag_id, conf={"rows": 2_500})
+    airflow.wait_for_run(dag_id, run_id=run_id)
+    assert airflow.xcom(dag_id, run_id, "compare") == 2_500
+    assert ("DEFERRED" in airflow.task_log(dag_id, run_id, "load")) is defers
+    loaded = org.rows("Opportunity")[before:]
+    assert len({row["external_id__c"] for row in loaded}) == len(loaded) == 2_500
+    summary = airflow.xcom(dag_id, run_id, "load")
+    assert summary["counts"]["succeeded"] == summary["records"] == 2_500
+    assert [org.jobs[each]["numberRecordsProcessed"] for each in summary["job_ids"]] == [2_500]
+
+
+def test_the_rows_of_a_query_are_loaded(airflow: LocalAirflow, org: SimulatedOrg, output: Path) -> None:
+    customers = [(number, f"Doe {number}", None, "1980-02-29", org.username, "2026-11-10") for number in range(300)]
+    with closing(sqlite3.connect(output / "warehouse.db")) as database, database:
+        database.execute("CREATE TABLE customer (number, last_name, email, birthday, seller, changed_on)")
+        database.executemany("INSERT INTO customer VALUES (?, ?, ?, ?, ?, ?)", customers)
+    airflow.add_connection("warehouse", json.dumps({"conn_type": "sqlite", "host": f"{output}/warehouse.db"}))
+    dag_id = "salesforce_load_sql_rows"
+    run_id = airflow.trigger(dag_id, logical_date="2026-11-10T00:00:00Z")
+    airflow.wait_for_run(dag_id, run_id=run_id)
+    loaded = {row["ExternalKey__c"]: row["LastName"] for row in org.rows("Contact")}
+    assert loaded == {str(number): f"Doe {number}" for number in range(300)}
+    assert len(org.rows("Contact")) == 300
+
+
+class LoadScene(Scene):
+    """One run of the load into an org of its own, from a folder with a Parquet file."""
+
+    keys: list[str]
+
+    def write(self, rows: int, notes: str) -> None:
+        """Write the rows that are to be loaded."""
+        self.keys = [f"{self.name}-{number}" for number in range(rows)]
+        self.folder.mkdir()
+        table = pa.table({"InvoiceKey__c": self.keys, "Notes__c": [notes] * rows})
+        pq.write_table(table, self.folder / "rows.parquet")
+
+    @property
+    def states(self) -> list[str]:
+        """Of the org's jobs, in the order in which they were made."""
+        return [job["state"] for job in self.org.jobs.values()]
+
+    def wait_until_half_done(self) -> None:
+        """Until some rows of a job are saved, and others are not."""
+        self.reach(lambda: any(job.get("numberRecordsProcessed") for job in self.org.jobs.values()), "rows are saved")
+        assert "JobComplete" not in self.states
+
+    def mark_failed(self) -> None:
+        """As a user does in the UI."""
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{TASK_ID}"
+        self.airflow.api("PATCH", path, {"new_state": "failed"})
+
+    def clear(self) -> None:
+        """As a user does in the UI."""
+        order = {"dag_run_id": self.run_id, "task_ids": [TASK_ID], "dry_run": False, "only_failed": False}
+        assert self.airflow.api("POST", f"dags/{self.dag_id}/clearTaskInstances", order)["total_entries"] == 1
+
+    def succeed_once(self) -> dict[str, Any]:
+        """Wait for a run that is green: each row is in the org once, and in the results once."""
+        self.airflow.wait_for_run(self.dag_id, run_id=self.run_id)
+        saved = {row["InvoiceKey__c"]: row["Id"] for row in self.org.rows("Invoice__c")}
+        assert len(self.org.rows("Invoice__c")) == len(self.keys)
+        assert sorted(saved) == sorted(self.keys)
+        summary: dict[str, Any] = self.airflow.xcom(self.dag_id, self.run_id, TASK_ID)
+        told = [row for row in self.results("succeeded") if saved[row["InvoiceKey__c"]] == row["sf__Id"]]
+        assert [self.keys[int(row["row"]) - 1] for row in told] == [row["InvoiceKey__c"] for row in told]
+        assert len(told) == summary["records"] == len(self.keys)
+        return summary
+
+    def results(self, kind: str) -> list[dict[str, str]]:
+        """The rows of the results files."""
+        csv.field_size_limit(2**31 - 1)
+        rows: list[dict[str, str]] = []
+        for file in sorted((self.folder / "results").glob(f"{kind}-*.csv")):
+            with file.open(encoding="utf-8", newline="") as lines:
+                rows += csv.DictReader(lines)
+        return rows
+
+
+SMALL, LARGE = (400, "a note"), (300, "x" * 100_000)
+#: The DAG, and the rows. So much text makes two parts, and so two jobs.
+SCENES = {
+    "killed_between_parts": ("load_in_worker", LARGE),
+    "killed_in_a_job": ("load_in_worker", SMALL),
+    "killed_in_its_results": ("load_deferred", SMALL),
+    "failed_in_worker_load": ("load_in_worker", SMALL),
+    "failed_deferred_load": ("load_deferred", LARGE),
+}
+
+
+@pytest.fixture(scope="module")
+def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, LoadScene]]:
+    """All runs, begun at once: while one is looked at, the others come to where they wait."""
+    with ExitStack() as ends:
+        made = {}
+        for name, (dag_id, rows) in SCENES.items():
+            org = ends.enter_context(SimulatedOrg(records={}, bulk_polls=3))
+            org.bulk_batch_rows = 10
+            made[name] = LoadScene(airflow, name, dag_id, org, output / name)
+            made[name].write(*rows)
+        made["killed_between_parts"].org.add_fault(Fault("PUT", "*/batches", nth=2, delay=600))
+        made["killed_in_its_results"].org.add_fault(Fault("GET", "*/successfulResults/", delay=600))
+        held = json.dumps({"id": "held", "state": "InProgress"})
+        for name in ("killed_in_a_job", "failed_in_worker_load", "failed_deferred_load"):
+            # After the first look at it, no look brings a job any further.
+            made[name].org.add_fault(Fault("GET", JOB, nth=2, times=None, status=200, body=held))
+        for scene in made.values():
+            scene.begin()
+            ends.callback(scene.leave)
+        yield made
+
+
+def test_a_worker_killed_between_two_parts(scenes: dict[str, LoadScene]) -> None:
+    scene = scenes["killed_between_parts"]
+    scene.reach(lambda: len(scene.states) == 2, "the second job is created")
+    scene.kill_worker()
+    assert scene.states == ["Open", "Open"]
+
+    summary = scene.succeed_once()
+    # It is not known what the second one holds. The first has its rows.
+    assert scene.states == ["JobComplete", "Aborted", "JobComplete"]
+    first, _, third = scene.org.jobs
+    assert summary["job_ids"] == [first, third]
+
+
+def test_a_worker_killed_in_the_middle_of_a_job(scenes: dict[str, LoadScene]) -> None:
+    scene = scenes["killed_in_a_job"]
+    scene.wait_until_half_done()
+    [job] = scene.org.jobs.values()
+    assert 0 < job["numberRecordsProcessed"] < 400
+    scene.kill_worker()
+    scene.org.clear_faults()
+
+    summary = scene.succeed_once()
+    assert summary["job_ids"] == list(scene.org.jobs) == [job["id"]]
+
+
+def test_a_worker_killed_while_it_fetches_results(scenes: dict[str, LoadScene]) -> None:
+    scene = scenes["killed_in_its_results"]
+    scene.reach(lambda: scene.states == ["JobComplete"] and scene.task["state"] == "running", "the task resumes")
+    scene.kill_worker()
+
+    summary = scene.succeed_once()
+    assert summary["job_ids"] == list(scene.org.jobs)
+    assert len(scene.org.jobs) == 1
+
+
+def test_marking_a_running_load_failed_aborts_its_job(scenes: dict[str, LoadScene]) -> None:
+    scene = scenes["failed_in_worker_load"]
+    scene.wait_until_half_done()
+    scene.mark_failed()
+    eventually(lambda: scene.states == ["Aborted"], "the job is aborted")
+    scene.fail()
+
+
+def test_marking_a_deferred_load_failed_aborts_its_jobs_and_a_clear_loads_the_rest(
+    scenes: dict[str, LoadScene],
+) -> None:
+    scene = scenes["failed_deferred_load"]
+    scene.wait_until_half_done()
+    assert scene.task["state"] == "deferred"
+    assert scene.states == ["InProgress", "Open"]
+    scene.mark_failed()
+    eventually(lambda: scene.states == ["Aborted", "Aborted"], "the jobs are aborted")
+    scene.fail()
+    saved = len(scene.org.rows("Invoice__c"))
+    assert 0 < saved < 300
+
+    scene.org.clear_faults()
+    scene.clear()
+    summary = scene.succeed_once()
+    assert scene.states == ["Aborted", "Aborted", "JobComplete", "JobComplete"]
+    assert len(summary["job_ids"]) == 4
