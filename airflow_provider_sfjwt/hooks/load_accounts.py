@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Error codes that are told apart; further ones are counted together.
 _MOST_CODES = 100
 _OTHERS = "others"
+#: Rows that are written at once.
+_PIECE = 5000
 #: What a results file is called, and the state of its rows.
 _KINDS: tuple[tuple[Kind, str], ...] = (
     ("succeeded", "accepted"),
@@ -53,14 +55,18 @@ class LoadAccounts:
         """
         count = outcome.count()
         self.counts.update(succeeded=count["accepted"], failed=count["rejected"], unprocessed=count["unprocessed"])
-        self.jobs += [_told(job, part.number) for job in jobs]
+        self.jobs += [_job(job, part.number) for job in jobs]
         if not count["rejected"] and self._folder is None:
             return
+        import pyarrow as pa
+
         positions = part.positions().to_pylist()
         for row, error in outcome.rejected.items():
             self._count_error(error, positions[row])
         if self._folder is not None:
             self._write(self._folder, part, outcome, positions)
+        # Otherwise the next part's memory, on another thread, comes on top of what Arrow keeps for later.
+        pa.default_memory_pool().release_unused()
 
     @property
     def lost(self) -> int:
@@ -87,8 +93,15 @@ class LoadAccounts:
         for kind, state in _KINDS:
             rows = outcome.places(state)
             if rows:
-                columns = {**self._origin([positions[row] for row in rows]), **_judgement(kind, outcome, rows)}
-                self.files.append(folder.write(kind, part.number, _beside(columns, table, rows)))
+                pieces = (rows[start : start + _PIECE] for start in range(0, len(rows), _PIECE))
+                tables = (self._told(kind, outcome, piece, positions, table) for piece in pieces)
+                self.files.append(folder.write(kind, part.number, tables))
+
+    def _told(
+        self, kind: Kind, outcome: PartOutcome, rows: list[int], positions: list[int], table: pa.Table
+    ) -> pa.Table:
+        columns = {**self._origin([positions[row] for row in rows]), **_judgement(kind, outcome, rows)}
+        return _beside(columns, table, rows)
 
     def _origin(self, positions: list[int]) -> dict[str, list[str]]:
         places = [self._staged.source.locate(position) for position in positions]
@@ -117,12 +130,14 @@ def _beside(columns: dict[str, list[str]], table: pa.Table, rows: list[int]) -> 
     """New columns, and behind them the rows as they were sent."""
     import pyarrow as pa
 
-    sent = table.take(pa.array(rows, pa.int64()))
-    new = [pa.chunked_array([pa.array(cells, pa.string())]) for cells in columns.values()]
+    from airflow_provider_sfjwt.storage.arrow_values import integers, texts
+
+    sent = table.take(integers(rows))
+    new = [pa.chunked_array([texts(cells)]) for cells in columns.values()]
     return pa.Table.from_arrays([*new, *sent.columns], names=[*columns, *sent.column_names])
 
 
-def _told(job: Job, part: int) -> dict[str, Any]:
+def _job(job: Job, part: int) -> dict[str, Any]:
     return {
         "id": job.ref.id,
         "part": part,
