@@ -148,26 +148,27 @@ class Load:
             said,
             *accounts.reasons[:3],
         ]
-        where = (
-            f"every row's outcome is in {self._order.results_path}"
-            if self._order.results_path
-            else ("give results_path to get every row's outcome")
-        )
-        advice = (
-            "Correct these rows in the source and clear the task: it sends only what was not accepted"
-            if self._order.repeatable
-            else "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it "
-            "is in the rows, load the corrected ones by themselves"
-        )
+        path = self._order.results_path
+        where = f"every row's outcome is in {path}" if path else "give results_path to get every row's outcome"
         return RecordsFailedError(
-            f"{'. '.join(part.rstrip('.') for part in parts if part)}. {advice}; {where}. To let some rows fail, raise "
-            "max_failed_records or max_failed_ratio.",
+            f"{'. '.join(part.rstrip('.') for part in parts if part)}. {self._advice()}; {where}. To let some rows "
+            "fail, raise max_failed_records or max_failed_ratio.",
             job=accounts.jobs[0] if accounts.jobs else {},
             failed=accounts.lost,
             processed=rows,
             results_path=self._order.results_path,
             # What was not processed, for want of time or allocation, may be on the next try.
             retryable=accounts.counts["unprocessed"] > 0,
+        )
+
+    def _advice(self) -> str:
+        if self._order.repeatable:
+            return "Correct these rows in the source and clear the task: it sends only what was not accepted"
+        if isinstance(self._sender, RestSender):
+            return "Load the corrected rows by themselves: over REST, an insert cannot be picked up where it ended"
+        return (
+            "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it is in "
+            "the rows, load the corrected ones by themselves"
         )
 
     def _report(self, dry_run: bool) -> LoadReport:

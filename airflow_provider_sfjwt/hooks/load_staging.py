@@ -88,6 +88,7 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     from airflow_provider_sfjwt.storage.load_parts import Staging
     from airflow_provider_sfjwt.storage.load_source import Fault, LoadSource
     from airflow_provider_sfjwt.storage.load_values import salesforce_text
+    from airflow_provider_sfjwt.storage.part_file import storage_errors
 
     source = LoadSource(order.source, file_format=order.file_format)
     columns = load_columns(
@@ -105,25 +106,26 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     others = 0  # faults that the checks did not find, and so do not count
     broken: set[tuple[str, str | None]] = set()
     with Staging(headers, part_bytes=order.part_bytes, group_by=group_by) as staging:
-        for piece in source.pieces():
-            others += len(piece.faults)
-            faults += piece.faults[: max(0, _KEPT - len(faults))]
-            text, misfits = salesforce_text(
-                piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
-            )
-            new = [each for each in misfits if (piece.file, each[0]) not in broken]
-            broken |= {(piece.file, each[0]) for each in new}
-            others += len(new)
-            faults += [Fault(piece.file, None, column, message) for column, message in new]
-            if misfits:
-                continue
-            table = text.rename_columns(headers)
-            told = {(fault.row, fault.column) for fault in piece.faults}
-            found = checks.check(table, piece)
-            others -= sum((fault.row, fault.column) in told for fault in found)
-            faults += [fault for fault in found if (fault.row, fault.column) not in told]
-            if not faults:
-                staging.add(table, piece.first_position)
+        with storage_errors(str(staging.folder), "the worker's disk for temporary files, see TMPDIR"):
+            for piece in source.pieces():
+                others += len(piece.faults)
+                faults += piece.faults[: max(0, _KEPT - len(faults))]
+                text, misfits = salesforce_text(
+                    piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
+                )
+                new = [each for each in misfits if (piece.file, each[0]) not in broken]
+                broken |= {(piece.file, each[0]) for each in new}
+                others += len(new)
+                faults += [Fault(piece.file, None, column, message) for column, message in new]
+                if misfits:
+                    continue
+                table = text.rename_columns(headers)
+                told = {(fault.row, fault.column) for fault in piece.faults}
+                found = checks.check(table, piece)
+                others -= sum((fault.row, fault.column) in told for fault in found)
+                faults += [fault for fault in found if (fault.row, fault.column) not in told]
+                if not faults:
+                    staging.add(table, piece.first_position)
         faults += checks.finish()
         if faults:
             raise RowFaultsError(faults[:_KEPT], checks.total + others)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.storage.csv_records import end_of_first_record, whole_records
 from airflow_provider_sfjwt.storage.formats import Part, column_names
-from airflow_provider_sfjwt.storage.part_file import is_local, writing
+from airflow_provider_sfjwt.storage.part_file import is_local, storage_errors, writing
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME
 from airflow_provider_sfjwt.wire.flow import Body
 
@@ -126,7 +126,7 @@ class LoadReport:
     :param sobject: the object.
     :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
     :param files: what was read.
-    :param counts: rows that were ``read``, ``sent``, ``succeeded``, ``created``, ``updated``, ``failed`` and left
+    :param counts: rows that were ``read``, ``sent`` (none in a dry run), ``succeeded``, ``failed`` and left
         ``unprocessed``.
     :param errors_by_code: for each error code its ``count`` and a ``sample`` with ``file``, ``row``, ``message`` and
         ``fields``.
@@ -239,7 +239,7 @@ class ResultsFolder:
 
         path = self._folder / f"{kind}-{number:05d}-{self._token}.csv"
         records = 0
-        with writing(path) as file:
+        with storage_errors(self.path, "results_path"), writing(path) as file:
             for place, table in enumerate([tables] if isinstance(tables, pa.Table) else tables):
                 file.write(encoded(table, header=place == 0))
                 records += table.num_rows
@@ -250,14 +250,18 @@ class ResultsFolder:
 
         :param report: of the files, all of which are written.
         """
+        with storage_errors(self.path, "results_path"):
+            self._publish(report.to_json())
+
+    def _publish(self, text: str) -> None:
         target = self._folder / RECEIPT_NAME
         if is_local(self._folder):
             # A local file becomes visible while it is written, an object only when it is whole.
             draft = self._folder / f".{RECEIPT_NAME}-{uuid.uuid4().hex}"
-            draft.write_text(report.to_json(), encoding="utf-8")
+            draft.write_text(text, encoding="utf-8")
             self._folder.fs.mv(draft.path, target.path)
         else:
-            target.write_text(report.to_json(), encoding="utf-8")
+            target.write_text(text, encoding="utf-8")
 
     def report(self) -> LoadReport | None:
         """The report that lies there, or None."""

@@ -84,10 +84,11 @@ def writing(path: ObjectStoragePath) -> Iterator[PartFile]:
 
 
 @contextmanager
-def storage_errors(path: str) -> Iterator[None]:
+def storage_errors(path: str, argument: str = "output_path") -> Iterator[None]:
     """Turn what a storage complains of into an error that names it.
 
     :param path: the folder that is written, for the message.
+    :param argument: of the task, that names the folder.
     :raises SalesforceError: retryable, for any error of the storage.
     """
     try:
@@ -95,7 +96,7 @@ def storage_errors(path: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         raise SalesforceError(
-            f"writing to {path} (output_path) failed: {reason}. Nothing was published. Check space and permissions "
+            f"writing to {path} ({argument}) failed: {reason}. Nothing was published. Check space and permissions "
             "there.",
             retryable=True,
         ) from error
