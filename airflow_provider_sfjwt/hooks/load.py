@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.api import bulk_ingest
 from airflow_provider_sfjwt.api.bulk_job import JobRef
+from airflow_provider_sfjwt.api.row_errors import RETRIABLE
 from airflow_provider_sfjwt.exceptions import RecordsFailedError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_accounts import LoadAccounts
@@ -85,8 +86,8 @@ class Load:
     def _goes_over_rest(self, load: StagedLoad) -> bool:
         if self._order.transport != "auto" or self._ledger.numbers:
             return self._order.transport == "rest"
-        # A lost answer of an insert could not be looked up, and hardDelete is Bulk API's alone.
-        return self._order.bulk_operation in ("update", "upsert", "delete") and 0 < load.rows <= _FEW_ROWS
+        # What a lost answer of an insert or a delete did could not be looked up; the others may be sent again.
+        return self._order.bulk_operation in ("update", "upsert") and 0 < load.rows <= _FEW_ROWS
 
     def advance(self) -> list[JobRef]:
         """Send what is to be sent now.
@@ -123,8 +124,7 @@ class Load:
         """
         report = self._report(dry_run)
         if self._results is not None:
-            self._results.publish(report)
-            self._results.clear_replaced()
+            self._results.publish(report, dry_run=dry_run)
         counts, accounts = report.counts, self._accounts
         log.info(
             "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed; %d API calls, %.1f s",
@@ -157,8 +157,8 @@ class Load:
             failed=accounts.lost,
             processed=rows,
             results_path=self._order.results_path,
-            # What was not processed, for want of time or allocation, may be on the next try.
-            retryable=accounts.counts["unprocessed"] > 0,
+            # What was not processed for want of allocation, or met a lock, may be loaded by the next try.
+            retryable=accounts.counts["unprocessed"] > 0 or bool(RETRIABLE & accounts.errors.keys()),
         )
 
     def _advice(self) -> str:

@@ -52,14 +52,16 @@ class LedgerEntry:
 
     :param sha256: of the part's rows and of what was to be done with them.
     :param jobs: in the order in which they were created. All but the first hold rows that failed before.
+    :param over_rest: whether its rows went over REST, which has no jobs to look up.
     """
 
     sha256: str
     jobs: tuple[LedgerJob, ...] = ()
+    over_rest: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON knows it."""
-        return {"sha256": self.sha256, "jobs": [asdict(job) for job in self.jobs]}
+        return {"sha256": self.sha256, "jobs": [asdict(job) for job in self.jobs], "over_rest": self.over_rest}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> LedgerEntry:
@@ -67,7 +69,8 @@ class LedgerEntry:
 
         :param content: decoded.
         """
-        return cls(content["sha256"], tuple(LedgerJob(**job) for job in content["jobs"]))
+        jobs = tuple(LedgerJob(**job) for job in content["jobs"])
+        return cls(content["sha256"], jobs, bool(content.get("over_rest")))
 
 
 class Ledger:
@@ -99,13 +102,14 @@ class Ledger:
         """The parts that anything is known of."""
         return sorted(self._entries)
 
-    def begin(self, number: int, sha256: str) -> None:
+    def begin(self, number: int, sha256: str, *, over_rest: bool = False) -> None:
         """Begin a part anew.
 
         :param number: of the part.
         :param sha256: of its content.
+        :param over_rest: whether its rows go over REST.
         """
-        self._keep(number, LedgerEntry(sha256))
+        self._keep(number, LedgerEntry(sha256, over_rest=over_rest))
 
     def created(self, number: int, job: LedgerJob) -> None:
         """Remember a job before anything is sent to it.

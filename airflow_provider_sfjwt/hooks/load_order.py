@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, RecordsFailedError
 
 #: Operations by the names that Bulk API 2.0 knows, and by those of other clients.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/create_job.htm
@@ -69,7 +69,7 @@ class LoadOrder:
         faults = {**self._faults_of_operation(), **self._faults_of_choices()}
         if not self.sobject:
             faults["sobject"] = "is missing; name the object to load into, e.g. Account"
-        if not self.source and self.source != []:
+        if not self.source and not isinstance(self.source, list | tuple):
             faults["source"] = "is missing; name files, a receipt, or give rows"
         if faults:
             raise ConfigurationError(faults, subject="the task")
@@ -113,3 +113,20 @@ class LoadOrder:
         """Changes with whatever decides what a row of the source does in the org."""
         asked = [self.sobject, self.bulk_operation, self.external_id_field, self.assignment_rule_id]
         return sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+
+def unknown_insert(order: LoadOrder, rows: int) -> RecordsFailedError:
+    """The error for an insert over REST that an earlier try had begun.
+
+    :param order: the load.
+    :param rows: how many rows it has.
+    """
+    return RecordsFailedError(
+        "an earlier try began to insert these rows over REST, which leaves no job to look up, so it cannot be told "
+        "which of them were saved. Nothing was sent now. Compare the org with the source, then trigger a new run with "
+        "what is missing; over transport='bulk' a load can be picked up.",
+        job={},
+        failed=rows,
+        processed=rows,
+        results_path=order.results_path,
+    )

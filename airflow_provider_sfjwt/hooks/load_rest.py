@@ -15,7 +15,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, ErrorItem, Rec
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_columns import LoadColumn
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger, LedgerEntry
-from airflow_provider_sfjwt.hooks.load_order import MOST_OVER_REST, LoadOrder
+from airflow_provider_sfjwt.hooks.load_order import MOST_OVER_REST, LoadOrder, unknown_insert
 from airflow_provider_sfjwt.hooks.load_outcome import Accepted, PartOutcome
 from airflow_provider_sfjwt.hooks.load_sender import Settled
 from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
@@ -70,7 +70,7 @@ class RestSender:
             rows = list(range(part.rows))
             for _ in range(self._order.row_retries + 1):
                 for first in range(0, len(rows), MOST_RECORDS):
-                    self._write(records, rows[first : first + MOST_RECORDS], outcome)
+                    self._write(part.number, records, rows[first : first + MOST_RECORDS], outcome)
                 rows = outcome.passing()
                 if not rows:
                     break
@@ -81,19 +81,13 @@ class RestSender:
         """Remember that a part was begun: what of an insert is saved by then cannot be looked up."""
         content = f"{part.sha256}-{self._order.fingerprint()}"
         entry: LedgerEntry | None = self._ledger.entry(part.number)
-        if entry is not None and not self._order.repeatable:
-            raise RecordsFailedError(
-                "an earlier try began to insert these rows over REST, and it cannot be told which of them were saved. "
-                "Nothing was sent now. Compare the org with the source, then trigger a new run with what is missing; "
-                "transport='bulk' can pick up where a try broke off.",
-                job={},
-                failed=part.rows,
-                processed=part.rows,
-                results_path=self._order.results_path,
-            )
-        self._ledger.begin(part.number, content)
+        if entry is not None and (entry.over_rest or entry.jobs) and not self._order.repeatable:
+            raise unknown_insert(self._order, part.rows)
+        self._ledger.begin(part.number, content, over_rest=True)
 
-    def _write(self, records: Sequence[Mapping[str, Any]], rows: Sequence[int], outcome: PartOutcome) -> None:
+    def _write(
+        self, number: int, records: Sequence[Mapping[str, Any]], rows: Sequence[int], outcome: PartOutcome
+    ) -> None:
         order = self._order
         try:
             answers = self._org.run(
@@ -106,11 +100,13 @@ class RestSender:
             )
         except SalesforceError as error:
             if order.repeatable or not may_have_been_processed(error):
+                if not outcome.accepted:
+                    self._ledger.begin(number, "")  # nothing was saved, so the next try may begin anew
                 raise
             raise RecordsFailedError(
                 f"the answer to an insert of {len(rows)} rows was lost, so that it is not known whether they were "
                 f"saved ({error}). They are not sent again. Compare the org with the source, then trigger a new run "
-                "with what is missing; transport='bulk' can look up what was saved.",
+                "with what is missing. Over transport='bulk' such a load can be looked up.",
                 job={},
                 failed=len(rows),
                 processed=len(records),

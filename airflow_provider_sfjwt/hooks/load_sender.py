@@ -14,7 +14,7 @@ from airflow_provider_sfjwt.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, NotFoundError, ProtocolError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger, LedgerEntry, LedgerJob
-from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+from airflow_provider_sfjwt.hooks.load_order import LoadOrder, unknown_insert
 from airflow_provider_sfjwt.hooks.load_outcome import PartOutcome
 from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
 
@@ -101,7 +101,9 @@ class PartSender:
         """What the ledger knows of a part with this content."""
         content = f"{part.sha256}-{self._order.fingerprint()}"
         entry = self._ledger.entry(part.number)
-        if entry is not None and entry.sha256 == content:
+        if entry is not None and entry.over_rest and not self._order.repeatable:
+            raise unknown_insert(self._order, part.rows)
+        if entry is not None and entry.sha256 == content and not entry.over_rest:
             return entry
         if entry is not None:
             self._replace(part.number, entry)

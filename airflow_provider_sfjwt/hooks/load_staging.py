@@ -91,6 +91,9 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     from airflow_provider_sfjwt.storage.part_file import storage_errors
 
     source = LoadSource(order.source, file_format=order.file_format)
+    if not source.columns:  # a list without rows, e.g. of a query that found nothing
+        yield StagedLoad(source, (), (), Path())
+        return
     columns = load_columns(
         org,
         order.sobject,

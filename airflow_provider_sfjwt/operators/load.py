@@ -43,7 +43,7 @@ class SalesforceLoadOperator(BaseOperator):
     :param row_retries: how often rows are sent again that met a lock or another passing error.
     :param group_by: the column by which rows are kept together, e.g. a parent's id, against lock contention.
     :param transport: ``bulk``, ``rest`` (sObject Collections, up to 2,000 rows) or ``auto``: REST for up to 200 rows of
-        any operation but insert, which a lost answer could double, else Bulk API 2.0.
+        an update or upsert, which may be sent again after a lost answer, else Bulk API 2.0.
     :param assignment_rule_id: the assignment rule for leads and cases (templated).
     :param file_format: ``csv``, ``jsonl`` or ``parquet``; None to tell by the files' names.
     :param dry_run: whether the task ends when all rows are checked.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
 REPORT_VERSION = 1
 _OURS = re.compile(r"(?:succeeded|failed|unprocessed|faults)-\d{5,}-[0-9a-f]{12}\.csv")
+_DRY_RUN_NAME = "_dry_run.json"
 _BLOCK = 512 * 1024
 _SEPARATOR = "\x1f"
 
@@ -130,7 +131,7 @@ class LoadReport:
         ``unprocessed``.
     :param errors_by_code: for each error code its ``count`` and a ``sample`` with ``file``, ``row``, ``message`` and
         ``fields``.
-    :param jobs: ``id``, ``state``, ``rows`` and ``failed`` of each job.
+    :param jobs: ``id``, ``part``, ``state``, ``processed``, ``failed`` and ``error`` of each job.
     :param parts: the result files.
     :param api_calls: requests that counted against the org's allocation.
     :param seconds: that the load took.
@@ -245,19 +246,22 @@ class ResultsFolder:
                 records += table.num_rows
         return Part(path.name, records, file.bytes, file.sha256)
 
-    def publish(self, report: LoadReport) -> None:
-        """Write the receipt.
+    def publish(self, report: LoadReport, *, dry_run: bool = False) -> None:
+        """Write the receipt, then remove what it replaces.
 
         :param report: of the files, all of which are written.
+        :param dry_run: whether nothing was sent. The report then lies beside what an earlier load left.
         """
         with storage_errors(self.path, "results_path"):
-            self._publish(report.to_json())
+            self._write_whole(_DRY_RUN_NAME if dry_run else RECEIPT_NAME, report.to_json())
+            if not dry_run:
+                self.clear_replaced()
 
-    def _publish(self, text: str) -> None:
-        target = self._folder / RECEIPT_NAME
+    def _write_whole(self, name: str, text: str) -> None:
+        target = self._folder / name
         if is_local(self._folder):
             # A local file becomes visible while it is written, an object only when it is whole.
-            draft = self._folder / f".{RECEIPT_NAME}-{uuid.uuid4().hex}"
+            draft = self._folder / f".{name}-{uuid.uuid4().hex}"
             draft.write_text(text, encoding="utf-8")
             self._folder.fs.mv(draft.path, target.path)
         else:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
+from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, RecordsFailedError, SalesforceError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (
+    COLLECTIONS,
     JOB,
     UPLOAD,
     MortalStore,
@@ -116,7 +117,7 @@ def test_a_dry_run_sends_nothing_and_says_what_it_read(
     )
     result = run_to_end(operator, context)
     assert result["counts"] == {"read": 24, "sent": 0, "succeeded": 0, "failed": 0, "unprocessed": 0}
-    assert report_in(tmp_path / "results")["counts"] == result["counts"]
+    assert json.loads((tmp_path / "results" / "_dry_run.json").read_text())["counts"] == result["counts"]
     assert org.jobs == {}
     assert org.rows("Item__c") == []
     assert context["task_state_store"].values == {}
@@ -174,3 +175,50 @@ def test_nothing_that_is_stored_holds_a_secret(org: SimulatedOrg, context: dict[
 def tokens_seen(org: SimulatedOrg) -> list[str]:
     """The access token that requests bring, which stays the same while it lives."""
     return [org.issue_session()]
+
+
+def test_a_dry_run_leaves_what_an_earlier_load_left(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    results = f"file://{tmp_path}/results"
+    run_to_end(task("Item__c", items(24), results_path=results), context)
+    before = report_in(tmp_path / "results")
+    run_to_end(task("Item__c", items(3), results_path=results, dry_run=True), context)
+    assert report_in(tmp_path / "results") == before
+    assert all((tmp_path / "results" / part["name"]).exists() for part in before["parts"])
+
+
+@pytest.mark.parametrize("source", [[], ()])
+def test_no_rows_are_a_load_of_nothing(org: SimulatedOrg, context: dict[str, Any], source: Any) -> None:
+    result = run_to_end(task("Item__c", source), context)
+    assert (result["records"], result["counts"]["read"]) == (0, 0)
+    assert org.jobs == {}
+
+
+@pytest.mark.parametrize("transport", ["rest", "bulk", "auto"])
+def test_an_insert_over_rest_whose_answer_was_lost_is_not_sent_again_by_any_way(
+    org: SimulatedOrg, context: dict[str, Any], transport: str
+) -> None:
+    org.add_fault(Fault(method="POST", path=COLLECTIONS, lose_answer=True))
+    with pytest.raises(AirflowFailException, match="answer to an insert of 6 rows was lost"):
+        run_to_end(task("Item__c", items(24), transport="rest"), context)
+    with pytest.raises(AirflowFailException, match="began to insert these rows over REST"):
+        run_to_end(task("Item__c", items(24), transport=transport), context)
+    assert len(org.rows("Item__c")) == 6
+
+
+def test_an_insert_over_rest_of_which_nothing_was_saved_may_be_sent_again(
+    org: SimulatedOrg, context: dict[str, Any]
+) -> None:
+    refused = b'[{"errorCode":"JSON_PARSER_ERROR","message":"no"}]'
+    org.add_fault(Fault(method="POST", path=COLLECTIONS, times=None, status=400, body=refused))
+    with pytest.raises(AirflowFailException, match="JSON_PARSER_ERROR"):
+        run_to_end(task("Item__c", items(24), transport="rest"), context)
+    org.clear_faults()
+    run_to_end(task("Item__c", items(24), transport="rest"), context)
+    assert len(org.rows("Item__c")) == 24
+
+
+def test_rows_that_stay_locked_are_left_to_a_retry(org: SimulatedOrg, context: dict[str, Any]) -> None:
+    org.lock_records("Item__c", times=10)
+    with pytest.raises(RecordsFailedError, match="UNABLE_TO_LOCK_ROW") as caught:
+        run_to_end(task("Item__c", items(6), row_retries=1), context)
+    assert caught.value.retryable
