@@ -32,6 +32,8 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "load-memory": loading.measure_memory,
     "triggers": waiting_triggers.measure,
 }
+#: They take minutes for each run.
+_SLOW = ("peers", "memory", "load-memory", "triggers")
 _VERSIONS = (
     "import importlib.metadata as m; "
     "print(*(f'{name} {m.version(name)}' for name in "
@@ -68,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; all without")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--slow-runs", type=int, help=f"of {', '.join(_SLOW)}; as many as of the others without")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(MEASUREMENTS)
     if unknown:
@@ -77,10 +80,13 @@ def main() -> None:
         for name in arguments.names or MEASUREMENTS:
             started, load = time.monotonic(), os.getloadavg()[0]
             print(f"{name}…  (load {load:.1f})", flush=True)
-            sections.append(MEASUREMENTS[name](server, arguments.runs).markdown())
+            runs = arguments.slow_runs if name in _SLOW and arguments.slow_runs else arguments.runs
+            section = MEASUREMENTS[name](server, runs)
+            section.words.insert(0, f"Medians of {runs} runs." if runs > 1 else "A single run.")
+            sections.append(section.markdown())
             print(f"\n{sections[-1]}\n\n({time.monotonic() - started:.0f} s)\n", flush=True)
         if not arguments.names:
-            paragraphs = [machine(), peers(server), f"Medians of {arguments.runs} runs, each in a fresh process."]
+            paragraphs = [machine(), peers(server), "Each run is a fresh process."]
             write(PAGE, "\n\n".join([*paragraphs, *sections]))
             print(f"Written to {PAGE.relative_to(ROOT)}.")
 
