@@ -52,7 +52,7 @@ pins: $(DEVELOPMENT)/.complete ## pin the newest versions that fit pyproject.tom
 	  --output-file requirements/demo.txt
 
 bench: $(DEVELOPMENT)/.complete $(BENCH)/venv/.complete $(BENCH)/cli/.complete ## measure speed and memory beside others, into docs/benchmarks.md
-	@$(DEVELOPMENT)/bin/python -m tests.benchmarks
+	@$(DEVELOPMENT)/bin/python -m tests.benchmarks $(BENCH_ARGS)
 
 clean: ## remove the environments, the demo's data and what tools left
 	@rm -rf .venv .demo .cache build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
