@@ -61,7 +61,7 @@ class LargePages(Routes):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, folder)
         self.settings.page_count = PAGES
         self.broken: int | None = None
 
