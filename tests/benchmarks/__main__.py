@@ -1,6 +1,6 @@
 """``make bench``: every measurement, side by side in one run, into ``docs/benchmarks.md``.
 
-``python -m tests.benchmarks [--runs 5] NAME …`` measures some alone and writes nothing.
+``python -m tests.benchmarks [--runs 5] NAME …`` measures some alone, and writes nothing without ``--write``.
 """
 
 from __future__ import annotations
@@ -66,11 +66,14 @@ def write(page: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Measure, print and, where everything was measured, write."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; all without")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--slow-runs", type=int, help=f"of {', '.join(_SLOW)}; as many as of the others without")
+    parser.add_argument(
+        "--write", action="store_true", help="write what was measured into the page, though not all was"
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(MEASUREMENTS)
     if unknown:
@@ -85,10 +88,8 @@ def main() -> None:
             section.words.insert(0, f"Medians of {runs} runs." if runs > 1 else "A single run.")
             sections.append(section.markdown())
             print(f"\n{sections[-1]}\n\n({time.monotonic() - started:.0f} s)\n", flush=True)
-        if not arguments.names:
-            paragraphs = [machine(), peers(server), "Each run is a fresh process."]
-            write(PAGE, "\n\n".join([*paragraphs, *sections]))
-            print(f"Written to {PAGE.relative_to(ROOT)}.")
+            if arguments.write or not arguments.names:
+                write(PAGE, "\n\n".join([machine(), peers(server), "Each run is a fresh process.", *sections]))
 
 
 if __name__ == "__main__":
