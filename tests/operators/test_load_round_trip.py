@@ -136,7 +136,8 @@ FORMATS: dict[str, Callable[[Path, list[dict[str, Any]]], Any]] = {
     "rows": as_rows,
 }
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
-WAYS = pytest.mark.parametrize("way", ["worker", "triggerer"])
+#: Over REST nothing is waited for.
+WAYS = pytest.mark.parametrize(("transport", "way"), [("bulk", "worker"), ("bulk", "triggerer"), ("rest", "worker")])
 Table = dict[tuple[str, str, str, str], set[str]]
 
 
@@ -226,7 +227,6 @@ def rows_for(org: SimulatedOrg, operation: str) -> tuple[list[dict[str, Any]], l
 
 
 @WAYS
-@pytest.mark.parametrize("transport", ["bulk", "rest"])
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_rows_in_the_org_equal_the_input(
@@ -267,7 +267,6 @@ def _check_report(folder: Path, given: list[dict[str, Any]], operation: str) -> 
 
 
 @WAYS
-@pytest.mark.parametrize("transport", ["bulk", "rest"])
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("operation", ["insert", "update", "upsert", "delete"])
 def test_the_rows_of_an_extract(
