@@ -32,8 +32,8 @@ def _cores() -> int:
     return len(available(0)) if available else os.cpu_count() or 1
 
 
-#: Conversions at once: one that computes on each core, and one that takes over where it waits for Python's lock. With one
-#: alone, a sixth of the time is lost between them.
+#: Conversions at once: one that computes on each core, and one that takes over where it waits for Python's lock. With
+#: one alone, a sixth of the time is lost between them.
 _CONVERSIONS = threading.BoundedSemaphore(2 * _cores())
 
 
