@@ -55,7 +55,7 @@ def test_a_deferrable_task_waits_until_the_org_has_calls_again(
 
     waited, event = asyncio.run(one_day_later())
     assert waited
-    assert event == {"status": "available"}
+    assert event["status"] == "available"
     assert deferred.value.method_name == "execute_after_budget"
     with pytest.raises(TaskDeferred) as again:
         operator.execute_after_budget(context, event)

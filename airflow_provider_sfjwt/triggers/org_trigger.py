@@ -1,0 +1,127 @@
+"""What triggers that wait for something in an org have in common: when they fire, and what they say of a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_sfjwt.api.bulk_job import JobRef, abort_job
+from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
+from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
+from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.triggers.still_deferred import still_deferred
+
+#: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
+TOKEN_MAX_AGE = 1800.0
+
+
+class OrgTrigger(BaseTrigger):
+    """Waits for something in an org and fires once, whatever comes of it.
+
+    The event's ``status`` is ``timeout`` or ``error``, or what the trigger itself says. These two have a ``message``
+    and say whether a retry helps (``retryable``); a ``timeout`` has the ``job`` that had not ended. ``api_calls`` is
+    what the waiting cost.
+
+    :param salesforce_conn_id: the connection.
+    :param api_version: the version to ask in, or None for the connection's.
+    :param poll_interval: seconds between two looks at most.
+    :param deadline: seconds since the epoch at which the waiting ends, or None. It lives here and not in
+        ``defer(timeout=)``, which loses what the task knew.
+    :param not_before: seconds since the epoch before which no event is fired, or None.
+    """
+
+    def __init__(
+        self,
+        salesforce_conn_id: str,
+        *,
+        api_version: str | None = None,
+        poll_interval: float,
+        deadline: float | None,
+        not_before: float | None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.salesforce_conn_id = salesforce_conn_id
+        self.api_version = api_version
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.not_before = not_before
+
+    @abstractmethod
+    async def ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
+        """Wait.
+
+        :param org: where for.
+        :return: of the event, what is this trigger's own.
+        """
+
+    @abstractmethod
+    def own_arguments(self) -> dict[str, Any]:
+        """The arguments that only this kind of trigger has, as they are stored."""
+
+    def event(self, ending: dict[str, Any]) -> dict[str, Any]:
+        """The event's payload.
+
+        :param ending: what came of the waiting.
+        """
+        return ending
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """What is stored while the task is deferred: ids, numbers and times."""
+        arguments = {
+            "salesforce_conn_id": self.salesforce_conn_id,
+            **self.own_arguments(),
+            "poll_interval": self.poll_interval,
+            "deadline": self.deadline,
+            "not_before": self.not_before,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire once."""
+        event = self.event(await self._wait())
+        if self.not_before is not None:
+            await asyncio.sleep(max(0.0, self.not_before - time.time()))
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def abort(self, refs: Sequence[JobRef]) -> None:
+        """Abort jobs, since somebody ended the task and nobody will fetch their results.
+
+        :param refs: the jobs.
+        """
+        if await still_deferred(self):
+            self.log.info("What it waits for goes on, since the task is still deferred")
+            return
+        async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
+            for ref in refs:
+                aborted = await org.run(abort_job, ref)
+                self.log.info("Job %s %s", ref.id, "was aborted" if aborted else "had already ended")
+
+    def remaining(self) -> float:
+        """Seconds that are left, at most 0 when time is up."""
+        return float("inf") if self.deadline is None else self.deadline - time.time()
+
+    async def _wait(self) -> dict[str, Any]:
+        try:
+            async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
+                try:
+                    ending = await self.ending(org)
+                except SalesforceError as error:
+                    ending = _failure(error)
+                return {**ending, "api_calls": org.session.usage.calls}
+        except SalesforceError as error:  # before there was a connection
+            return {**_failure(error), "api_calls": 0}
+
+    def _hook(self) -> SalesforceJwtHook:
+        return SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)
+
+
+def _failure(error: SalesforceError) -> dict[str, Any]:
+    told = {"message": str(error), "retryable": error.retryable}
+    if isinstance(error, BulkJobTimeoutError):
+        return {"status": "timeout", "job": error.job, **told}
+    return {"status": "error", **told}
