@@ -94,7 +94,8 @@ class OrgTrigger(BaseTrigger):
         :param refs: the jobs.
         """
         if await still_deferred(self):
-            self.log.info("What it waits for goes on, since the task is still deferred")
+            for ref in refs:
+                self.log.info("Job %s goes on, since its task is still deferred", ref.id)
             return
         async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
             for ref in refs:
