@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from airflow_provider_sfjwt.api import answers
 from airflow_provider_sfjwt.api.session import Session
-from airflow_provider_sfjwt.exceptions import ErrorItem, ProtocolError
+from airflow_provider_sfjwt.exceptions import ApiError, ErrorItem, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.wire.flow import Flow
 
 #: Records of one request.
@@ -20,6 +20,7 @@ MOST_RECORDS = 200
 #: What can be done with records here, and by which method. Nothing deletes for good but Bulk API.
 OPERATIONS = {"insert": "POST", "update": "PATCH", "upsert": "PATCH", "delete": "DELETE"}
 _RESOURCE = "composite/sobjects"
+_BAD_REQUEST = 400
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,21 @@ def write_collection(
     if not isinstance(answer, list) or len(answer) != len(records):
         raise ProtocolError(f"{method} {path} did not answer with one result for each of {len(records)} records")
     return [_row_answer(entry, operation) for entry in answer]
+
+
+def fault_in_records(error: SalesforceError) -> ErrorItem | None:
+    """What Salesforce found in some of the records, for which it refused the whole request and saved none of them.
+
+    A value that cannot be read as its field's type is such a fault. Which of the records has it is not told.
+
+    :param error: what :func:`write_collection` ended in.
+    :return: the first thing that it names; None where the error is another one, or passes by itself.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+    """
+    if type(error) is not ApiError or error.status != _BAD_REQUEST or error.retryable or not error.items:
+        return None
+    return error.items[0]
 
 
 def _row_answer(entry: Any, operation: str) -> RowAnswer:

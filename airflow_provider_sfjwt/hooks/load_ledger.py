@@ -53,15 +53,19 @@ class LedgerEntry:
     :param sha256: of the part's rows and of what was to be done with them.
     :param jobs: in the order in which they were created. All but the first hold rows that failed before.
     :param over_rest: whether its rows went over REST, which has no jobs to look up.
+    :param deleted: of a delete over REST: the rows that were deleted or may have been, as a number in hex, in which the
+        last bit is the first row's.
     """
 
     sha256: str
     jobs: tuple[LedgerJob, ...] = ()
     over_rest: bool = False
+    deleted: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON knows it."""
-        return {"sha256": self.sha256, "jobs": [asdict(job) for job in self.jobs], "over_rest": self.over_rest}
+        jobs = [asdict(job) for job in self.jobs]
+        return {"sha256": self.sha256, "jobs": jobs, "over_rest": self.over_rest, "deleted": self.deleted}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> LedgerEntry:
@@ -70,7 +74,7 @@ class LedgerEntry:
         :param content: decoded.
         """
         jobs = tuple(LedgerJob(**job) for job in content["jobs"])
-        return cls(content["sha256"], jobs, bool(content.get("over_rest")))
+        return cls(content["sha256"], jobs, bool(content.get("over_rest")), str(content.get("deleted") or ""))
 
 
 class Ledger:
@@ -102,14 +106,15 @@ class Ledger:
         """The parts that anything is known of."""
         return sorted(self._entries)
 
-    def begin(self, number: int, sha256: str, *, over_rest: bool = False) -> None:
+    def begin(self, number: int, sha256: str, *, over_rest: bool = False, deleted: str = "") -> None:
         """Begin a part anew.
 
         :param number: of the part.
         :param sha256: of its content.
         :param over_rest: whether its rows go over REST.
+        :param deleted: of a delete over REST: see :class:`LedgerEntry`.
         """
-        self._keep(number, LedgerEntry(sha256, over_rest=over_rest))
+        self._keep(number, LedgerEntry(sha256, over_rest=over_rest, deleted=deleted))
 
     def created(self, number: int, job: LedgerJob) -> None:
         """Remember a job before anything is sent to it.

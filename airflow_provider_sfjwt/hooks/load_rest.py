@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.api.bulk_job import JobRef
-from airflow_provider_sfjwt.api.collections import MOST_RECORDS, RowAnswer, write_collection
+from airflow_provider_sfjwt.api.collections import MOST_RECORDS, RowAnswer, fault_in_records, write_collection
 from airflow_provider_sfjwt.api.retry import may_have_been_processed
 from airflow_provider_sfjwt.api.row_errors import UNKNOWN, is_retriable
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ErrorItem, RecordsFailedError, SalesforceError
@@ -30,6 +31,11 @@ _TRUE = frozenset({"true", "yes", "y", "on", "1"})
 _NULL = "#N/A"
 #: Integers up to this are the same in every reader of JSON.
 _EXACT_INTEGERS = 2**53
+#: Calls of a load that are sent again in halves at most: enough to tell the rows of one full call apart if all are bad.
+_MOST_HALVINGS = MOST_RECORDS - 1
+_TOGETHER = "one of {} rows that were refused together; over transport='bulk' each is judged by itself"
+#: https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm
+_GONE = "ENTITY_IS_DELETED"
 
 
 class RestSender:
@@ -56,6 +62,8 @@ class RestSender:
         self._ledger = ledger
         self._staged = staged
         self._on_settled = on_settled
+        self._saved = False
+        self._halvings = _MOST_HALVINGS
 
     def advance(self) -> list[JobRef]:
         """Send everything.
@@ -63,45 +71,88 @@ class RestSender:
         :return: no job.
         :raises RecordsFailedError: when an answer was lost and it is not known what of an insert was saved.
         """
+        self._refuse_unknown_insert()
         for part in self._staged.parts:
-            self._begin(part)
-            outcome = PartOutcome(part.rows, part.table)
-            records = [self._record(row) for row in part.table().to_pylist()]
+            sent = self._begin(part)
             rows = list(range(part.rows))
             for _ in range(self._order.row_retries + 1):
                 for first in range(0, len(rows), MOST_RECORDS):
-                    self._write(part.number, records, rows[first : first + MOST_RECORDS], outcome)
-                rows = outcome.passing()
+                    self._write(sent, rows[first : first + MOST_RECORDS])
+                rows = sent.outcome.passing()
                 if not rows:
                     break
-            self._on_settled(part, outcome, [])
+            if part is self._staged.parts[-1]:
+                self._forget_unless_saved()
+            self._on_settled(part, sent.outcome, [])
         return []
 
-    def _begin(self, part: StagedPart) -> None:
-        """Remember that a part was begun: what of an insert is saved by then cannot be looked up."""
+    def _refuse_unknown_insert(self) -> None:
+        """What of an insert an earlier try saved cannot be looked up."""
+        entries = [self._ledger.entry(number) for number in self._ledger.numbers]
+        if not self._order.repeatable and any(entry and (entry.over_rest or entry.jobs) for entry in entries):
+            raise unknown_insert(self._order, self._staged.rows)
+
+    def _begin(self, part: StagedPart) -> _Sent:
+        """Remember that a part was begun, and what of it an earlier try has deleted."""
         content = f"{part.sha256}-{self._order.fingerprint()}"
         entry: LedgerEntry | None = self._ledger.entry(part.number)
-        if entry is not None and (entry.over_rest or entry.jobs) and not self._order.repeatable:
-            raise unknown_insert(self._order, part.rows)
-        self._ledger.begin(part.number, content, over_rest=True)
+        deleted = entry.deleted if entry is not None and entry.sha256 == content else ""
+        self._ledger.begin(part.number, content, over_rest=True, deleted=deleted)
+        records = [self._record(row) for row in part.table().to_pylist()]
+        return _Sent(part.number, content, records, PartOutcome(part.rows, part.table), _rows_of(deleted))
 
-    def _write(
-        self, number: int, records: Sequence[Mapping[str, Any]], rows: Sequence[int], outcome: PartOutcome
-    ) -> None:
+    def _forget_unless_saved(self) -> None:
+        """Let the next try begin anew, with whatever source and by whatever way, where nothing was saved."""
+        if not self._saved and not self._order.repeatable:
+            for number in self._ledger.numbers:
+                self._ledger.begin(number, "")
+
+    def _write(self, sent: _Sent, rows: Sequence[int]) -> None:
+        """Send rows in one call, and in halves where it is refused as a whole: nothing of it was saved then."""
+        gone = self._expect_deleted(sent, rows)
+        try:
+            answers = self._answers(sent, rows)
+        except SalesforceError as error:
+            if not may_have_been_processed(error):
+                self._keep_deleted(sent, rows, gone)
+            fault = fault_in_records(error)
+            if fault is None:
+                raise
+            if len(rows) > 1 and self._halvings:
+                self._halvings -= 1
+                middle = len(rows) // 2
+                self._write(sent, rows[:middle])
+                self._write(sent, rows[middle:])
+                return
+            self._reject(sent, rows, fault)
+            return
+        for row, answer in zip(rows, answers, strict=True):
+            if row in gone and not answer.success and _error_of(answer).code == _GONE:
+                sent.outcome.take_record(row, Accepted(str(sent.records[row]["Id"]), created=False))
+                continue
+            _take(sent.outcome, row, answer)
+            if answer.success:
+                self._saved = True
+                gone.add(row)
+            else:
+                gone.discard(row)
+        self._keep_deleted(sent, rows, gone)
+
+    def _answers(self, sent: _Sent, rows: Sequence[int]) -> list[RowAnswer]:
         order = self._order
         try:
-            answers = self._org.run(
+            return self._org.run(
                 write_collection,
                 order.bulk_operation,
                 order.sobject,
-                [records[row] for row in rows],
+                [sent.records[row] for row in rows],
                 external_id_field=order.external_id_field,
                 assignment_rule_id=order.assignment_rule_id,
             )
         except SalesforceError as error:
             if order.repeatable or not may_have_been_processed(error):
-                if not outcome.accepted:
-                    self._ledger.begin(number, "")  # nothing was saved, so the next try may begin anew
+                if fault_in_records(error) is None:
+                    self._forget_unless_saved()
                 raise
             raise RecordsFailedError(
                 f"the answer to an insert of {len(rows)} rows was lost, so that it is not known whether they were "
@@ -109,11 +160,34 @@ class RestSender:
                 "with what is missing. Over transport='bulk' such a load can be looked up.",
                 job={},
                 failed=len(rows),
-                processed=len(records),
+                processed=len(sent.records),
                 results_path=order.results_path,
             ) from None
-        for row, answer in zip(rows, answers, strict=True):
-            _take(outcome, row, answer)
+
+    def _reject(self, sent: _Sent, rows: Sequence[int], fault: ErrorItem) -> None:
+        """Mark rows of a call that Salesforce refused, the only one or all that were not told apart."""
+        if len(rows) > 1:
+            log.warning("%d rows were refused together, and are not told apart: too many calls were refused", len(rows))
+            words = f"{fault.message} ({_TOGETHER.format(len(rows))})"
+            fault = ErrorItem(fault.code, words, fault.fields)
+        for row in rows:
+            sent.outcome.take_error(row, fault)
+
+    def _expect_deleted(self, sent: _Sent, rows: Sequence[int]) -> set[int]:
+        """Write down which rows may be gone from now on, whatever becomes of the answer.
+
+        :return: those of them that an earlier try deleted, or may have.
+        """
+        gone = sent.deleted.intersection(rows)
+        self._keep_deleted(sent, rows, set(rows))
+        return gone
+
+    def _keep_deleted(self, sent: _Sent, rows: Sequence[int], gone: set[int]) -> None:
+        """Write down which of these rows are gone, or may be, by what this task has sent."""
+        if self._order.bulk_operation == "delete":
+            sent.deleted = sent.deleted.difference(rows) | gone
+            deleted = f"{sum(1 << row for row in sent.deleted):x}"
+            self._ledger.begin(sent.number, sent.content, over_rest=True, deleted=deleted)
 
     def _record(self, cells: Mapping[str, str | None]) -> dict[str, Any]:
         """A row as JSON has it. An empty cell leaves its field as it is, so it is left out."""
@@ -123,6 +197,25 @@ class RestSender:
             if cell:
                 _put(record, column, cell)
         return record
+
+
+@dataclass
+class _Sent:
+    """A part while it is sent.
+
+    :param deleted: rows that this task deleted, or may have, in this try or an earlier one.
+    """
+
+    number: int
+    content: str
+    records: list[dict[str, Any]]
+    outcome: PartOutcome
+    deleted: set[int]
+
+
+def _rows_of(bits: str) -> set[int]:
+    number = int(bits or "0", 16)
+    return {row for row in range(number.bit_length()) if number >> row & 1}
 
 
 def _put(record: dict[str, Any], column: LoadColumn, cell: str) -> None:
@@ -150,7 +243,10 @@ def _typed(column: LoadColumn, cell: str) -> Any:
 
 
 def _number(digits: str) -> int | float | str:
-    exact = Decimal(digits)
+    try:
+        exact = Decimal(digits)
+    except InvalidOperation:  # Java, which is what Salesforce reads numbers with, knows 1.5d and 1f
+        return digits
     if exact == exact.to_integral_value() and abs(exact) < _EXACT_INTEGERS:
         return int(exact)
     near = float(exact)
@@ -162,5 +258,9 @@ def _take(outcome: PartOutcome, row: int, answer: RowAnswer) -> None:
     if answer.success:
         outcome.take_record(row, Accepted(answer.id or "", bool(answer.created)))
         return
+    outcome.take_error(row, _error_of(answer))
+
+
+def _error_of(answer: RowAnswer) -> ErrorItem:
     errors = answer.errors or (ErrorItem(UNKNOWN, "Salesforce gives no reason"),)
-    outcome.take_error(row, next((error for error in errors if is_retriable(error)), errors[0]))
+    return next((error for error in errors if is_retriable(error)), errors[0])

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.api.collections import OPERATIONS, RowAnswer, write_collection
+from airflow_provider_sfjwt.api.collections import OPERATIONS, RowAnswer, fault_in_records, write_collection
 from airflow_provider_sfjwt.api.session import Session
-from airflow_provider_sfjwt.exceptions import ApiError, ErrorItem, ProtocolError, TransportError
+from airflow_provider_sfjwt.exceptions import ApiError, ErrorItem, ProtocolError, SalesforceError, TransportError
 from airflow_provider_sfjwt.wire.flow import Response
 from tests.api.scripted import DEAD_SESSION, LOST, UNSENT, Script, ok, refusal
 
@@ -119,6 +119,31 @@ def test_an_update_does_no_harm_twice(session: Session, unclear: Any) -> None:
 def test_a_request_that_is_refused_as_a_whole_is_an_error(session: Session) -> None:
     with pytest.raises(ApiError, match="JSON_PARSER_ERROR"):
         write(session, Script(refusal(400, "JSON_PARSER_ERROR")))
+
+
+def test_a_fault_of_the_records_is_told_from_other_refusals(session: Session) -> None:
+    with pytest.raises(ApiError) as caught:
+        write(session, Script(refusal(400, "JSON_PARSER_ERROR")))
+    assert fault_in_records(caught.value) == ErrorItem("JSON_PARSER_ERROR", "no")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [Response(400, {}, b"<html>no</html>")],
+        [refusal(400, "INVALID_SESSION_ID")] * 2,
+        [refusal(400, "UNABLE_TO_LOCK_ROW")],
+        [refusal(403, "REQUEST_LIMIT_EXCEEDED")],
+        [refusal(403, "INSUFFICIENT_ACCESS")],
+        [refusal(404, "NOT_FOUND")],
+        [PAGE],
+        [LOST],
+    ],
+)
+def test_other_errors_are_no_faults_of_the_records(session: Session, answers: list[Any]) -> None:
+    with pytest.raises(SalesforceError) as caught:
+        write(session, Script(*answers))
+    assert fault_in_records(caught.value) is None
 
 
 @pytest.mark.parametrize("answer", [{}, [], [SAVED, SAVED], None, [None], [{"id": ID}], [{"success": "true"}]])
