@@ -37,7 +37,8 @@ LABELS = {
     "http_timeout": "HTTP timeout",
 }
 _REDACTED = "***"
-_PEM_MARKER = re.compile(r"-----[A-Z0-9 ]+-----")
+#: What stands in every such key.
+_PEM_MARKER = re.compile(r"-----[A-Z0-9 ]+-----|Proc-Type: 4,ENCRYPTED")
 _KEY_MATERIAL = re.compile(r"[\w+/=%-]{8,}")
 _LONGEST_TIMEOUT = 3600.0
 #: A key store holds a handful of keys. A larger file is something else, and is not read into memory.
@@ -121,7 +122,7 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
     :param password: the passphrase.
     :param extra: the extras, as JSON text or decoded; unreadable extras are one secret.
     :return: each line of the private key, so that the key is masked however its lines are joined, and every other
-        secret. As few as that takes: the masker builds its pattern anew for each.
+        secret. As few as that takes and the shortest first, since the masker builds its pattern anew for each.
     """
     try:
         values = _decode_extra(extra)
@@ -131,7 +132,7 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
     secrets = {str(value) for value in named if value}
     if isinstance(values.get("private_key"), str):
         secrets.update(_not_made_of_others(secret_forms(values["private_key"])))
-    return tuple(sorted(secrets, key=len, reverse=True))
+    return tuple(sorted(secrets, key=len))
 
 
 def _not_made_of_others(forms: Iterable[str]) -> list[str]:

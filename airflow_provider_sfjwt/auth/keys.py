@@ -136,6 +136,7 @@ def secret_forms(material: str) -> tuple[str, ...]:
 
 
 def _forms_of(section: Section) -> Iterator[str]:
+    yield from section.headers.splitlines()
     words = section.body.split()
     if all(re.fullmatch(r"[\w+/=-]+", word) for word in words):
         yield from words

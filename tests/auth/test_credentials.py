@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization as ser
 
 from airflow_provider_sfjwt.auth.credentials import LABELS, ConnectionSettings, connection_secrets, read_connection
 from airflow_provider_sfjwt.exceptions import ConfigurationError
@@ -305,7 +306,19 @@ def test_every_secret_is_told_to_the_masker(as_text: bool) -> None:
     assert {"outer pass", "inner pass", "s3cr3t", PROXY, *lines} <= set(told)
     assert len(told) < len(lines) + 10  # the whole key, its lines joined or escaped: all made of its lines
     assert "y" not in told
-    assert list(told) == sorted(told, key=len, reverse=True)
+    assert list(told) == sorted(told, key=len)
+
+
+@pytest.mark.parametrize("joint", ["\n", "\n    ", " ", "\\n"])
+def test_the_headers_of_openssl_do_not_have_the_whole_key_told_again(joint: str) -> None:
+    key = ser.load_pem_private_key(KEY.encode(), None)
+    encrypted = ser.BestAvailableEncryption(b"outer pass")
+    lines = key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.TraditionalOpenSSL, encrypted).decode().splitlines()
+    vector = next(line for line in lines if line.startswith("DEK-Info: "))
+    told = connection_secrets(password="outer pass", extra={"private_key": joint.join(lines)})
+    body = [line for line in lines[lines.index("") + 1 : -1] if len(line) >= 8]
+    assert {"outer pass", vector, *body} <= set(told)
+    assert max(map(len, told)) == 64
 
 
 @pytest.mark.parametrize(
