@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.api import soql as soql_text
 from airflow_provider_sfjwt.api.bulk_query import NOT_IN_BULK
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.hooks.described_object import DescribedObject
 from airflow_provider_sfjwt.storage.columns import Column
 
 #: Characters of a query in a URL, of which Salesforce takes 16,384 bytes.
@@ -31,7 +30,7 @@ def columns_of_sobject(
     :return: the object's name as Salesforce spells it, and the columns in order.
     :raises ConfigurationError: naming every field that is unknown, cannot be returned, or is no date-time.
     """
-    schema = _Schema(org, sobject)
+    schema = DescribedObject(org, sobject)
     faults: dict[str, str] = {}
     if cursor_field is not None:
         found = schema.field(cursor_field)
@@ -58,12 +57,12 @@ def columns_of_query(org: ConnectedOrg, soql: str) -> tuple[Column, ...]:
     sobject = soql_text.sobject_of(soql)
     if sobject is None:
         return ()
-    schema = _Schema(org, sobject)
+    schema = DescribedObject(org, sobject)
     columns = []
     for name in soql_text.selected(soql):
         path = name.split(".")
-        found = schema.resolve(path)
-        if found is None and len(path) > 1 and (found := schema.resolve(path[1:])):
+        found = _at_path(schema, path)
+        if found is None and len(path) > 1 and (found := _at_path(schema, path[1:])):
             # A query may put the object's own name, or an alias of it, before a field. Its rows do not.
             name = ".".join(path[1:])
         columns.append(Column.from_describe(found, name) if found else Column(name))
@@ -98,10 +97,10 @@ def check_flat(soql: str, columns: Sequence[Column]) -> None:
         )
 
 
-def _named(schema: _Schema, fields: Sequence[str]) -> tuple[list[Column], list[str]]:
+def _named(schema: DescribedObject, fields: Sequence[str]) -> tuple[list[Column], list[str]]:
     columns, complaints = [], []
     for name in fields:
-        found = schema.resolve(name.split("."))
+        found = _at_path(schema, name.split("."))
         if found is None:
             complaints.append(schema.unknown(name))
         elif found["type"] in NOT_IN_BULK:
@@ -114,39 +113,16 @@ def _named(schema: _Schema, fields: Sequence[str]) -> tuple[list[Column], list[s
     return columns, complaints
 
 
-class _Schema:
-    """An object and, where a field's path leads there, its parents. Each is described once."""
-
-    def __init__(self, org: ConnectedOrg, sobject: str) -> None:
-        description = org.run(org_api.describe, sobject)
-        self._org = org
-        self.name = str(description["name"])
-        self.fields: list[dict[str, Any]] = description["fields"]
-        self._by_name = {each["name"].lower(): each for each in self.fields}
-        self._by_relationship = {
-            each["relationshipName"].lower(): each for each in self.fields if each.get("relationshipName")
-        }
-        self._parents: dict[str, _Schema] = {}
-
-    def field(self, name: str) -> dict[str, Any] | None:
-        return self._by_name.get(name.lower())
-
-    def resolve(self, path: Sequence[str]) -> dict[str, Any] | None:
-        """The field at the end of a path, or None where there is none."""
-        if len(path) == 1:
-            return self.field(path[0])
-        reference = self._by_relationship.get(path[0].lower())
-        targets = reference["referenceTo"] if reference else []
-        for target in targets:
-            if target not in self._parents:
-                self._parents[target] = _Schema(self._org, target)
-            found = self._parents[target].resolve(path[1:])
-            if found is not None:
-                # Where the parent may be one of several objects, their fields of that name may differ.
-                return found if len(targets) == 1 else {**found, "type": "string"}
-        return None
-
-    def unknown(self, name: str) -> str:
-        alike = get_close_matches(name.lower(), self._by_name, n=1)
-        hint = f" (did you mean {self._by_name[alike[0]]['name']}?)" if alike else ""
-        return f"{self.name} has no field {name}{hint}, or field-level security hides it from the user"
+def _at_path(schema: DescribedObject, path: Sequence[str]) -> dict[str, Any] | None:
+    """The field at the end of a path such as ``Owner``, ``Name``, or None where there is none."""
+    if len(path) == 1:
+        return schema.field(path[0])
+    reference = schema.reference(path[0])
+    targets = reference["referenceTo"] if reference else []
+    for target in targets:
+        parent = schema.other(target)
+        found = _at_path(parent, path[1:]) if parent is not None else None
+        if found is not None:
+            # Where the parent may be one of several objects, their fields of that name may differ.
+            return found if len(targets) == 1 else {**found, "type": "string"}
+    return None

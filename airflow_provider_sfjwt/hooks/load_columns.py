@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
-from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.hooks.described_object import DescribedObject, did_you_mean
 
 #: What a load may do, each with what the org must let the user do with the object.
 OPERATIONS: dict[str, tuple[str, ...]] = {
@@ -77,7 +76,7 @@ def load_columns(
     if operation not in OPERATIONS:
         fault = f"'{operation}' is none of {', '.join(OPERATIONS)}"
         raise ConfigurationError({"operation": fault}, subject="the task")
-    target = _Object(org, sobject)
+    target = _Target(org, sobject)
     matching = _Matching(target, operation)
     wanted = matching.names(source_columns, column_mapping or {})
     key = matching.key(external_id_field)
@@ -90,7 +89,7 @@ def load_columns(
 class _Matching:
     """Columns while they are matched. What is wrong is collected, by the argument that is to blame."""
 
-    def __init__(self, target: _Object, operation: str) -> None:
+    def __init__(self, target: _Target, operation: str) -> None:
         self._target = target
         self._operation = operation
         self._faults: dict[str, list[str]] = {}
@@ -113,7 +112,7 @@ class _Matching:
         for name, field in mapping.items():
             found = _spelt(name, source_columns)
             if found is None:
-                hint = _alike(name, {column.lower(): column for column in source_columns})
+                hint = did_you_mean(name, source_columns)
                 self._fault("column_mapping", f"the source has no column '{name}'{hint}")
             elif field is not None and not field.strip():
                 self._fault("column_mapping", f"'{name}' is mapped to an empty name; None leaves a column out")
@@ -227,31 +226,8 @@ def _spelt(name: str, known: Iterable[str]) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
-def _alike(name: str, known: Mapping[str, str]) -> str:
-    """A question after a name that may have been meant.
-
-    :param known: what there is, by its lower case.
-    """
-    alike = get_close_matches(name.lower(), known, n=1)
-    return f" (did you mean {known[alike[0]]}?)" if alike else ""
-
-
-class _Object:
-    """An object as the org describes it, and its parents, each of which is described once."""
-
-    def __init__(self, org: ConnectedOrg, sobject: str) -> None:
-        self.description = org.run(org_api.describe, sobject)
-        self._org = org
-        self.name = str(self.description["name"])
-        self.fields: list[dict[str, Any]] = self.description["fields"]
-        self._by_name = {each["name"].lower(): each for each in self.fields}
-        self._by_relationship = {
-            each["relationshipName"].lower(): each for each in self.fields if each.get("relationshipName")
-        }
-        self._parents: dict[str, _Object | None] = {}
-
-    def field(self, name: str) -> dict[str, Any] | None:
-        return self._by_name.get(name.lower())
+class _Target(DescribedObject):
+    """An object that rows are written to, or that they point to."""
 
     def requires(self, field: Mapping[str, Any]) -> bool:
         """Whether a new record must have a value for a field, and the org has none of its own for it.
@@ -271,10 +247,6 @@ class _Object:
         """The fields by which records can be found, for a message."""
         return ", ".join(each["name"] for each in self.fields if is_key(each))
 
-    def unknown(self, name: str) -> str:
-        hint = _alike(name, {lower: each["name"] for lower, each in self._by_name.items()})
-        return f"{self.name} has no field {name}{hint}, or field-level security hides it from the user"
-
     def parent(self, name: str) -> tuple[str, dict[str, Any], dict[str, Any]] | str:
         """The header, the parent's key and the reference of ``Relationship.Field``, or what is wrong with it.
 
@@ -284,7 +256,7 @@ class _Object:
         """
         path, _, key = name.partition(".")
         prefix, _, relationship = path.rpartition(":")
-        reference = self._by_relationship.get(relationship.lower())
+        reference = self.reference(relationship)
         if reference is None:
             return self._no_relationship(name, relationship)
         if "." in key:
@@ -308,22 +280,13 @@ class _Object:
         kind = f"{target}:" if several else ""
         return f"{kind}{reference['relationshipName']}.{field['name']}", field, reference
 
-    def _parent_object(self, target: str) -> _Object | None:
-        if target not in self._parents:
-            try:
-                self._parents[target] = self if target == self.name else _Object(self._org, target)
-            except ConfigurationError:
-                # The user may not see it, and so cannot name its records.
-                self._parents[target] = None
-        return self._parents[target]
-
     def _key_of(self, target: str, key: str) -> dict[str, Any] | None:
-        parent = self._parent_object(target)
+        parent = self.other(target)
         found = parent.field(key) if parent is not None else None
         return found if found is not None and is_key(found) else None
 
     def _no_key(self, target: str, name: str, key: str) -> str:
-        parent = self._parent_object(target)
+        parent = self.other(target)
         if parent is None:
             return f"{name}: the user may not see {target}"
         found = parent.field(key)
@@ -332,10 +295,9 @@ class _Object:
         return f"{name}: {target}.{found['name']} is no external id or idLookup field; {target} has {parent.keys()}"
 
     def _no_relationship(self, name: str, relationship: str) -> str:
-        known = {lower: str(each["relationshipName"]) for lower, each in self._by_relationship.items()}
         reference = self.field(relationship)
         right = str(reference["relationshipName"]) if reference and reference.get("relationshipName") else None
-        hint = f" (did you mean {right}?)" if right else _alike(relationship, known)
+        hint = f" (did you mean {right}?)" if right else did_you_mean(relationship, self.relationships())
         return f"{name}: {self.name} has no relationship {relationship}{hint}"
 
 
