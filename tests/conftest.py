@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
+import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,6 +53,33 @@ def chromium() -> str:
     if path is None:
         pytest.skip("missing: Chromium (SFJWT_CHROMIUM, or chromium on the PATH)")
     return path
+
+
+class _CompiledWhenUsed:
+    """A pattern that is compiled when something is first looked for with it."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    @functools.cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._pattern)
+
+    def sub(self, replacement: str, text: str) -> str:
+        return self._compiled.sub(replacement, text)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _masker_that_compiles_when_it_masks() -> Iterator[None]:
+    """Airflow 3.3 compiles one pattern of all secrets anew with each of them: seconds for what hardly any test masks.
+
+    What is masked stays the same. Tests of whole processes run an Airflow without this.
+    """
+    masker = sys.modules.get("airflow.sdk._shared.secrets_masker.secrets_masker")
+    with pytest.MonkeyPatch.context() as patch:
+        if masker is not None:
+            patch.setattr(masker, "re", SimpleNamespace(compile=_CompiledWhenUsed, escape=re.escape, sub=re.sub))
+        yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
