@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.api.bulk_job import Job
-from airflow_provider_sfjwt.exceptions import ErrorItem
-from airflow_provider_sfjwt.hooks.load_outcome import Accepted, PartOutcome
+from airflow_provider_sfjwt.hooks.load_outcome import TOLD, PartOutcome, State
 from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
 
 if TYPE_CHECKING:
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     from airflow_provider_sfjwt.storage.formats import Part
     from airflow_provider_sfjwt.storage.load_parts import StagedPart
-    from airflow_provider_sfjwt.storage.load_results import Kind, ResultsFolder
+    from airflow_provider_sfjwt.storage.load_results import Beside, Kind, ResultsFolder
 
 #: Error codes that are told apart; further ones are counted together.
 _MOST_CODES = 100
 _OTHERS = "others"
-#: Rows that are written at once.
+#: Errors that are counted at once.
 _PIECE = 5000
 #: What a results file is called, and the state of its rows.
-_KINDS: tuple[tuple[Kind, str], ...] = (
+_KINDS: tuple[tuple[Kind, State], ...] = (
     ("succeeded", "accepted"),
     ("failed", "rejected"),
     ("unprocessed", "unprocessed"),
 )
-_UNNAMED = Accepted("", created=False)
+_ORIGIN = ("position", "file", "row")
 
 
 class LoadAccounts:
@@ -60,11 +60,14 @@ class LoadAccounts:
             return
         import pyarrow as pa
 
-        positions = part.positions().to_pylist()
-        for row, error in outcome.rejected.items():
-            self._count_error(error, positions[row])
+        positions = part.positions()
+        self._count_errors(outcome, positions)
         if self._folder is not None:
-            self._write(self._folder, part, outcome, positions)
+            for kind, state in _KINDS:
+                if count[state]:
+                    columns = [*_ORIGIN, *TOLD[state], *part.columns]
+                    pieces = self._pieces(part, outcome, state, positions)
+                    self.files.append(self._folder.write_beside(kind, part.number, columns, pieces))
         # Otherwise the next part's memory, on another thread, comes on top of what Arrow keeps for later.
         pa.default_memory_pool().release_unused()
 
@@ -79,62 +82,62 @@ class LoadAccounts:
         told = (f"{job['id']} {job['state']}: {job['error']}" for job in self.jobs if job["error"])
         return list(dict.fromkeys(told))
 
-    def _count_error(self, error: ErrorItem, position: int) -> None:
-        code = error.code if error.code in self.errors or len(self.errors) < _MOST_CODES else _OTHERS
-        known = self.errors.get(code)
-        if known is None:
-            file, row = self._staged.source.locate(position)
-            sample = {"file": file, "row": row, "message": error.message, "fields": list(error.fields)}
-            known = self.errors[code] = {"count": 0, "sample": sample}
-        known["count"] += 1
+    def _count_errors(self, outcome: PartOutcome, positions: pa.Int64Array) -> None:
+        rejected = outcome.places("rejected")
+        for start in range(0, len(rejected), _PIECE):
+            rows = rejected[start : start + _PIECE]
+            told = outcome.told("rejected", rows)
+            for place, each in enumerate(told.column("error_code").to_pylist()):
+                code = each if each in self.errors or len(self.errors) < _MOST_CODES else _OTHERS
+                if code not in self.errors:
+                    sample = self._sample(told.slice(place, 1), positions[rows[place]].as_py())
+                    self.errors[code] = {"count": 0, "sample": sample}
+                self.errors[code]["count"] += 1
 
-    def _write(self, folder: ResultsFolder, part: StagedPart, outcome: PartOutcome, positions: list[int]) -> None:
-        table = part.table()
-        for kind, state in _KINDS:
-            rows = outcome.places(state)
+    def _sample(self, error: pa.Table, position: int) -> dict[str, Any]:
+        file, row = self._staged.source.locate(position)
+        (told,) = error.to_pylist()
+        return {"file": file, "row": row, "message": told["error_message"], "fields": told["error_fields"].split()}
+
+    def _pieces(
+        self, part: StagedPart, outcome: PartOutcome, state: State, positions: pa.Int64Array
+    ) -> Iterator[Beside]:
+        """The rows of a part that are in a state, with what is told of them."""
+        from airflow_provider_sfjwt.storage.arrow_values import integers
+        from airflow_provider_sfjwt.storage.load_results import Beside
+
+        first = 0
+        for records in part.records():
+            last = first + len(records)
+            rows = outcome.places(state, first, last)
             if rows:
-                pieces = (rows[start : start + _PIECE] for start in range(0, len(rows), _PIECE))
-                tables = (self._told(kind, outcome, piece, positions, table) for piece in pieces)
-                self.files.append(folder.write(kind, part.number, tables))
+                origin = self._origin(positions.take(integers(rows)))
+                told = [_one_array(column) for column in outcome.told(state, rows).columns]
+                if len(rows) < len(records):
+                    records = records.take(integers(row - first for row in rows))
+                yield Beside([*origin, *told], records)
+            first = last
 
-    def _told(
-        self, kind: Kind, outcome: PartOutcome, rows: list[int], positions: list[int], table: pa.Table
-    ) -> pa.Table:
-        columns = {**self._origin([positions[row] for row in rows]), **_judgement(kind, outcome, rows)}
-        return _beside(columns, table, rows)
+    def _origin(self, positions: pa.Int64Array) -> list[pa.StringArray | pa.StringScalar]:
+        """Position, file and row, as text."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-    def _origin(self, positions: list[int]) -> dict[str, list[str]]:
-        places = [self._staged.source.locate(position) for position in positions]
-        return {
-            "position": [str(position + 1) for position in positions],
-            "file": [file for file, _ in places],
-            "row": [str(row) for _, row in places],
-        }
+        from airflow_provider_sfjwt.storage.arrow_values import integers, scalar, texts
 
-
-def _judgement(kind: str, outcome: PartOutcome, rows: list[int]) -> dict[str, list[str]]:
-    if kind == "succeeded":
-        records = [outcome.accepted.get(row, _UNNAMED) for row in rows]
-        return {"sf__Id": [each.id for each in records], "sf__Created": [str(each.created).lower() for each in records]}
-    if kind == "failed":
-        errors = [outcome.rejected[row] for row in rows]
-        return {
-            "error_code": [error.code for error in errors],
-            "error_message": [error.message for error in errors],
-            "error_fields": [" ".join(error.fields) for error in errors],
-        }
-    return {}
+        locate = self._staged.source.locate
+        ends = pc.min_max(positions).as_py()
+        (file, first_row), (last_file, _) = locate(ends["min"]), locate(ends["max"])
+        files, rows = scalar(file), pc.subtract(positions, scalar(ends["min"] - first_row))
+        if file != last_file:
+            places = [locate(position) for position in positions.to_pylist()]
+            files, rows = texts([each for each, _ in places]), integers(row for _, row in places)
+        return [pc.add(positions, scalar(1)).cast(pa.string()), files, rows.cast(pa.string())]
 
 
-def _beside(columns: dict[str, list[str]], table: pa.Table, rows: list[int]) -> pa.Table:
-    """New columns, and behind them the rows as they were sent."""
-    import pyarrow as pa
-
-    from airflow_provider_sfjwt.storage.arrow_values import integers, texts
-
-    sent = table.take(integers(rows))
-    new = [pa.chunked_array([texts(cells)]) for cells in columns.values()]
-    return pa.Table.from_arrays([*new, *sent.columns], names=[*columns, *sent.column_names])
+def _one_array(column: pa.ChunkedArray) -> pa.StringArray:
+    """What was taken from a table of one piece is in one piece."""
+    return column.chunk(0)
 
 
 def _job(job: Job, part: int) -> dict[str, Any]:

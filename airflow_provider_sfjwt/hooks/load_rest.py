@@ -99,7 +99,7 @@ class RestSender:
         deleted = entry.deleted if entry is not None and entry.sha256 == content else ""
         self._ledger.begin(part.number, content, over_rest=True, deleted=deleted)
         records = [self._record(row) for row in part.table().to_pylist()]
-        return _Sent(part.number, content, records, PartOutcome(part.rows, part.table), _rows_of(deleted))
+        return _Sent(part.number, content, records, PartOutcome(part.rows), _rows_of(deleted))
 
     def _forget_unless_saved(self) -> None:
         """Let the next try begin anew, with whatever source and by whatever way, where nothing was saved."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.api import bulk_ingest, bulk_job
@@ -15,13 +15,13 @@ from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, 
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger, LedgerEntry, LedgerJob
 from airflow_provider_sfjwt.hooks.load_order import LoadOrder, unknown_insert
-from airflow_provider_sfjwt.hooks.load_outcome import PartOutcome
+from airflow_provider_sfjwt.hooks.load_outcome import ACCEPTED_COLUMNS, REJECTED_COLUMNS, PartOutcome
 from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
+    from airflow_provider_sfjwt.storage.load_matching import Results, RowKeys
     from airflow_provider_sfjwt.storage.load_parts import StagedPart
+    from airflow_provider_sfjwt.wire.flow import Body
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class PartSender:
     :param ledger: which job got which part.
     :param staged: the parts.
     :param new_try: whether rows that were rejected before are sent once more.
-    :param on_settled: is told of each part once the fate of its rows is known; by one thread at a time.
+    :param on_settled: is told of each part once the fate of its rows is known.
     """
 
     def __init__(
@@ -61,7 +61,6 @@ class PartSender:
         self._on_settled = on_settled
         self._seen: set[int] = set()
         self._settled: set[int] = set()
-        self._one_at_a_time = threading.Lock()
 
     def advance(self) -> list[JobRef]:
         """Send what is to be sent now, and settle the parts whose jobs have ended.
@@ -76,19 +75,28 @@ class PartSender:
             if number >= len(self._staged.parts) and entry is not None and entry.jobs:
                 self._replace(number, entry)  # an earlier try had more parts
                 self._ledger.begin(number, "")
+        refs: list[JobRef] = []
         with ThreadPoolExecutor(max_workers=self._order.parallel_jobs, thread_name_prefix="load-part") as pool:
-            return [ref for ref in pool.map(self._advance, waiting) if ref is not None]
+            for part, found in zip(waiting, pool.map(self._advance, waiting), strict=True):
+                again = self._new_try and part.number not in self._seen
+                self._seen.add(part.number)
+                # Here, and on no other thread: the results of one part at a time are in memory, and an allocator keeps
+                # for each thread what it has freed.
+                ref = self._settle(part, found, again=again) if isinstance(found, LedgerEntry) else found
+                refs += [ref] if ref is not None else []
+        return refs
 
-    def _advance(self, part: StagedPart) -> JobRef | None:
+    def _advance(self, part: StagedPart) -> JobRef | LedgerEntry:
+        """Send a part that no job has yet.
+
+        :return: the job that is to be waited for, or the part's entry where all its jobs have ended.
+        """
         entry = self._entry(part)
-        again = self._new_try and part.number not in self._seen
-        self._seen.add(part.number)
         while entry.jobs:
             last = entry.jobs[-1]
             job = self._look_up(last)
             if job is None or job.ended:
-                with self._one_at_a_time:  # the results of one part at a time are in memory
-                    return self._settle(part, entry, again=again)
+                return entry
             if last.uploaded or job.state != "Open":
                 return job.ref
             # Whether it has its rows is not known. It has not begun, and once it is aborted it never will.
@@ -171,14 +179,18 @@ class PartSender:
         return None
 
     def _outcome(self, part: StagedPart, entry: LedgerEntry) -> tuple[PartOutcome, list[Job]]:
+        from airflow_provider_sfjwt.storage.load_matching import RowKeys
+
         jobs = [(known, self._look_up(known)) for known in entry.jobs]
-        outcome = PartOutcome(part.rows, part.table)
+        outcome, keys = PartOutcome(part.rows), RowKeys(part)
         for known, job in jobs:
             if job is not None and job.ended:
-                self._take_results(outcome, known, job)
+                self._take_results(outcome, keys, known, job)
         return outcome, [job for _, job in jobs if job is not None]
 
-    def _take_results(self, outcome: PartOutcome, known: LedgerJob, job: Job) -> None:
+    def _take_results(self, outcome: PartOutcome, keys: RowKeys, known: LedgerJob, job: Job) -> None:
+        from airflow_provider_sfjwt.storage.load_matching import read_results
+
         rejected = _count(job, "numberRecordsFailed")
         accepted = _count(job, "numberRecordsProcessed") - rejected
         complete = job.state == "JobComplete"
@@ -188,17 +200,17 @@ class PartSender:
         # The figures of a job that did not complete may be late, so its result sets may have more rows. Never fewer: a
         # row that was saved and is missing there would be sent again.
         if accepted or not complete:
-            outcome.take_accepted(self._results(job, "successfulResults", accepted, exact=complete))
+            read = partial(read_results, keys=keys, columns=ACCEPTED_COLUMNS)
+            outcome.take_accepted(self._results(job, "successfulResults", read, accepted, exact=complete))
         if rejected or not complete:
-            outcome.take_rejected(self._results(job, "failedResults", rejected, exact=complete))
+            read = partial(read_results, keys=keys, columns=REJECTED_COLUMNS)
+            outcome.take_rejected(self._results(job, "failedResults", read, rejected, exact=complete))
 
-    def _results(self, job: Job, name: str, expected: int, *, exact: bool) -> pa.Table:
-        from airflow_provider_sfjwt.storage.load_results import read_results
-
-        results: pa.Table = self._org.run(bulk_ingest.result_set, job.ref, name, read_results)
-        if results.num_rows < expected or (exact and results.num_rows > expected):
+    def _results(self, job: Job, name: str, read: Callable[[Body], Results], expected: int, *, exact: bool) -> Results:
+        results = self._org.run(bulk_ingest.result_set, job.ref, name, read)
+        if results.rows < expected or (exact and results.rows > expected):
             raise ProtocolError(
-                f"{name} of job {job.ref.id} has {results.num_rows} rows where the job counted {expected}, so that it "
+                f"{name} of job {job.ref.id} has {results.rows} rows where the job counted {expected}, so that it "
                 "is not known what became of each row. Nothing was sent again; a retry asks again.",
                 retryable=True,
             )

@@ -141,12 +141,15 @@ def _check_quotes(file: InputFile, data: bytes, delimiter: str, first_row: int) 
         raise unreadable(file.name, message)
 
 
-def read_text(data: bytes | memoryview, names: Sequence[str], delimiter: str = ",") -> pa.Table:
+def read_text(
+    data: bytes | memoryview, names: Sequence[str], delimiter: str = ",", *, columns: Sequence[str] | None = None
+) -> pa.Table:
     """Read whole records, each cell as text, empty ones as null.
 
     :param data: the records, without a header.
     :param names: of the columns.
     :param delimiter: one character.
+    :param columns: only these, in this order; None reads all.
     :raises pyarrow.ArrowInvalid: for anything that is not UTF-8, or not CSV of so many columns.
     """
     if not len(data):
@@ -157,6 +160,7 @@ def read_text(data: bytes | memoryview, names: Sequence[str], delimiter: str = "
         parse_options=pv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
+            include_columns=list(columns) if columns is not None else None,
             # Any other setting takes the text "NA" for null.
             null_values=[""],
             strings_can_be_null=True,

@@ -10,7 +10,8 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.storage.arrow_setup import require_arrow
+from airflow_provider_sfjwt.storage.csv_records import end_of_first_record, whole_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +31,8 @@ LARGEST_PART = 100_000_000
 MOST_ROWS = 150_000
 #: Bytes that are read at once; longer than any record that Salesforce takes.
 _BLOCK = 4 * 2**20
+#: Bytes of rows that are read at once where the rows are gone through.
+_PIECE = 512 * 1024
 #: Bytes of rows that are sorted at once where rows are grouped.
 _SORTED_AT_ONCE = 6 * 2**20
 
@@ -59,6 +63,31 @@ class StagedPart:
         content = _positions_path(self.path).read_bytes()
         return pa.Int64Array.from_buffers(pa.int64(), self.rows, [None, pa.py_buffer(content)])
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The header."""
+        with self.path.open(encoding="utf-8", newline="") as file:
+            return tuple(next(csv.reader(file)))
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read the rows as :meth:`table` does, some thousands at a time.
+
+        :param columns: only these, in this order; None reads all.
+        """
+        from airflow_provider_sfjwt.storage.load_csv import read_text
+
+        names = self.columns
+        for data in _data(self.path):
+            yield read_text(data, names, columns=columns)
+
+    def records(self) -> Iterator[pa.StringArray]:
+        """The bytes of each row with the line feed that ends it, some thousands of rows at a time."""
+        import pyarrow as pa
+
+        for data in _data(self.path):
+            ends = _record_ends(data)
+            yield pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(data))
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows as Salesforce will echo them: all text, empty cells as null.
 
@@ -67,8 +96,7 @@ class StagedPart:
         import pyarrow as pa
         import pyarrow.csv as pv
 
-        with self.path.open(encoding="utf-8", newline="") as file:
-            header = next(csv.reader(file))
+        header = self.columns
         return pv.read_csv(
             str(self.path),
             read_options=pv.ReadOptions(use_threads=False, block_size=2 * _BLOCK),
@@ -262,6 +290,26 @@ def encoded(table: pa.Table, *, header: bool = False) -> pa.Buffer:
 
 def _in_the_middle(table: pa.Table) -> int:
     return int(table.num_rows) // 2
+
+
+def _data(path: Path) -> Iterator[bytes]:
+    """A part's file in pieces of whole records, without its header."""
+    with path.open("rb") as file:
+        for place, piece in enumerate(whole_records(file, _PIECE)):
+            data = bytes(piece[end_of_first_record(piece) if place == 0 else 0 :])
+            if data:
+                yield data
+
+
+def _record_ends(data: bytes) -> array[int]:
+    """Where records begin and end: 0, then the end of each. The last has its line feed, as all have."""
+    ends, end, quotes = array("i", [0]), 0, 0
+    for line in data.split(b"\n")[:-1]:
+        end += len(line) + 1
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            ends.append(end)
+    return ends
 
 
 def _positions_path(path: Path) -> Path:

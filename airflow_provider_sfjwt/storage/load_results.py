@@ -1,21 +1,19 @@
-"""What became of a load's rows, as files and a receipt, and how a result is joined with the row that was sent."""
+"""What became of a load's rows, as files and a receipt."""
 
 from __future__ import annotations
 
 import json
 import re
 import uuid
-from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
-from airflow_provider_sfjwt.storage.csv_records import end_of_first_record, whole_records
-from airflow_provider_sfjwt.storage.formats import Part, column_names
+from airflow_provider_sfjwt.storage.formats import Part
 from airflow_provider_sfjwt.storage.part_file import is_local, storage_errors, writing
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME
-from airflow_provider_sfjwt.wire.flow import Body
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,99 +23,6 @@ Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
 REPORT_VERSION = 1
 _OURS = re.compile(r"(?:succeeded|failed|unprocessed|faults)-\d{5,}-[0-9a-f]{12}\.csv")
 _DRY_RUN_NAME = "_dry_run.json"
-_BLOCK = 512 * 1024
-_SEPARATOR = "\x1f"
-
-
-def read_results(body: Body) -> pa.Table:
-    """Read a result set: all text, empty cells as null, under the names of its header.
-
-    :param body: the CSV as Salesforce sends it; an empty body is a table without columns.
-    :raises TransportError: when it is not whole.
-    :raises ProtocolError: when it is no CSV.
-    """
-    import pyarrow as pa
-
-    from airflow_provider_sfjwt.storage.load_csv import read_text
-
-    names: list[str] = []
-    tables: list[pa.Table] = []
-    try:
-        for place, piece in enumerate(whole_records(body, _BLOCK)):
-            start = 0
-            if place == 0:
-                start = end_of_first_record(piece)
-                names = column_names(bytes(piece[:start]))
-            # The buffer is used again, while Arrow may still look at it.
-            tables.append(read_text(bytes(piece[start:]), names))
-    except pa.ArrowInvalid as error:
-        raise ProtocolError(f"a result set is no CSV that can be read: {error}") from None
-    return pa.concat_tables(tables) if tables else pa.table({})
-
-
-def match(sent: pa.Table, results: pa.Table) -> pa.Int64Array:
-    """Find for each result the row that it is about: the one with the same cells.
-
-    Rows that are equal in all cells are given out one after another. Give the results of all sets at once, or take out
-    of ``sent`` what an earlier call has found, so that no row is given out twice.
-
-    :param sent: all text.
-    :param results: with the columns of ``sent``, whatever the case of their names, and others.
-    :return: for each result the place of its row in ``sent``, null where none is left that matches.
-    :raises ProtocolError: when a column that was sent is not among the results.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    named = {name.lower(): name for name in results.column_names if not name.lower().startswith("sf__")}
-    missing = [name for name in sent.column_names if name.lower() not in named]
-    if missing:
-        raise ProtocolError(f"a result set lacks the columns {', '.join(missing)}, which were sent")
-    if not results.num_rows or not sent.num_rows:
-        return pa.nulls(results.num_rows, pa.int64())
-    pairs = [(sent.column(name), results.column(named[name.lower()])) for name in sent.column_names]
-    # A column without repetition, such as an Id or an external id, tells the rows apart by itself.
-    unique = next((pair for pair in pairs if pc.count_distinct(pair[0], mode="all").as_py() == sent.num_rows), None)
-    ours, theirs = unique or (_joined([a for a, _ in pairs]), _joined([b for _, b in pairs]))
-    ours = _one_array(ours)
-    found = pc.index_in(_one_array(theirs), value_set=ours).cast(pa.int64())
-    told_once = pc.count_distinct(found).as_py() == len(found) - found.null_count
-    if unique is not None and told_once:
-        return found
-    return _one_after_another(pc.index_in(ours, value_set=ours).to_pylist(), found.to_pylist())
-
-
-def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
-
-    if isinstance(values, pa.ChunkedArray):
-        return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-    return values
-
-
-def _joined(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    """One text for each row that no other row has unless all its cells are the same."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    cells = [column.fill_null("") for column in columns]
-    lengths = [pc.binary_length(column).cast(pa.string()) for column in cells]
-    return pc.binary_join_element_wise(*lengths, *cells, _SEPARATOR)
-
-
-def _one_after_another(firsts: list[int], found: list[int | None]) -> pa.Int64Array:
-    """Give out equal rows, each once.
-
-    :param firsts: for each row that was sent, the first that equals it.
-    :param found: for each result, the first row that equals it.
-    """
-    import pyarrow as pa
-
-    waiting: dict[int, deque[int]] = defaultdict(deque)
-    for place, first in enumerate(firsts):
-        waiting[first].append(place)
-    given = (waiting[each].popleft() if each is not None and waiting[each] else None for each in found)
-    return pa.array(list(given), pa.int64())
 
 
 @dataclass(frozen=True)
@@ -194,6 +99,18 @@ class LoadReport:
         }
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Rows as they were sent, and new columns.
+
+    :param cells: text without null for each new column: an array, or one text that is the same in all rows.
+    :param records: each row as CSV, with its line feed.
+    """
+
+    cells: Sequence[pa.StringArray | pa.StringScalar]
+    records: pa.StringArray
+
+
 class ResultsFolder:
     """The folder that the results of one load go into.
 
@@ -227,23 +144,40 @@ class ResultsFolder:
         except (OSError, ValueError, ImportError) as error:
             raise _unusable(self.path, error) from error
 
-    def write(self, kind: Kind, number: int, tables: pa.Table | Iterable[pa.Table]) -> Part:
+    def write(self, kind: Kind, number: int, table: pa.Table) -> Part:
         """Write one file of results.
 
         :param kind: what became of its rows.
         :param number: of the part.
-        :param tables: one, or several of the same columns, which are written one after another.
+        :param table: the rows.
+        """
+        from airflow_provider_sfjwt.storage.load_parts import encoded
+
+        return self._write(kind, number, [(encoded(table, header=True), table.num_rows)])
+
+    def write_beside(self, kind: Kind, number: int, columns: Sequence[str], pieces: Iterable[Beside]) -> Part:
+        """Write one file of results: new columns, and behind them the rows as they were sent.
+
+        :param kind: what became of its rows.
+        :param number: of the part.
+        :param columns: the header.
+        :param pieces: the rows.
         """
         import pyarrow as pa
 
         from airflow_provider_sfjwt.storage.load_parts import encoded
 
+        no_rows = pa.table([pa.nulls(0, pa.string())] * len(columns), names=list(columns))
+        head = [(encoded(no_rows, header=True), 0)]
+        return self._write(kind, number, chain(head, ((_beside(each), len(each.records)) for each in pieces)))
+
+    def _write(self, kind: Kind, number: int, pieces: Iterable[tuple[pa.Buffer | memoryview, int]]) -> Part:
         path = self._folder / f"{kind}-{number:05d}-{self._token}.csv"
         records = 0
         with storage_errors(self.path, "results_path"), writing(path) as file:
-            for place, table in enumerate([tables] if isinstance(tables, pa.Table) else tables):
-                file.write(encoded(table, header=place == 0))
-                records += table.num_rows
+            for data, rows in pieces:
+                file.write(data)
+                records += rows
         return Part(path.name, records, file.bytes, file.sha256)
 
     def publish(self, report: LoadReport, *, dry_run: bool = False) -> None:
@@ -285,6 +219,19 @@ class ResultsFolder:
         doomed = [self._folder / name for name in names if _OURS.fullmatch(name) and name not in listed]
         if doomed:
             fs.rm([each.path for each in doomed])
+
+
+def _beside(piece: Beside) -> memoryview:
+    """The rows as CSV, put together without reading them: each is a text that is copied behind its new cells."""
+    import pyarrow.compute as pc
+
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
+    cells = [pc.replace_substring(each, '"', '""') for each in piece.cells]
+    new = pc.binary_join_element_wise(*cells, scalar('","'))
+    lines = pc.binary_join_element_wise(scalar('"'), new, scalar('",'), piece.records, scalar(""))
+    _, ends, data = lines.buffers()
+    return memoryview(data)[: memoryview(ends).cast("B").cast("i")[len(lines)]]
 
 
 def _unusable(path: str, error: Exception) -> ConfigurationError:

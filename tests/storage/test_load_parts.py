@@ -60,6 +60,25 @@ def test_every_row_is_in_one_part_as_it_was(rows: list[list[str | None]], piece:
             assert [row for part in parts for row in by_python(part)] == [[cell or "" for cell in row] for row in rows]
 
 
+@settings(max_examples=200, deadline=None)
+@given(tables, st.integers(10, 400))
+def test_a_part_can_be_gone_through_piece_by_piece(rows: list[list[str | None]], piece: int) -> None:
+    table = table_of(rows)
+    with pytest.MonkeyPatch.context() as patch, Staging(table.column_names) as staging:
+        patch.setattr(load_parts, "_PIECE", piece)
+        (part,) = stage(staging, table, len(rows))
+        assert part.columns == tuple(table.column_names)
+        assert pa.concat_tables(part.pieces()).to_pylist() == table.to_pylist()
+        last = table.column_names[-1]
+        assert [cell for each in part.pieces([last]) for cell in each.column(last).to_pylist()] == [
+            row[-1] for row in rows
+        ]
+        records = [record for each in part.records() for record in each.to_pylist()]
+        assert len(records) == len(rows)
+        assert "".join(records).encode() == part.path.read_bytes()[len(",".join(table.column_names)) + 1 :]
+        assert all(record.count('"') % 2 == 0 and record.endswith("\n") for record in records)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c", "ü", None]), min_size=1, max_size=60), st.integers(1, 20))
 def test_groups_stand_together_and_nothing_is_lost(keys: list[str | None], piece: int) -> None:
