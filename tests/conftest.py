@@ -83,9 +83,18 @@ def _masker_that_compiles_when_it_masks() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the work, begin with what waits longest, so that it is not waited for at the end."""
+    """Where several processes share the work, begin with what waits longest, so that it is not waited for at the end.
+
+    That is what needs a running Airflow, and then what starts other programs.
+    """
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("system") is None)
+        items.sort(key=lambda item: (item.get_closest_marker("system") is None, not _starts_programs(item)))
+
+
+def _starts_programs(item: pytest.Item) -> bool:
+    folders = (item.config.rootpath / "tests" / "examples", item.config.rootpath / "tests" / "cli")
+    marked = any(item.get_closest_marker(name) for name in ("browser", "node", "java"))
+    return marked or any(folder in item.path.parents for folder in folders)
 
 
 @pytest.hookimpl(optionalhook=True)

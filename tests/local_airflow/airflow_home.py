@@ -125,7 +125,8 @@ class AirflowHome:
             # All that follows down to the triggerer: intervals made for clusters, too slow to watch.
             "dag_processor__refresh_interval": "10",
             "dag_processor__bundle_refresh_check_interval": "2",
-            "dag_processor__min_file_process_interval": "10",
+            # No file changes while it runs, and each reading takes a process that imports Airflow's half.
+            "dag_processor__min_file_process_interval": "60",
             "dag_processor__parsing_processes": "1",
             "scheduler__scheduler_idle_sleep_time": "0.3",
             "scheduler__scheduler_heartbeat_sec": "2",
