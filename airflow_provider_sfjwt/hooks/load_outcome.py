@@ -14,21 +14,19 @@ from airflow_provider_sfjwt.exceptions import ErrorItem, ProtocolError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_sfjwt.storage.load_matching import Results
+    from airflow_provider_sfjwt.storage.load_matching import Results, RowKeys
+    from airflow_provider_sfjwt.wire.flow import Body
 
 State = Literal["unprocessed", "accepted", "rejected"]
 _UNKNOWN, _ACCEPTED, _REJECTED = range(3)
 _STATES: dict[State, int] = {"unprocessed": _UNKNOWN, "accepted": _ACCEPTED, "rejected": _REJECTED}
-#: What Salesforce says of a row that it took, and of one that it did not.
-ACCEPTED_COLUMNS = ("sf__Id", "sf__Created")
-REJECTED_COLUMNS = ("sf__Error",)
-#: And how it is told further.
+#: What is told of a row.
 TOLD: dict[State, tuple[str, ...]] = {
-    "accepted": ACCEPTED_COLUMNS,
+    "accepted": ("sf__Id", "sf__Created"),
     "rejected": ("error_code", "error_message", "error_fields"),
     "unprocessed": (),
 }
-#: Errors that are read at once.
+#: Errors that are looked at at once.
 _PIECE = 5000
 
 
@@ -42,6 +40,57 @@ class Accepted:
 
     id: str
     created: bool
+
+
+def read_accepted(body: Body, keys: RowKeys) -> Results:
+    """Read a job's successful results, for :meth:`PartOutcome.take_accepted`.
+
+    :param body: the CSV as Salesforce sends it.
+    :param keys: of the rows that were sent.
+    :raises TransportError: when it is not whole.
+    :raises ProtocolError: when it is no CSV, or lacks a column.
+    """
+    from airflow_provider_sfjwt.storage.load_matching import read_results
+
+    return read_results(body, keys, TOLD["accepted"], _records_told)
+
+
+def read_rejected(body: Body, keys: RowKeys) -> Results:
+    """Read a job's failed results, for :meth:`PartOutcome.take_rejected`.
+
+    :param body: the CSV as Salesforce sends it.
+    :param keys: of the rows that were sent.
+    :raises TransportError: when it is not whole.
+    :raises ProtocolError: when it is no CSV, or lacks a column.
+    """
+    from airflow_provider_sfjwt.storage.load_matching import read_results
+
+    return read_results(body, keys, ("sf__Error",), _refusals_told)
+
+
+def _records_told(cells: pa.Table) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from airflow_provider_sfjwt.storage.arrow_values import scalar
+
+    ids, created = (cells.column(name).fill_null(scalar("")) for name in TOLD["accepted"])
+    new = pc.equal(pc.utf8_lower(created), scalar("true")).cast(pa.string())
+    return pa.Table.from_arrays([ids, new], names=list(TOLD["accepted"]))
+
+
+def _refusals_told(cells: pa.Table) -> pa.Table:
+    return _errors_told([parse_row_error(text or "") for text in cells.column("sf__Error").to_pylist()])
+
+
+def _errors_told(errors: Sequence[ErrorItem]) -> pa.Table:
+    import pyarrow as pa
+
+    from airflow_provider_sfjwt.storage.arrow_values import texts
+
+    codes, messages = texts([error.code for error in errors]), texts([error.message for error in errors])
+    fields = texts([" ".join(error.fields) for error in errors])
+    return pa.Table.from_arrays([codes, messages, fields], names=list(TOLD["rejected"]))
 
 
 class PartOutcome:
@@ -58,7 +107,6 @@ class PartOutcome:
         self._places = array("i", bytes(4 * rows))
         self._told: dict[State, list[pa.Table]] = {"accepted": [], "rejected": []}
         self._told_rows = Counter[State]()
-        self._passing = bytearray()
 
     @property
     def rows(self) -> int:
@@ -72,28 +120,18 @@ class PartOutcome:
     def take_accepted(self, results: Results) -> None:
         """Mark the rows of a job's successful results.
 
-        :param results: with ``sf__Id`` and ``sf__Created``.
+        :param results: as :func:`read_accepted` reads them.
         :raises ProtocolError: when a result matches no row of the part.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        from airflow_provider_sfjwt.storage.arrow_values import scalar
-
-        ids, created = (results.told.column(name) for name in ACCEPTED_COLUMNS)
-        new = pc.equal(pc.utf8_lower(created.fill_null(scalar(""))), scalar("true")).cast(pa.string())
-        self._take(self._rows_of(results), "accepted", [ids.fill_null(scalar("")), new])
+        self._take(self._rows_of(results), "accepted", results.told)
 
     def take_rejected(self, results: Results) -> None:
         """Mark the rows of a job's failed results.
 
-        :param results: with ``sf__Error``.
+        :param results: as :func:`read_rejected` reads them.
         :raises ProtocolError: when a result matches no row of the part.
         """
-        rows, texts = self._rows_of(results), results.told.column(*REJECTED_COLUMNS)
-        for start in range(0, len(texts), _PIECE):
-            errors = [parse_row_error(text or "") for text in texts.slice(start, _PIECE).to_pylist()]
-            self._take_errors(rows[start : start + _PIECE], errors)
+        self._take(self._rows_of(results), "rejected", results.told)
 
     def take_error(self, row: int, error: ErrorItem) -> None:
         """Mark one row as rejected.
@@ -101,7 +139,7 @@ class PartOutcome:
         :param row: its place in the part.
         :param error: why.
         """
-        self._take_errors([row], [error])
+        self._take([row], "rejected", _errors_told([error]))
 
     def take_record(self, row: int, accepted: Accepted) -> None:
         """Mark one row as taken.
@@ -109,9 +147,12 @@ class PartOutcome:
         :param row: its place in the part.
         :param accepted: the record.
         """
+        import pyarrow as pa
+
         from airflow_provider_sfjwt.storage.arrow_values import texts
 
-        self._take([row], "accepted", [texts([accepted.id]), texts([str(accepted.created).lower()])])
+        cells = [texts([accepted.id]), texts([str(accepted.created).lower()])]
+        self._take([row], "accepted", pa.Table.from_arrays(cells, names=list(TOLD["accepted"])))
 
     def places(self, state: State, first: int = 0, last: int | None = None) -> Sequence[int]:
         """The rows in a state, by their places in the part.
@@ -146,27 +187,24 @@ class PartOutcome:
 
     def passing(self) -> list[int]:
         """The rows that were rejected for a reason that passes, by their places in the part."""
-        return [row for row in self.places("rejected") if self._passing[self._places[row]]]
+        rejected, found = self.places("rejected"), []
+        for start in range(0, len(rejected), _PIECE):
+            rows = rejected[start : start + _PIECE]
+            code, message, _ = self.told("rejected", rows).columns
+            errors = zip(rows, code.to_pylist(), message.to_pylist(), strict=True)
+            found += [row for row, *error in errors if is_retriable(ErrorItem(*error))]
+        return found
 
     def count(self) -> Counter[str]:
         """How many rows were ``accepted``, ``rejected`` and left ``unprocessed``."""
         return Counter({name: self._state.count(state) for name, state in _STATES.items()})
 
-    def _take(self, rows: Sequence[int] | memoryview, state: State, cells: list[pa.Array]) -> None:
-        import pyarrow as pa
-
+    def _take(self, rows: Sequence[int] | memoryview, state: State, told: pa.Table) -> None:
         for place, row in enumerate(rows, self._told_rows[state]):
             self._state[row] = _STATES[state]
             self._places[row] = place
-        self._told[state].append(pa.Table.from_arrays(cells, names=list(TOLD[state])))
-        self._told_rows[state] += len(rows)
-
-    def _take_errors(self, rows: Sequence[int] | memoryview, errors: Sequence[ErrorItem]) -> None:
-        from airflow_provider_sfjwt.storage.arrow_values import texts
-
-        codes, messages = texts([error.code for error in errors]), texts([error.message for error in errors])
-        self._take(rows, "rejected", [codes, messages, texts([" ".join(error.fields) for error in errors])])
-        self._passing += bytes(is_retriable(error) for error in errors)
+        self._told[state].append(told)
+        self._told_rows[state] += told.num_rows
 
     def _rows_of(self, results: Results) -> memoryview:
         """For each result the row of the part that it is about."""

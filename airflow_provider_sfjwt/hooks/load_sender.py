@@ -15,7 +15,7 @@ from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, 
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger, LedgerEntry, LedgerJob
 from airflow_provider_sfjwt.hooks.load_order import LoadOrder, unknown_insert
-from airflow_provider_sfjwt.hooks.load_outcome import ACCEPTED_COLUMNS, REJECTED_COLUMNS, PartOutcome
+from airflow_provider_sfjwt.hooks.load_outcome import PartOutcome, read_accepted, read_rejected
 from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
 
 if TYPE_CHECKING:
@@ -189,8 +189,6 @@ class PartSender:
         return outcome, [job for _, job in jobs if job is not None]
 
     def _take_results(self, outcome: PartOutcome, keys: RowKeys, known: LedgerJob, job: Job) -> None:
-        from airflow_provider_sfjwt.storage.load_matching import read_results
-
         rejected = _count(job, "numberRecordsFailed")
         accepted = _count(job, "numberRecordsProcessed") - rejected
         complete = job.state == "JobComplete"
@@ -200,10 +198,10 @@ class PartSender:
         # The figures of a job that did not complete may be late, so its result sets may have more rows. Never fewer: a
         # row that was saved and is missing there would be sent again.
         if accepted or not complete:
-            read = partial(read_results, keys=keys, columns=ACCEPTED_COLUMNS)
+            read = partial(read_accepted, keys=keys)
             outcome.take_accepted(self._results(job, "successfulResults", read, accepted, exact=complete))
         if rejected or not complete:
-            read = partial(read_results, keys=keys, columns=REJECTED_COLUMNS)
+            read = partial(read_rejected, keys=keys)
             outcome.take_rejected(self._results(job, "failedResults", read, rejected, exact=complete))
 
     def _results(self, job: Job, name: str, read: Callable[[Body], Results], expected: int, *, exact: bool) -> Results:

@@ -17,7 +17,7 @@ from airflow_provider_sfjwt.hooks.load_order import LoadOrder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_sfjwt.storage.load_parts import StagedPart
+    from airflow_provider_sfjwt.storage.load_parts import StagedPart, Staging
     from airflow_provider_sfjwt.storage.load_source import Fault, LoadSource
 
 log = logging.getLogger(__name__)
@@ -84,10 +84,8 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     :param order: what is to be loaded.
     :raises ConfigurationError: for columns, and :class:`RowFaultsError` for rows, that Salesforce would refuse.
     """
-    from airflow_provider_sfjwt.hooks.load_checks import RowChecks
     from airflow_provider_sfjwt.storage.load_parts import Staging
-    from airflow_provider_sfjwt.storage.load_source import Fault, LoadSource
-    from airflow_provider_sfjwt.storage.load_values import salesforce_text
+    from airflow_provider_sfjwt.storage.load_source import LoadSource
     from airflow_provider_sfjwt.storage.part_file import storage_errors
 
     source = LoadSource(order.source, file_format=order.file_format)
@@ -102,41 +100,50 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
         column_mapping=order.column_mapping,
         external_id_field=order.external_id_field,
     )
-    checks = RowChecks(columns, order.bulk_operation, order.external_id_field)
-    headers, names = [column.header for column in columns], [column.source for column in columns]
-    group_by = _group_header(columns, order.group_by)
-    faults: list[Fault] = []
-    others = 0  # faults that the checks did not find, and so do not count
-    broken: set[tuple[str, str | None]] = set()
+    headers, group_by = [column.header for column in columns], _group_header(columns, order.group_by)
     with Staging(headers, part_bytes=order.part_bytes, group_by=group_by) as staging:
         with storage_errors(str(staging.folder), "the worker's disk for temporary files, see TMPDIR"):
-            for piece in source.pieces():
-                others += len(piece.faults)
-                faults += piece.faults[: max(0, _KEPT - len(faults))]
-                text, misfits = salesforce_text(
-                    piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
-                )
-                new = [each for each in misfits if (piece.file, each[0]) not in broken]
-                broken |= {(piece.file, each[0]) for each in new}
-                others += len(new)
-                faults += [Fault(piece.file, None, column, message) for column, message in new]
-                if misfits:
-                    continue
-                table = text.rename_columns(headers)
-                told = {(fault.row, fault.column) for fault in piece.faults}
-                found = checks.check(table, piece)
-                others -= sum((fault.row, fault.column) in told for fault in found)
-                faults += [fault for fault in found if (fault.row, fault.column) not in told]
-                if not faults:
-                    staging.add(table, piece.first_position)
-        faults += checks.finish()
-        if faults:
-            raise RowFaultsError(faults[:_KEPT], checks.total + others)
+            _add_checked(staging, source, columns, order)
         parts = tuple(staging.parts())
         log.info(
             "Checked %d rows of %s; they make %d parts", sum(each.rows for each in parts), source.files, len(parts)
         )
         yield StagedLoad(source, columns, parts, staging.folder)
+
+
+def _add_checked(staging: Staging, source: LoadSource, columns: Sequence[LoadColumn], order: LoadOrder) -> None:
+    """Check all rows and stage them. What the checks know of each row is forgotten when this ends."""
+    from airflow_provider_sfjwt.hooks.load_checks import RowChecks
+    from airflow_provider_sfjwt.storage.load_source import Fault
+    from airflow_provider_sfjwt.storage.load_values import salesforce_text
+
+    checks = RowChecks(columns, order.bulk_operation, order.external_id_field)
+    headers, names = [column.header for column in columns], [column.source for column in columns]
+    faults: list[Fault] = []
+    others = 0  # faults that the checks did not find, and so do not count
+    broken: set[tuple[str, str | None]] = set()
+    for piece in source.pieces():
+        others += len(piece.faults)
+        faults += piece.faults[: max(0, _KEPT - len(faults))]
+        text, misfits = salesforce_text(
+            piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
+        )
+        new = [each for each in misfits if (piece.file, each[0]) not in broken]
+        broken |= {(piece.file, each[0]) for each in new}
+        others += len(new)
+        faults += [Fault(piece.file, None, column, message) for column, message in new]
+        if misfits:
+            continue
+        table = text.rename_columns(headers)
+        told = {(fault.row, fault.column) for fault in piece.faults}
+        found = checks.check(table, piece)
+        others -= sum((fault.row, fault.column) in told for fault in found)
+        faults += [fault for fault in found if (fault.row, fault.column) not in told]
+        if not faults:
+            staging.add(table, piece.first_position)
+    faults += checks.finish()
+    if faults:
+        raise RowFaultsError(faults[:_KEPT], checks.total + others)
 
 
 def _group_header(columns: Sequence[LoadColumn], group_by: str | None) -> str | None:

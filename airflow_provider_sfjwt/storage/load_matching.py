@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -74,7 +74,7 @@ class Results:
 
     :param sent: the keys of the rows that were sent.
     :param keys: of the set's own rows.
-    :param told: Salesforce's own columns, all text, in the order of the keys.
+    :param told: what it says of them, in the same order.
     """
 
     sent: RowKeys
@@ -87,18 +87,21 @@ class Results:
         return len(self.keys)
 
 
-def read_results(body: Body, keys: RowKeys, columns: Sequence[str]) -> Results:
+def read_results(
+    body: Body, keys: RowKeys, columns: Sequence[str], told: Callable[[pa.Table], pa.Table] = lambda table: table
+) -> Results:
     """Read a result set, a piece at a time.
 
     :param body: the CSV as Salesforce sends it. A set without rows may lack even a header.
     :param keys: of the rows that were sent.
-    :param columns: those of Salesforce's own columns that are kept. Empty cells are null.
+    :param columns: those of Salesforce's own columns that are read: all text, empty cells null.
+    :param told: makes of them, some thousands of rows at a time, what is kept.
     :raises TransportError: when it is not whole.
     :raises ProtocolError: when it is no CSV, or lacks one of these columns or one that was sent.
     """
     names: list[str] = []
     found: list[pa.Array] = [keys.values.slice(0, 0)]
-    told: list[pa.Table] = [pa.Table.from_arrays([pa.nulls(0, pa.string())] * len(columns), names=list(columns))]
+    kept = [told(pa.Table.from_arrays([pa.nulls(0, pa.string())] * len(columns), names=list(columns)))]
     try:
         for place, piece in enumerate(whole_records(body, _BLOCK)):
             start = 0
@@ -110,11 +113,11 @@ def read_results(body: Body, keys: RowKeys, columns: Sequence[str]) -> Results:
             if data:
                 theirs = _their_names(names, keys, columns)
                 table = read_text(data, names, columns=[*columns, *theirs])
-                told.append(table.select(list(columns)))
+                kept.append(told(table.select(list(columns))))
                 found.append(keys.of(table.select(theirs).rename_columns(list(keys.needed))))
     except pa.ArrowInvalid as error:
         raise ProtocolError(f"a result set is no CSV that can be read: {error}") from None
-    return Results(keys, pa.concat_arrays(found), pa.concat_tables(told))
+    return Results(keys, pa.concat_arrays(found), pa.concat_tables(kept))
 
 
 def _their_names(names: Sequence[str], keys: RowKeys, columns: Sequence[str]) -> list[str]:
