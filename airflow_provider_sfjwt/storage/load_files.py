@@ -56,15 +56,17 @@ class InputFile:
         return str(self.path)
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
+    def opened(self, *, in_order: bool = True) -> Iterator[BinaryIO]:
         """Open the file, unpacked where its name ends with ``.gz``.
 
+        :param in_order: whether it is read from its beginning to its end; else an object store's client fetches what it
+            is asked for and no more.
         :raises ConfigurationError: when it is no file of that kind, or not the one that a receipt lists.
         :raises SalesforceError: retryable, when the storage fails.
         """
         self._verify()
         try:
-            with self._raw() as raw:
+            with self._raw(in_order) as raw:
                 if self.file_format != "parquet" and self.name.endswith(".gz"):
                     with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
                         yield cast(BinaryIO, unpacked)
@@ -78,8 +80,9 @@ class InputFile:
             reason = error.strerror or str(error) or type(error).__name__
             raise SalesforceError(f"reading {self.name} (source) failed: {reason}", retryable=True) from error
 
-    def _raw(self) -> Any:
-        return self.path.fs.open(self.path.path, "rb", block_size=_BLOCK)
+    def _raw(self, in_order: bool = True) -> Any:
+        cache = {} if in_order else {"cache_type": "none"}
+        return self.path.fs.open(self.path.path, "rb", block_size=_BLOCK, **cache)
 
     def _verify(self) -> None:
         """Compare the file with what the receipt says of it, once."""

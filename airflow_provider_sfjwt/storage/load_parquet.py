@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,9 @@ _PIECE = 2**20
 _MOST_ROWS = 20_000
 #: Bytes of each column that are read at once, instead of all of a row group.
 _BUFFER = 128 * 1024
+#: The same from far away, where each read costs a request; and what the columns together take at most, about.
+_FAR_BUFFER = 4 * 2**20
+_FAR_BUFFERS = 24 * 2**20
 
 
 def columns(file: InputFile) -> tuple[str, ...]:
@@ -24,7 +28,7 @@ def columns(file: InputFile) -> tuple[str, ...]:
     :param file: the file.
     :raises ConfigurationError: when it is no Parquet.
     """
-    with file.opened() as stream:
+    with file.opened(in_order=False) as stream:
         return same_columns(_open(file, stream).schema_arrow.names, file.name)
 
 
@@ -35,7 +39,7 @@ def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, l
     :param wanted: its columns, in the order that the tables shall have.
     :raises ConfigurationError: when it is damaged.
     """
-    with file.opened() as stream:
+    with file.opened(in_order=False) as stream:
         parquet = _open(file, stream)
         size = sum(parquet.metadata.row_group(place).total_byte_size for place in range(parquet.num_row_groups))
         rows = min(max(_PIECE * parquet.metadata.num_rows // max(size, 1), 1), _MOST_ROWS)
@@ -59,12 +63,16 @@ def _row_group(
             yield table, []
 
 
-def _open(file: InputFile, stream: object) -> pq.ParquetFile:
+def _open(file: InputFile, stream: Any) -> pq.ParquetFile:
+    """Open a file so that no more than a buffer of each column is in memory.
+
+    What Arrow would read beforehand is all of a row group, which may be all of the file.
+    """
     try:
-        if is_local(file.path):
-            # Without Python in between. What is read beforehand would be all of a row group; from far away that is
-            # worth its memory, since each of many small reads would take its time.
+        if is_local(file.path):  # without Python in between
             return pq.ParquetFile(file.path.path, buffer_size=_BUFFER, pre_buffer=False, memory_map=False)
-        return pq.ParquetFile(stream, buffer_size=_BUFFER)
+        metadata = pq.read_metadata(stream)
+        buffer = min(max(_FAR_BUFFERS // max(metadata.num_columns, 1), _BUFFER), _FAR_BUFFER)
+        return pq.ParquetFile(stream, metadata=metadata, buffer_size=buffer, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise unreadable(file.name, f"it is no Parquet: {error}") from None

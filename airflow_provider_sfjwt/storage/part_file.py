@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 #: Bytes that an object store's client holds before it sends them. s3fs's own default of 50 MiB costs 172 MB for each
 #: open file.
 BLOCK_SIZE = 8 * 2**20
+#: What a failure to write there means for the data.
+_LEFT = {
+    "output_path": "Nothing was published. ",
+    "results_path": "No receipt was written; what Salesforce has accepted stays there. ",
+}
 _LOCAL = frozenset({"file", "local", ""})
 
 
@@ -96,7 +101,7 @@ def storage_errors(path: str, argument: str = "output_path") -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         raise SalesforceError(
-            f"writing to {path} ({argument}) failed: {reason}. Nothing was published. Check space and permissions "
+            f"writing to {path} ({argument}) failed: {reason}. {_LEFT.get(argument, '')}Check space and permissions "
             "there.",
             retryable=True,
         ) from error
