@@ -104,7 +104,7 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     with Staging(headers, part_bytes=order.part_bytes, group_by=group_by) as staging:
         with storage_errors(str(staging.folder), "the worker's disk for temporary files, see TMPDIR"):
             _add_checked(staging, source, columns, order)
-        parts = tuple(staging.parts())
+            parts = tuple(staging.parts())
         log.info(
             "Checked %d rows of %s; they make %d parts", sum(each.rows for each in parts), source.files, len(parts)
         )

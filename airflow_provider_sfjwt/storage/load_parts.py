@@ -11,7 +11,9 @@ import io
 import os
 import tempfile
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -110,21 +112,24 @@ class StagedPart:
             ),
         )
 
-    def subset(self, rows: Sequence[int] | pa.Int64Array, folder: Path, number: int) -> StagedPart:
-        """Stage some of the rows anew.
+    def subset(self, rows: Sequence[int], folder: Path, number: int) -> StagedPart:
+        """Stage some of the rows anew, in the order that they have here.
 
-        :param rows: their places in this part, from 0, in the order that the new part shall have.
+        :param rows: their places in this part, from 0, ascending.
         :param folder: where the new part goes. Nothing there is overwritten.
         :param number: of the new part.
         """
-        import pyarrow as pa
-
         from airflow_provider_sfjwt.storage.arrow_values import integers
 
-        places = rows if isinstance(rows, pa.Array) else integers(rows)
-        table = self.table()
-        writer = _PartWriter(folder, number, table.column_names)
-        writer.write(encoded(table.take(places)), self.positions().take(places))
+        writer, positions = _PartWriter(folder, number, self.columns), self.positions()
+        first = done = 0
+        for records in self.records():
+            last = first + len(records)
+            some = rows[done : bisect_left(rows, last, done)]
+            if some:
+                chosen = records.take(integers(row - first for row in some))
+                writer.write(bytes_of(chosen), positions.take(integers(some)))
+            first, done = last, done + len(some)
         return writer.close()
 
 
@@ -159,7 +164,8 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writer is not None:
-            self._writer.abandon()
+            with suppress(OSError):  # a full disk was told of, and is again when the file is closed
+                self._writer.abandon()
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -243,7 +249,7 @@ class _PartWriter:
         """Whether so much may be added."""
         return self._bytes + size <= part_bytes and self.rows + rows <= MOST_ROWS
 
-    def write(self, data: pa.Buffer, positions: pa.Int64Array) -> None:
+    def write(self, data: pa.Buffer | memoryview, positions: pa.Int64Array) -> None:
         """Add records, and where they stand in the input."""
         self._write(data)
         # Eight bytes each, without the part of the buffer that a slice leaves out.
@@ -258,14 +264,26 @@ class _PartWriter:
 
     def abandon(self) -> None:
         """Close the files."""
-        self._file.close()
-        self._positions.close()
+        try:
+            self._file.close()
+        finally:
+            self._positions.close()
 
-    def _write(self, data: bytes | pa.Buffer) -> None:
+    def _write(self, data: bytes | pa.Buffer | memoryview) -> None:
         view = memoryview(data)
         self._file.write(view)
         self._hash.update(view)
         self._bytes += view.nbytes
+
+
+def bytes_of(texts: pa.StringArray) -> memoryview:
+    """The bytes of texts, one after another, without a copy.
+
+    :param texts: at least one, and none of them null.
+    """
+    _, ends, data = texts.buffers()
+    bounds = memoryview(ends).cast("B").cast("i")[texts.offset :]
+    return memoryview(data)[bounds[0] : bounds[len(texts)]]
 
 
 def encoded(table: pa.Table, *, header: bool = False) -> pa.Buffer:

@@ -1,0 +1,130 @@
+"""Disks that are full: while rows are staged nothing is sent; while results are written a retry writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.operators.load_in_child import CANNOT_MOUNT
+from tests.operators.load_task import counted, define_items, in_org, items, report_in, results_in
+
+ROOT = Path(__file__).resolve().parents[2]
+WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+#: A file that may not grow ("File too large"), and a file system that is full.
+LIMITS = pytest.mark.parametrize("limit", ["file", "disk"])
+ROWS = 2_000  # of 130 bytes
+SMALL = 64 * 1024
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
+    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
+        define_items(running)
+        yield running
+
+
+@pytest.fixture
+def run(org: SimulatedOrg, tmp_path: Path) -> Run:
+    """Runs a try in a process of its own; ``limit`` is what its temporary folder, or ``where``, suffers from."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+
+    def once(rows: int, limit: str = "", where: Path = temporary, **arguments: Any) -> dict[str, Any]:
+        said = {"rows": rows, "arguments": arguments, "store": str(tmp_path / "store.json")}
+        command = [sys.executable, "-m", "tests.operators.load_in_child"]
+        if limit == "file":
+            said["file_limit"] = SMALL
+        if limit == "disk":
+            # A mount that nobody else sees, which needs no root where user namespaces are allowed.
+            if shutil.which("unshare") is None:
+                pytest.skip("a small file system needs unshare, and there is none")
+            said |= {"small": str(where), "small_bytes": 2 * SMALL}
+            command = ["unshare", "--user", "--map-root-user", "--mount", *command]
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
+        environment = outside | {
+            "AIRFLOW_HOME": str(tmp_path / "airflow"),
+            "AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT": org.connection_json(),
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0",
+            "TMPDIR": str(temporary),
+            "PYTHONDONTWRITEBYTECODE": "1",  # which would be cut by the limit
+        }
+        child = subprocess.run(
+            [*command, json.dumps(said)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if child.returncode == CANNOT_MOUNT or (limit == "disk" and "unshare failed" in child.stderr):
+            pytest.skip("this machine lets nobody mount a small file system")
+        assert child.returncode == 0, child.stderr[-3000:]
+        outcome: dict[str, Any] = json.loads(child.stdout.strip().splitlines()[-1])
+        return outcome
+
+    return once
+
+
+@LIMITS
+@pytest.mark.parametrize("rows", [ROWS, 600], ids=["many", "as many as a buffer"])
+@pytest.mark.parametrize("group_by", [None, "Text__c"], ids=["in order", "grouped"])
+def test_a_full_disk_while_rows_are_staged(
+    org: SimulatedOrg, run: Run, tmp_path: Path, rows: int, group_by: str | None, limit: str
+) -> None:
+    if limit == "disk" and rows < ROWS:
+        rows = 1_100  # more than the disk takes, by less than a buffer
+    arguments = {"part_bytes": 24 * 2**20, "group_by": group_by}
+    outcome = run(rows, limit, **arguments)
+    assert outcome["error"] == "SalesforceError"
+    assert outcome["retryable"] is True
+    assert f"writing to {tmp_path}/temporary" in outcome["message"]
+    assert "(the worker's disk for temporary files, see TMPDIR) failed: " in outcome["message"]
+    assert {"file": "File too large", "disk": "No space left on device"}[limit] in outcome["message"]
+    assert "Check space and permissions there." in outcome["message"]
+    assert outcome["left"] == []
+    assert org.jobs == {}
+    assert [request.path for request in org.requests if request.method in ("PUT", "PATCH")] == []
+    assert run(rows, **arguments)["counts"]["succeeded"] == rows
+    assert in_org(org) == counted(items(rows))
+
+
+@WAYS
+@LIMITS
+def test_a_full_disk_while_results_are_written(
+    org: SimulatedOrg, run: Run, tmp_path: Path, limit: str, deferrable: bool
+) -> None:
+    """The rows are in Salesforce by then: the retry doubles none, and tells what became of each."""
+    results, rows = tmp_path / "results", 1_800
+    results.mkdir()
+    # Each part fits into its limit, and its results, which have more columns, do not; nor do those of two onto the disk.
+    arguments = {"results_path": f"file://{results}", "deferrable": deferrable, "part_bytes": SMALL - 8_000}
+    outcome = run(rows, limit, where=results, **arguments)
+    assert (outcome["error"], outcome["retryable"]) == ("SalesforceError", True)
+    assert f"writing to file://{results} (results_path) failed: " in outcome["message"]
+    assert "what Salesforce has accepted stays there" in outcome["message"]
+    assert outcome["left"] == []
+    assert "_receipt.json" not in outcome["results"]
+    whole = [size for size in outcome["results"].values() if size > SMALL]
+    assert len(whole) == len(outcome["results"]) == (1 if limit == "disk" else 0)
+    assert in_org(org) == counted(items(rows))
+    jobs = len(org.jobs)
+    assert run(rows, **arguments)["counts"]["succeeded"] == rows
+    assert in_org(org) == counted(items(rows))
+    assert len(org.jobs) == jobs
+    ids = {row["Key__c"]: row["Id"] for row in org.rows("Item__c")}
+    assert {row["Key__c"]: row["sf__Id"] for row in results_in(results, "succeeded")} == ids
+    names = {path.name for path in results.iterdir()}
+    assert names == {"_receipt.json", *(part["name"] for part in report_in(results)["parts"])}
