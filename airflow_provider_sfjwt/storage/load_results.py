@@ -226,12 +226,11 @@ def _beside(piece: Beside) -> memoryview:
     import pyarrow.compute as pc
 
     from airflow_provider_sfjwt.storage.arrow_values import scalar
+    from airflow_provider_sfjwt.storage.load_parts import bytes_of
 
     cells = [pc.replace_substring(each, '"', '""') for each in piece.cells]
     new = pc.binary_join_element_wise(*cells, scalar('","'))
-    lines = pc.binary_join_element_wise(scalar('"'), new, scalar('",'), piece.records, scalar(""))
-    _, ends, data = lines.buffers()
-    return memoryview(data)[: memoryview(ends).cast("B").cast("i")[len(lines)]]
+    return bytes_of(pc.binary_join_element_wise(scalar('"'), new, scalar('",'), piece.records, scalar("")))
 
 
 def _unusable(path: str, error: Exception) -> ConfigurationError:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.storage import load_groups, load_parts
-from airflow_provider_sfjwt.storage.load_parts import StagedPart, Staging
+from airflow_provider_sfjwt.storage.load_parts import StagedPart, Staging, bytes_of
 
 cells = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10) | st.sampled_from(
     ["#N/A", "NA", "null", " x ", '"', '""', ",", "\n", "\r\n", "\r", "🚀", "'", "\x00"]
@@ -147,18 +147,30 @@ def test_no_rows_make_no_part() -> None:
         assert staging.parts() == []
 
 
-def test_some_rows_become_a_part_of_their_own() -> None:
-    table = table_of([[str(place), None] for place in range(10)])
+@pytest.mark.parametrize("piece", [1, 25, 10_000])
+def test_some_rows_become_a_part_of_their_own(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(load_parts, "_PIECE", piece)
+    table = table_of([[str(place), None if place % 3 else "a\nb"] for place in range(10)])
     with Staging(table.column_names) as staging:
         (part,) = stage(staging, table, 3)
         before = part.path.read_bytes()
-        rest = part.subset([7, 2, 2], staging.folder, part.number)
-        assert rest.table().equals(table.take(pa.array([7, 2, 2])))
-        assert rest.positions().to_pylist() == [7, 2, 2]
-        again = rest.subset(pa.array([1], pa.int64()), staging.folder, 5)
-        assert (again.number, again.rows, again.positions().to_pylist()) == (5, 1, [2])
+        rest = part.subset([2, 3, 7], staging.folder, part.number)
+        assert rest.table().equals(table.take(pa.array([2, 3, 7])))
+        assert rest.positions().to_pylist() == [2, 3, 7]
+        data = rest.path.read_bytes()
+        assert (rest.rows, rest.bytes, rest.sha256) == (3, len(data), hashlib.sha256(data).hexdigest())
+        again = rest.subset([1], staging.folder, 5)
+        assert (again.number, again.rows, again.positions().to_pylist()) == (5, 1, [3])
+        assert part.subset(range(10), staging.folder, 6).sha256 == part.sha256
         assert part.path.read_bytes() == before
         assert part.table(["F1__c"]).column_names == ["F1__c"]
+
+
+def test_the_bytes_of_texts_are_those_of_the_slice() -> None:
+    texts = pa.array(["a", "ü", "", "cd"])
+    assert bytes(bytes_of(texts)) == "aücd".encode()
+    assert bytes(bytes_of(texts.slice(1, 2))) == "ü".encode()
+    assert bytes(bytes_of(texts.slice(2, 1))) == b""
 
 
 def test_nothing_stays_on_the_disk() -> None:
