@@ -164,6 +164,8 @@ class PartSender:
 
     def _settle(self, part: StagedPart, entry: LedgerEntry, *, again: bool) -> JobRef | None:
         """Send what of a part is to be sent again, or find that nothing is."""
+        from airflow_provider_sfjwt.storage.part_file import TEMPORARY, storage_errors
+
         outcome, jobs = self._outcome(part, entry)
         retry = entry.jobs[-1].retry + 1
         if again:
@@ -172,7 +174,8 @@ class PartSender:
             rows = outcome.passing() if retry <= self._order.row_retries else []
         if rows:
             log.info("Part %d: %d of its %d rows are sent again", part.number, len(rows), part.rows)
-            rest = part.subset(rows, self._staged.folder, number=part.number)
+            with storage_errors(str(self._staged.folder), TEMPORARY):
+                rest = part.subset(rows, self._staged.folder, number=part.number)
             return self._send(part.number, rest, retry)
         self._settled.add(part.number)
         self._on_settled(part, outcome, jobs)

@@ -86,7 +86,7 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     """
     from airflow_provider_sfjwt.storage.load_parts import Staging
     from airflow_provider_sfjwt.storage.load_source import LoadSource
-    from airflow_provider_sfjwt.storage.part_file import storage_errors
+    from airflow_provider_sfjwt.storage.part_file import TEMPORARY, storage_errors
 
     source = LoadSource(order.source, file_format=order.file_format)
     if not source.columns:  # a list without rows, e.g. of a query that found nothing
@@ -102,7 +102,7 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     )
     headers, group_by = [column.header for column in columns], _group_header(columns, order.group_by)
     with Staging(headers, part_bytes=order.part_bytes, group_by=group_by) as staging:
-        with storage_errors(str(staging.folder), "the worker's disk for temporary files, see TMPDIR"):
+        with storage_errors(str(staging.folder), TEMPORARY):
             _add_checked(staging, source, columns, order)
             parts = tuple(staging.parts())
         log.info(

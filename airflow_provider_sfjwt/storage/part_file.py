@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Bytes that an object store's client holds before it sends them. s3fs's own default of 50 MiB costs 172 MB for each
 #: open file.
 BLOCK_SIZE = 8 * 2**20
+#: What names the folder that rows are staged in.
+TEMPORARY = "the worker's disk for temporary files, see TMPDIR"
 #: What a failure to write there means for the data.
 _LEFT = {
     "output_path": "Nothing was published. ",
@@ -93,7 +95,7 @@ def storage_errors(path: str, argument: str = "output_path") -> Iterator[None]:
     """Turn what a storage complains of into an error that names it.
 
     :param path: the folder that is written, for the message.
-    :param argument: of the task, that names the folder.
+    :param argument: of the task, that names the folder; or what else does.
     :raises SalesforceError: retryable, for any error of the storage.
     """
     try:
