@@ -83,6 +83,13 @@ def test_what_was_not_sent_and_what_comes_too_often_matches_nothing() -> None:
     assert matched([["a"], ["b"]], [["b"], ["b"], [None]]) == [1, -1, -1]
 
 
+def test_equal_rows_are_given_out_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_matching, "_LOOKED_UP", 2)
+    sent = [["a"], ["b"], ["a"], ["b"], ["a"]]
+    assert matched(sent, [["a"]]) == [0]
+    assert matched(sent, [["a"], ["b"], ["a"], ["a"], ["b"]]) == [0, 1, 2, 4, 3]
+
+
 def test_nothing_matches_nothing() -> None:
     empty = pa.array([], pa.string())
     assert match(empty, empty).to_pylist() == []
@@ -127,6 +134,14 @@ def test_a_result_set_without_a_column_that_was_sent_is_refused() -> None:
     for rows in ([["a", "b"]], [["a", "b"], ["a", "b"]]):
         with keys_of(rows) as keys, pytest.raises(ProtocolError, match="lacks the columns Field1__c"):
             read_results(ChunkedBody(b'"sf__Id","sf__Created","Field0__c"\n"1","true","a"\n'), keys, OURS)
+
+
+def test_salesforces_own_columns_are_not_taken_for_sent_ones() -> None:
+    with Staging(["sf__Error"]) as staging:
+        staging.add(pa.table({"sf__Error": ["a"]}), 0)
+        keys = RowKeys(staging.parts()[0])
+        with pytest.raises(ProtocolError, match="lacks the columns sf__Error"):
+            read_results(ChunkedBody(b'"sf__Id","sf__Error"\n"1","a"\n'), keys, ("sf__Error",))
 
 
 def test_a_result_set_without_a_column_of_salesforces_own_is_refused() -> None:
