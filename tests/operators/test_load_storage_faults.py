@@ -81,8 +81,8 @@ def run(org: SimulatedOrg, tmp_path: Path) -> Run:
 @LIMITS
 @pytest.mark.parametrize(
     ("beyond", "group_by"),
-    [("by far", None), ("by a buffer", None), ("by far", "Text__c")],
-    ids=["while it is written", "when it is closed", "grouped"],
+    [("by far", None), ("by a buffer", None), ("by far", "Text__c"), ("by a buffer", "Text__c")],
+    ids=["while it is written", "when it is closed", "grouped", "grouped, again when it is closed"],
 )
 def test_a_full_disk_while_rows_are_staged(
     org: SimulatedOrg, run: Run, tmp_path: Path, beyond: str, group_by: str | None, limit: str
