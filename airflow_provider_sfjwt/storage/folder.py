@@ -17,7 +17,14 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceErro
 from airflow_provider_sfjwt.storage.formats import FileFormat
 from airflow_provider_sfjwt.storage.page_manifest import PageManifest
 from airflow_provider_sfjwt.storage.part_file import is_local, writing
-from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
+from airflow_provider_sfjwt.storage.receipt import (
+    RECEIPT_NAME,
+    Receipt,
+    Writer,
+    kind_of_receipt,
+    read_receipt,
+    receipt_text,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -47,14 +54,19 @@ class DataSetFolder:
 
     @cached_property
     def previous_receipt(self) -> Receipt | None:
-        """The receipt that lies there before anything is written, or None."""
-        return read_receipt(self._folder)
+        """The receipt that lies there before anything is written, or None.
 
-    def prepare(self, file_format: FileFormat) -> None:
+        :raises ConfigurationError: when it is the results folder of a load.
+        """
+        return self._receipt_now()
+
+    def prepare(self, file_format: FileFormat, writer: Writer | None = None) -> None:
         """See that the folder can be written and that nothing in it could be mistaken for a part of this data set.
 
         :param file_format: of the parts to come.
-        :raises ConfigurationError: when it cannot be written, or holds somebody else's parts.
+        :param writer: the task instance that is going to write them, or None where there is none.
+        :raises ConfigurationError: when it cannot be written, holds somebody else's parts, is the results folder of a
+            load, or holds the data set of another task instance of the same DAG run.
         """
         try:
             if is_local(self._folder):
@@ -67,6 +79,7 @@ class DataSetFolder:
             names = set(self._sizes())
         except (OSError, ValueError, ImportError) as error:
             raise _unusable(self.path, error) from error
+        self._refuse_rival(self.previous_receipt, writer)
         listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
         foreign = [
             name
@@ -131,8 +144,10 @@ class DataSetFolder:
         """Make a data set visible. This is the commit point: what comes after it cannot undo it.
 
         :param receipt: of the new parts, all of which are written.
+        :raises ConfigurationError: when another task instance of the same DAG run published there meanwhile.
         :raises SalesforceError: when somebody else removed a part meanwhile. Nothing is published then.
         """
+        self._refuse_rival(self._receipt_now(), receipt.written_by)
         if not self.holds(receipt):
             raise SalesforceError(
                 f"parts that were just written to {self.path} are gone: another run writes to the same folder. Nothing "
@@ -153,6 +168,28 @@ class DataSetFolder:
         """
         listed = self._listed()
         self._remove(name for name in self._sizes() if name not in listed and _job_of(name) == job_id)
+
+    def _receipt_now(self) -> Receipt | None:
+        text = receipt_text(self._folder)
+        if text is None:
+            return None
+        if kind_of_receipt(text) == "load":
+            message = f"{self.path} is the results folder of a load. Give the extract a folder of its own"
+            raise ConfigurationError({"output_path": message}, subject="the task")
+        return Receipt.from_json(text, self.path)
+
+    def _refuse_rival(self, receipt: Receipt | None, writer: Writer | None) -> None:
+        """End a task that would replace what its own DAG run has just extracted: both would be green, one set lost."""
+        if receipt is None or writer is None or not writer.rivals(receipt.written_by):
+            return
+        raise ConfigurationError(
+            {
+                "output_path": f"{self.path} holds what {receipt.written_by} extracted in this same DAG run, and "
+                f"{writer} would replace it. Give each a folder of its own: add e.g. "
+                "{{ ti.task_id }}/{{ ti.map_index }} to the path"
+            },
+            subject="the task",
+        )
 
     def _write_whole(self, name: str, text: str) -> None:
         target = self._folder / name

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.storage.columns import Column
@@ -19,6 +19,73 @@ if TYPE_CHECKING:
 
 RECEIPT_NAME = "_receipt.json"
 RECEIPT_VERSION = 1
+
+
+def kind_of_receipt(text: str) -> Literal["extract", "load"] | None:
+    """Tell whose a ``_receipt.json`` is: extracts and loads both write one.
+
+    :param text: of the file.
+    :return: None where it is neither's.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    if "receipt_version" in content:
+        return "extract"
+    return "load" if "report_version" in content else None
+
+
+@dataclass(frozen=True)
+class Writer:
+    """The task instance that wrote a receipt.
+
+    :param dag_id: of its DAG.
+    :param run_id: of the DAG run.
+    :param task_id: with the groups that the task is in.
+    :param map_index: its place among the instances of a mapped task; -1 where it is not mapped.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    @classmethod
+    def of(cls, context: Mapping[str, Any]) -> Writer | None:
+        """The task instance that runs.
+
+        :param context: Airflow's.
+        :return: None where there is none, as in a unit test.
+        """
+        instance = context.get("ti")
+        if instance is None:
+            return None
+        index = -1 if instance.map_index is None else instance.map_index
+        return cls(instance.dag_id, instance.run_id, instance.task_id, index)
+
+    @classmethod
+    def from_json(cls, content: Any) -> Writer | None:
+        """Read what a receipt tells of its writer.
+
+        :param content: decoded; None where it tells nothing.
+        """
+        if not isinstance(content, Mapping):
+            return None
+        return cls(*(content[name] for name in cls.__dataclass_fields__))
+
+    def rivals(self, other: Writer | None) -> bool:
+        """Whether another is a task instance of the same DAG run, so that both want their rows to stay.
+
+        :param other: who wrote what lies there, or None where that is not known.
+        """
+        same_run = other is not None and (other.dag_id, other.run_id) == (self.dag_id, self.run_id)
+        return same_run and other != self
+
+    def __str__(self) -> str:
+        return f"task '{self.task_id}'" + (f", map index {self.map_index}" if self.map_index >= 0 else "")
 
 
 @dataclass(frozen=True)
@@ -55,6 +122,7 @@ class Receipt:
     :param seconds: from the start of the task (or of its resumption) to the receipt.
     :param package_version: of this package.
     :param transport: ``bulk`` or ``rest``.
+    :param written_by: the task instance that wrote it, or None where there was none; the file lacks the key then.
     :param output_path: the folder; not part of the file, which can be moved with its folder.
     """
 
@@ -73,6 +141,7 @@ class Receipt:
     seconds: float
     package_version: str
     transport: str = "bulk"
+    written_by: Writer | None = None
     output_path: str = ""
     receipt_version: int = field(default=RECEIPT_VERSION)
 
@@ -80,6 +149,8 @@ class Receipt:
         """The text of ``_receipt.json``."""
         content = {"receipt_version": self.receipt_version, **asdict(self)}
         del content["output_path"]
+        if self.written_by is None:
+            del content["written_by"]
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
@@ -88,11 +159,16 @@ class Receipt:
 
         :param text: of ``_receipt.json``.
         :param output_path: the folder it lies in.
-        :raises ProtocolError: when it is no receipt, or one of a version that this package does not know.
+        :raises ProtocolError: when it is no receipt of an extract, or one of a version that this package does not know.
         """
+        if kind_of_receipt(text) == "load":
+            raise ProtocolError(
+                f"{output_path} is the results folder of a load: its {RECEIPT_NAME} is the load's report, and no "
+                "receipt of an extract"
+            )
         try:
             content = json.loads(text)
-            version = content.get("receipt_version")
+            version = content["receipt_version"]
             if version != RECEIPT_VERSION:
                 raise ProtocolError(
                     f"{output_path} holds a receipt of version {version}, which this package is too old for"
@@ -106,6 +182,7 @@ class Receipt:
                     "counts": Counts(**content["counts"]),
                     "parts": tuple(Part(**part) for part in content["parts"]),
                     "columns": tuple(content["columns"]),
+                    "written_by": Writer.from_json(content.get("written_by")),
                 },
                 output_path=output_path,
             )
@@ -156,8 +233,16 @@ def read_receipt(folder: ObjectStoragePath) -> Receipt | None:
     :return: the receipt, or None when there is none, so that nothing in the folder may be read.
     :raises ProtocolError: when it cannot be understood.
     """
+    text = receipt_text(folder)
+    return None if text is None else Receipt.from_json(text, str(folder))
+
+
+def receipt_text(folder: ObjectStoragePath) -> str | None:
+    """The text of a folder's ``_receipt.json``, whoever wrote it, or None when there is none.
+
+    :param folder: of an extract or a load.
+    """
     try:
-        text = (folder / RECEIPT_NAME).read_text(encoding="utf-8")
+        return (folder / RECEIPT_NAME).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    return Receipt.from_json(text, str(folder))

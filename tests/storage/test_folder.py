@@ -1,15 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.storage.columns import Column
 from airflow_provider_sfjwt.storage.folder import DataSetFolder
 from airflow_provider_sfjwt.storage.formats import FileFormat
-from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Counts, Receipt, column_entry, drift_between
+from airflow_provider_sfjwt.storage.receipt import (
+    RECEIPT_NAME,
+    Counts,
+    Receipt,
+    Writer,
+    column_entry,
+    drift_between,
+    kind_of_receipt,
+    read_receipt,
+)
 from tests.storage.bodies import ChunkedBody, salesforce_csv
 
 CSV = FileFormat("csv")
@@ -17,14 +28,14 @@ JOB, OTHER_JOB = "7505e0000000001AAA", "7505e0000000002AAA"
 COLUMNS = (Column("Id", "id"), Column("Name", "string"))
 
 
-def publish(folder: DataSetFolder, job_id: str, rows: int = 2) -> Receipt:
+def publish(folder: DataSetFolder, job_id: str, rows: int = 2, writer: Writer | None = None) -> Receipt:
     page = salesforce_csv([["Id", "Name"], *([["1", "x"]] * rows)])
     part = CSV.write_page(folder.part(0, job_id, CSV), ChunkedBody(page), COLUMNS).part
     receipt = Receipt(
         sobject="Account", soql="SELECT Id, Name FROM Account", window=None, job_id=job_id, api_version="67.0",
         records=rows, counts=Counts(rows, rows, rows), parts=(part,),
         columns=tuple(column_entry(column) for column in COLUMNS), drift=None, file_format="csv", api_calls=5,
-        seconds=1.0, package_version="0", output_path=folder.path,
+        seconds=1.0, package_version="0", output_path=folder.path, written_by=writer,
     )  # fmt: skip
     folder.publish(receipt)
     folder.clear_replaced()
@@ -108,7 +119,7 @@ def test_a_storage_that_does_not_exist_is_named() -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"receipt_version": 1}', '{"receipt_version": 2}'])
 def test_what_is_no_receipt_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / RECEIPT_NAME).write_text(text)
-    with pytest.raises(ProtocolError, match=r"_receipt\.json is no receipt|version 2|version None"):
+    with pytest.raises(ProtocolError, match=r"_receipt\.json is no receipt|version 2"):
         _ = DataSetFolder(f"file://{tmp_path}").previous_receipt
 
 
@@ -118,3 +129,53 @@ def test_drift_names_columns(tmp_path: Path) -> None:
     assert drift_between(before, now) == {"added": ["New__c"], "removed": [], "retyped": ["Name"]}
     assert drift_between(before, now[:1]) == {"added": [], "removed": ["Name"], "retyped": []}
     assert drift_between(None, now) is None
+
+
+LOADED = '{"report_version": 1, "sobject": "Account", "parts": []}\n'
+
+
+def test_a_receipt_tells_whose_it_is(tmp_path: Path) -> None:
+    publish(DataSetFolder(f"file://{tmp_path}"), JOB)
+    assert kind_of_receipt((tmp_path / RECEIPT_NAME).read_text()) == "extract"
+    assert kind_of_receipt(LOADED) == "load"
+    assert [kind_of_receipt(text) for text in ("", "[]", "{}", "5")] == [None] * 4
+
+
+def test_the_results_folder_of_a_load_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / RECEIPT_NAME).write_text(LOADED)
+    with pytest.raises(ConfigurationError, match="is the results folder of a load") as caught:
+        DataSetFolder(f"file://{tmp_path}").prepare(CSV)
+    assert list(caught.value.fields) == ["output_path"]
+    with pytest.raises(ProtocolError, match="is the results folder of a load: its _receipt.json is the load's report"):
+        read_receipt(ObjectStoragePath(f"file://{tmp_path}"))
+    assert (tmp_path / RECEIPT_NAME).read_text() == LOADED
+
+
+FIRST = Writer("dag", "run", "extract", 0)
+
+
+@pytest.mark.parametrize("other", [replace(FIRST, map_index=1), replace(FIRST, task_id="second", map_index=-1)])
+def test_two_task_instances_of_one_run_do_not_share_a_folder(tmp_path: Path, other: Writer) -> None:
+    publish(DataSetFolder(f"file://{tmp_path}"), JOB, writer=FIRST)
+    with pytest.raises(ConfigurationError, match=r"holds what task 'extract', map index 0 extracted") as caught:
+        DataSetFolder(f"file://{tmp_path}").prepare(CSV, other)
+    assert "add e.g. {{ ti.task_id }}/{{ ti.map_index }} to the path" in caught.value.fields["output_path"]
+
+
+def test_a_task_instance_of_the_same_run_that_was_quicker_is_not_replaced(tmp_path: Path) -> None:
+    quick, slow = DataSetFolder(f"file://{tmp_path}"), DataSetFolder(f"file://{tmp_path}")
+    slow.prepare(CSV, replace(FIRST, map_index=1))
+    published = publish(quick, JOB, writer=FIRST)
+    with pytest.raises(ConfigurationError, match="map index 1 would replace it"):
+        publish(slow, OTHER_JOB, writer=replace(FIRST, map_index=1))
+    assert read_receipt(ObjectStoragePath(f"file://{tmp_path}")) == published
+
+
+@pytest.mark.parametrize("other", [FIRST, replace(FIRST, run_id="next"), replace(FIRST, dag_id="other"), None])
+def test_the_same_instance_and_another_run_replace(tmp_path: Path, other: Writer | None) -> None:
+    publish(DataSetFolder(f"file://{tmp_path}"), JOB, writer=FIRST)
+    again = DataSetFolder(f"file://{tmp_path}")
+    again.prepare(CSV, other)
+    publish(again, OTHER_JOB, writer=other)
+    assert names(tmp_path) == {f"part-00000-{OTHER_JOB}.csv", RECEIPT_NAME}
+    assert ("written_by" in json.loads((tmp_path / RECEIPT_NAME).read_text())) == (other is not None)
