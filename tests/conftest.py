@@ -85,16 +85,20 @@ def _masker_that_compiles_when_it_masks() -> Iterator[None]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the work, begin with what waits longest, so that it is not waited for at the end.
 
-    That is what needs a running Airflow, and then what starts other programs.
+    That is what needs a running Airflow, then what starts other programs, then the tables of faults.
     """
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (item.get_closest_marker("system") is None, not _starts_programs(item)))
+        items.sort(key=_waited_for)
 
 
-def _starts_programs(item: pytest.Item) -> bool:
-    folders = (item.config.rootpath / "tests" / "examples", item.config.rootpath / "tests" / "cli")
-    marked = any(item.get_closest_marker(name) for name in ("browser", "node", "java"))
-    return marked or any(folder in item.path.parents for folder in folders)
+def _waited_for(item: pytest.Item) -> int:
+    """The place of a test in the order of the suite."""
+    if item.get_closest_marker("system"):
+        return 0
+    folder = item.path.parent.name
+    if folder in ("examples", "cli") or any(item.get_closest_marker(name) for name in ("browser", "node", "java")):
+        return 1
+    return 2 if folder == "operators" else 3
 
 
 @pytest.hookimpl(optionalhook=True)
