@@ -116,6 +116,21 @@ def read_connection(
     return _Reader(login=login, password=password, host=host, port=port, extra=extra).read(subject)
 
 
+def api_version_of(text: str | None) -> str | None:
+    """Read an API version.
+
+    :param text: e.g. ``66.0``, ``66`` or ``v66.0``; None and blanks mean none.
+    :return: as Salesforce writes it, e.g. ``66.0``.
+    :raises ValueError: for anything else, with a sentence that says so.
+    """
+    if text is None or not text.strip():
+        return None
+    match = re.fullmatch(r"[vV]?(\d{2,3})(\.0)?", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError("is no API version; enter e.g. 66.0, or leave it empty for the newest")
+    return f"{match[1]}.0"
+
+
 def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] | None) -> tuple[str, ...]:
     """Every text under which a log could show a secret of a connection, for a masker to be told.
 
@@ -235,10 +250,11 @@ class _Reader:
 
     def _api_version(self) -> str | None:
         text = self._text("api_version")
-        match = re.fullmatch(r"[vV]?(\d{2,3})(\.0)?", text or "")
-        if text is not None and match is None:
-            self._fault("api_version", "is no API version; enter e.g. 66.0, or leave it empty for the newest")
-        return f"{match[1]}.0" if match else None
+        try:
+            return api_version_of(text)
+        except ValueError as error:
+            self._fault("api_version", str(error))
+            return None
 
     def _proxy(self) -> str | None:
         text = self._text("proxy")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
 
 #: Says what is wrong with a value, or nothing.
 Check = Callable[[Any], str | None]
@@ -28,6 +31,26 @@ def faults_of(owner: object, checks: Mapping[str, Check]) -> dict[str, str]:
     """
     told = {name: check(getattr(owner, name)) for name, check in checks.items()}
     return {name: fault for name, fault in told.items() if fault}
+
+
+def check_waiting(poll_interval: Any, timeout: Any) -> None:
+    """See that a job can be waited for.
+
+    :param poll_interval: seconds between two looks at the job at most.
+    :param timeout: seconds that it may take.
+    :raises ConfigurationError: naming the argument.
+    """
+    _refuse({"poll_interval": seconds(poll_interval), "timeout": seconds(timeout)})
+
+
+def check_query(soql: Any, include_deleted: Any) -> None:
+    """See that a query can be sent.
+
+    :param soql: the query.
+    :param include_deleted: whether deleted rows are returned too.
+    :raises ConfigurationError: naming the argument.
+    """
+    _refuse({"soql": name(soql), "include_deleted": flag(include_deleted)})
 
 
 def optional(check: Check) -> Check:
@@ -66,7 +89,7 @@ def number(least: float = -math.inf, most: float = math.inf, *, above: float = -
     behind = f" {unit}" if unit else ""
 
     def check(value: Any) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return f"must be a number{f' of {unit}' if unit else ''}, not {_told(value)}"
         if value <= above:
             return f"must be more than {above:g}{behind}"
@@ -77,6 +100,10 @@ def number(least: float = -math.inf, most: float = math.inf, *, above: float = -
         return None
 
     return check
+
+
+#: A time to wait.
+seconds = number(above=0, unit="seconds")
 
 
 def flag(value: Any) -> str | None:
@@ -97,6 +124,16 @@ def text(value: Any) -> str | None:
     return None if value.strip() else "is empty"
 
 
+def name(value: Any) -> str | None:
+    """A name, or other text that templates may have rendered to nothing.
+
+    :param value: what was given.
+    """
+    if value == "None":
+        return "is the text 'None', to which a template renders where it finds nothing"
+    return text(value)
+
+
 def names(value: Any) -> str | None:
     """A list of names; one text would be taken for its characters.
 
@@ -109,7 +146,8 @@ def names(value: Any) -> str | None:
     wrong = [each for each in value if not isinstance(each, str) or not each.strip()]
     if wrong:
         return f"must hold names, not {_told(wrong[0])}"
-    twice = sorted({each for each in value if [other.lower() for other in value].count(each.lower()) > 1})
+    times = Counter(each.lower() for each in value)
+    twice = sorted({each for each in value if times[each.lower()] > 1})
     return f"names {', '.join(twice)} more than once" if twice else None
 
 
@@ -149,3 +187,9 @@ def _told(value: Any) -> str:
         return "None"
     shown = repr(value)
     return f"{type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}"
+
+
+def _refuse(told: Mapping[str, str | None]) -> None:
+    faults = {argument: fault for argument, fault in told.items() if fault}
+    if faults:
+        raise ConfigurationError(faults, subject="the task")

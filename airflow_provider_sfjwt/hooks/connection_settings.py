@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 #: over a handful of connections.
 _KEPT = 32
 _parsed: dict[str, ConnectionSettings] = {}
+_CONN_TYPE = "salesforce_jwt"
 _SHORTEST_SECRET = 5  # the masker warns of shorter ones
 #: What has been warned of in this process, so that a triggerer does not say it a thousand times.
 _warned: set[str] = set()
@@ -40,12 +41,28 @@ def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
     settings = _parsed.get(key)
     if settings is None:
         mask(*_also_in_urls(connection_secrets(password=fields["password"], extra=fields["extra"])))
-        settings = read_connection(**fields, subject=f"connection '{conn_id}'")
+        subject = f"connection '{conn_id}'"
+        try:
+            settings = read_connection(**fields, subject=subject)
+        except ConfigurationError as error:
+            if fault := _fault_of_type(connection, conn_id):
+                raise ConfigurationError({"Connection Type": fault} | error.fields, subject=subject) from None
+            raise
         if len(_parsed) >= _KEPT:
             _parsed.clear()
         _parsed[key] = settings
         _warn(settings, conn_id)
     return settings
+
+
+def _fault_of_type(connection: Any, conn_id: str) -> str | None:
+    """What is wrong with the connection's type, which may be why its fields cannot be read."""
+    given = str(getattr(connection, "conn_type", None) or "").strip()
+    # A URI cannot hold an underscore in its scheme, so hyphens stand there.
+    if given.lower().replace("-", "_") in ("", _CONN_TYPE):
+        return None
+    official = f"; 'airflow salesforce-jwt from-salesforce {conn_id}' converts it" if given == "salesforce" else ""
+    return f"is '{given}' and should be '{_CONN_TYPE}'{official}"
 
 
 def mask(*secrets: str) -> None:

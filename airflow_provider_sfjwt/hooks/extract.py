@@ -16,6 +16,7 @@ from airflow_provider_sfjwt.api import bulk_job, bulk_query, soql
 from airflow_provider_sfjwt.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.api.session import Session
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SalesforceError
+from airflow_provider_sfjwt.hooks import arguments
 from airflow_provider_sfjwt.hooks.api_budget import ApiBudget
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.extract_columns import check_flat, columns_of_query, columns_of_sobject
@@ -26,23 +27,42 @@ from airflow_provider_sfjwt.storage.columns import Column
 from airflow_provider_sfjwt.storage.folder import DataSetFolder
 from airflow_provider_sfjwt.storage.formats import FileFormat
 from airflow_provider_sfjwt.storage.part_file import storage_errors
-from airflow_provider_sfjwt.storage.receipt import Counts, Receipt, column_entry, drift_between
+from airflow_provider_sfjwt.storage.receipt import Counts, Receipt, Writer, column_entry, drift_between
 
 log = logging.getLogger(__name__)
 
 Window = tuple[datetime, datetime]
 
 TRANSPORTS = ("auto", "bulk", "rest")
+_KINDS = {
+    "output_path": arguments.folder,
+    "sobject": arguments.optional(arguments.name),
+    "soql": arguments.optional(arguments.name),
+    "fields": arguments.optional(arguments.names),
+    "where": arguments.optional(arguments.name),
+    "window": arguments.optional(arguments.window),
+    "cursor_field": arguments.name,
+    "file_format": arguments.text,
+    "compression": arguments.optional(arguments.text),
+    "include_deleted": arguments.flag,
+    "parallel_pages": arguments.whole_number(1),
+    "transport": arguments.text,
+    "min_api_calls_left": arguments.optional(arguments.whole_number(0)),
+    "verify_job_count": arguments.flag,
+}
 
 
 @dataclass(frozen=True)
 class ExtractOrder:
-    """What is to be extracted, and where to. The fields are those of ``SalesforceJwtHook.extract``."""
+    """What is to be extracted, and where to. The fields are those of ``SalesforceJwtHook.extract``.
+
+    :param written_by: the task instance that extracts, or None where there is none.
+    """
 
     output_path: str
     sobject: str | None = None
     soql: str | None = None
-    fields: tuple[str, ...] | None = None
+    fields: Sequence[str] | None = None
     where: str | None = None
     window: Window | None = None
     cursor_field: str = "SystemModstamp"
@@ -53,6 +73,7 @@ class ExtractOrder:
     transport: str = "auto"
     min_api_calls_left: int | None = None
     verify_job_count: bool = True
+    written_by: Writer | None = None
 
     @property
     def format(self) -> FileFormat:
@@ -64,28 +85,24 @@ class ExtractOrder:
 
         :raises ConfigurationError: with everything that is wrong, by the names of the arguments.
         """
-        faults = self.format.faults()
-        if bool(self.sobject) == bool(self.soql):
+        if faults := self.faults():
+            raise ConfigurationError(faults, subject="the task")
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong, by the names of the arguments; empty when all is well."""
+        faults = arguments.faults_of(self, _KINDS)
+        if not faults.keys() & {"file_format", "compression"}:
+            faults |= self.format.faults()
+        if (self.sobject is None) == (self.soql is None):
             faults["sobject"] = "give either sobject or soql"
         if self.soql and (self.fields or self.where or self.window):
             faults["soql"] = (
                 "a whole query takes no fields, where or incremental beside it: write them into the query, e.g. "
                 "WHERE SystemModstamp >= {{ data_interval_start | ts }} …, or give sobject instead"
             )
-        if self.fields is not None and not self.fields:
-            faults["fields"] = "is empty; name the fields, or leave it out for all of them"
-        if not self.output_path:
-            faults["output_path"] = "is missing; name the folder of this run, e.g. s3://conn_id@bucket/x/ds={{ ds }}"
-        if self.window and not all(moment.tzinfo for moment in self.window):
-            faults["window"] = "holds a moment without a time zone; give both with one, e.g. tzinfo=timezone.utc"
-        if self.parallel_pages < 1:
-            faults["parallel_pages"] = "must be at least 1"
-        if self.transport not in TRANSPORTS:
+        if "transport" not in faults and self.transport not in TRANSPORTS:
             faults["transport"] = f"'{self.transport}' is none of {', '.join(TRANSPORTS)}"
-        if self.min_api_calls_left is not None and self.min_api_calls_left < 0:
-            faults["min_api_calls_left"] = "must be at least 0"
-        if faults:
-            raise ConfigurationError(faults, subject="the task")
+        return faults
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,7 @@ class Extraction:
         :raises ConfigurationError: for an order that cannot be carried out, naming what to change.
         """
         self._order.check()
-        self._folder.prepare(self._order.format)
+        self._folder.prepare(self._order.format, self._order.written_by)
         log.info("Extract: %s", self.plan.soql)
 
     @cached_property
@@ -301,6 +318,7 @@ class Extraction:
             package_version=__version__,
             output_path=self._folder.path,
             transport="bulk" if ref else "rest",
+            written_by=self._order.written_by,
         )
 
     def _prove(self, name: str, counts: Counts, columns: Sequence[Column]) -> None:

@@ -20,9 +20,10 @@ from airflow_provider_sfjwt.api.retry import RetryPolicy
 from airflow_provider_sfjwt.api.session import Session
 from airflow_provider_sfjwt.api.sign_in import introspect, revoke, sign_in
 from airflow_provider_sfjwt.api.soql import is_count
-from airflow_provider_sfjwt.auth.credentials import ConnectionSettings
+from airflow_provider_sfjwt.auth.credentials import ConnectionSettings, api_version_of
 from airflow_provider_sfjwt.auth.token import Token, TokenSource
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.hooks import arguments
 from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg, ConnectedOrg
 from airflow_provider_sfjwt.hooks.connection_settings import connection_settings, mask
 from airflow_provider_sfjwt.wire.flow import Flow
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sfjwt.hooks.load_order import Source
     from airflow_provider_sfjwt.storage.load_results import LoadReport
-    from airflow_provider_sfjwt.storage.receipt import Receipt
+    from airflow_provider_sfjwt.storage.receipt import Receipt, Writer
 
 #: Connections that are looked up at a time in one event loop.
 _LOOKUPS_AT_ONCE = 8
@@ -43,6 +44,18 @@ _lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = W
 def _lookups() -> asyncio.Semaphore:
     """Lets a few lookups pass at a time: each keeps the loop for a millisecond, and a thousand may begin together."""
     return _lookups_of.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_LOOKUPS_AT_ONCE))
+
+
+def _writer() -> Writer | None:
+    """The task instance that uses the hook, or None outside a task."""
+    from airflow.sdk import get_current_context
+
+    from airflow_provider_sfjwt.storage.receipt import Writer
+
+    try:
+        return Writer.of(get_current_context())
+    except RuntimeError:
+        return None
 
 
 def retry_policy() -> RetryPolicy:
@@ -59,6 +72,7 @@ class SalesforceJwtHook(BaseHook):
     :param salesforce_conn_id: a connection of the type ``salesforce_jwt``.
     :param api_version: e.g. ``66.0``; None for the connection's, or else for the newest that the org and this package
         both know.
+    :raises ConfigurationError: for an ``api_version`` that is none.
     """
 
     conn_name_attr = "salesforce_conn_id"
@@ -69,7 +83,11 @@ class SalesforceJwtHook(BaseHook):
     def __init__(self, salesforce_conn_id: str = default_conn_name, api_version: str | None = None) -> None:
         super().__init__()
         self.salesforce_conn_id = salesforce_conn_id
-        self.api_version = api_version
+        try:
+            self.api_version = api_version_of(None if api_version is None else str(api_version))
+        except ValueError:
+            message = f"'{api_version}' is no API version; give e.g. 66.0, or None for the connection's"
+            raise ConfigurationError({"api_version": message}, subject="the task") from None
 
     # -- Salesforce, for a DAG's author ------------------------------------------------------------------------------
 
@@ -89,9 +107,11 @@ class SalesforceJwtHook(BaseHook):
         :param soql: the query. ``SELECT COUNT() FROM …`` gives one row, ``{"expr0": n}``.
         :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
         :return: rows by field name; a parent's fields are a dict of their own, a sub-query's rows a list.
+        :raises ConfigurationError: for arguments of another kind.
         :raises ApiError: for SOQL that Salesforce refuses.
         :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
         """
+        arguments.check_query(soql, include_deleted)
         page = self._org.run(query_api.first_page, soql, include_deleted=include_deleted)
         if is_count(soql):
             yield {"expr0": page.total_size}
@@ -181,9 +201,11 @@ class SalesforceJwtHook(BaseHook):
         from airflow_provider_sfjwt.hooks.extract import Extraction, ExtractOrder
 
         order = ExtractOrder(
-            output_path, sobject, soql, tuple(fields) if fields is not None else None, where, window, cursor_field,
-            file_format, compression, include_deleted, parallel_pages, transport, min_api_calls_left, verify_job_count,
+            output_path, sobject, soql, fields, where, window, cursor_field, file_format, compression, include_deleted,
+            parallel_pages, transport, min_api_calls_left, verify_job_count, _writer(),
         )  # fmt: skip
+        arguments.check_waiting(poll_interval, timeout)
+        order.check()
         with self.connect() as org:
             extraction = Extraction(org, order)
             extraction.prepare()
@@ -231,8 +253,9 @@ class SalesforceJwtHook(BaseHook):
         order = LoadOrder(
             sobject, operation, source, external_id_field, column_mapping, null_policy, max_failed_records,
             max_failed_ratio, results_path, parallel_jobs, row_retries, group_by, transport, assignment_rule_id,
-            file_format,
+            file_format, dry_run, poll_interval, timeout, _writer(),
         )  # fmt: skip
+        arguments.check_waiting(poll_interval, timeout)
         with self.connect() as org:
             load = Load(org, order, Ledger(None))
             with load.prepared():

@@ -121,9 +121,10 @@ class SalesforceExtractOperator(BaseOperator):
         :param context: Airflow's.
         :return: ``receipt``, ``output_path``, ``records``, ``job_id`` (None over REST) and ``window``.
         """
-        with airflow_outcome(self), self._hook().connect() as org:
+        with airflow_outcome(self):
             self._check()
-            return ExtractRun(self, context, org).start()
+            with self._hook().connect() as org:
+                return ExtractRun(self, context, org).start()
 
     def execute_after_lag(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the interval is old enough.
@@ -168,18 +169,20 @@ class SalesforceExtractOperator(BaseOperator):
             aborted = org.run(abort_job, self.running)
         self.log.info("Job %s %s", self.running.id, "was aborted" if aborted else "had already ended")
 
-    def order(self, window: Window | None) -> ExtractOrder:
+    def order(self, window: Window | None, context: Mapping[str, Any] | None = None) -> ExtractOrder:
         """What the task asks for.
 
         :param window: which of the rows, or None for all of them.
+        :param context: Airflow's, or None for an order that is only looked at.
         """
         from airflow_provider_sfjwt.hooks.extract import ExtractOrder
+        from airflow_provider_sfjwt.storage.receipt import Writer
 
         return ExtractOrder(
             output_path=self.output_path,
             sobject=self.sobject,
             soql=self.soql,
-            fields=tuple(self.fields) if self.fields is not None else None,
+            fields=self.fields,
             where=self.where,
             window=window,
             cursor_field=self.cursor_field,
@@ -190,19 +193,24 @@ class SalesforceExtractOperator(BaseOperator):
             transport=self.transport,
             min_api_calls_left=self.min_api_calls_left,
             verify_job_count=self.verify_job_count,
+            written_by=Writer.of(context or {}),
         )
 
     def _check(self) -> None:
-        faults = {}
+        from airflow_provider_sfjwt.hooks import arguments
+
+        checks = {
+            "commit_lag": arguments.number(0, unit="seconds"),
+            "deferrable": arguments.flag,
+            "poll_interval": arguments.seconds,
+            "timeout": arguments.seconds,
+            "salesforce_conn_id": arguments.name,
+        }
+        faults = self.order(None).faults() | arguments.faults_of(self, checks)
         if self.incremental not in (None, "watermark", "data_interval"):
             faults["incremental"] = f"'{self.incremental}' is neither 'watermark' nor 'data_interval' nor None"
-        if self.incremental and not self.sobject:
+        elif self.incremental and not self.sobject:
             faults["incremental"] = "needs sobject; in soql, write the condition yourself"
-        for name in ("poll_interval", "timeout"):
-            if getattr(self, name) <= 0:
-                faults[name] = "must be more than 0 seconds"
-        if self.commit_lag < 0:
-            faults["commit_lag"] = "must be at least 0 seconds"
         if faults:
             raise ConfigurationError(faults, subject="the task")
 

@@ -289,16 +289,19 @@ class ExtractRun:
 
     def _watermark(self) -> Watermark:
         task = self._task
+        # Without a suffix for a task that is not mapped, whose watermark may be older than that of mapped ones.
+        index = getattr(self._context.get("ti"), "map_index", None)
+        instance = "" if index is None or index < 0 else f".{index}"
         return Watermark(
             self._context,
             task.outlets,
             conn_id=task.salesforce_conn_id,
             sobject=task.sobject or "",
-            owner=f"{task.dag_id}.{task.task_id}.{task.cursor_field}",
+            owner=f"{task.dag_id}.{task.task_id}.{task.cursor_field}{instance}",
             condition={"where": task.where, "include_deleted": task.include_deleted},
         )
 
     def _extraction(self, window: Window | None) -> Extraction:
         from airflow_provider_sfjwt.hooks.extract import Extraction
 
-        return Extraction(self._org, self._task.order(window))
+        return Extraction(self._org, self._task.order(window, self._context))

@@ -57,11 +57,13 @@ class SalesforceQueryOperator(BaseOperator):
         """
         from itertools import islice
 
+        from airflow_provider_sfjwt.hooks import arguments
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
         with airflow_outcome(self):
-            if self.max_rows < 1:
-                raise ConfigurationError({"max_rows": "must be at least 1"}, subject="the task")
+            checks = {"max_rows": arguments.whole_number(1), "salesforce_conn_id": arguments.name}
+            if faults := arguments.faults_of(self, checks):
+                raise ConfigurationError(faults, subject="the task")
             hook = SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)
             rows = list(islice(hook.query(self.soql, self.include_deleted), self.max_rows + 1))
             if len(rows) > self.max_rows:

@@ -50,7 +50,8 @@ class Watermark:
     :param outlets: of the task; the asset must be among them.
     :param conn_id: the connection's id.
     :param sobject: the object.
-    :param owner: the task and the field that it follows. Each has a watermark of its own.
+    :param owner: the task, the field that it follows, and the map index of a mapped task. Each has a watermark of its
+        own.
     :param condition: what else decides which rows the task sees. A watermark that was reached under another condition
         says nothing of the rows that this one adds.
     :raises ConfigurationError: when the asset is not among the outlets, or the condition changed.

@@ -75,6 +75,59 @@ def test_the_api_version_is_the_hooks_the_connections_or_the_newest_known(
     assert org.requests[-1].path == f"/services/data/v{used}/limits"
 
 
+@pytest.mark.parametrize(("given", "used"), [("66", "66.0"), ("v66.0", "66.0"), (66, "66.0"), ("", None), (None, None)])
+def test_the_api_version_is_read_as_the_connections_is(given: Any, used: str | None) -> None:
+    assert SalesforceJwtHook(api_version=given).api_version == used
+
+
+@pytest.mark.parametrize("given", ["abc", "None", "66.5", True])
+def test_an_api_version_that_is_none_is_named(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"api_version: '{given}' is no API version"):
+        SalesforceJwtHook(api_version=given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [({"soql": 5}, "soql"), ({"soql": "None"}, "soql"), ({"include_deleted": "no"}, "include_deleted")],
+)
+def test_arguments_of_a_query_are_named(org: SimulatedOrg, arguments: dict[str, Any], name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        list(SalesforceJwtHook().query(**{"soql": "SELECT Id FROM Account", **arguments}))
+    assert list(caught.value.fields) == [name]
+    assert not org.requests
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "said"),
+    [
+        ("http", "is 'http' and should be 'salesforce_jwt'"),
+        ("salesforce", "'airflow salesforce-jwt from-salesforce salesforce_jwt_default' converts it"),
+    ],
+)
+def test_the_type_of_a_connection_that_cannot_be_read_is_told_first(
+    monkeypatch: pytest.MonkeyPatch, conn_type: str, said: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", json.dumps({"conn_type": conn_type, "host": "acme.com"}))
+    with pytest.raises(ConfigurationError) as caught:
+        _ = SalesforceJwtHook().settings
+    assert list(caught.value.fields)[:2] == ["Connection Type", "Username"]
+    assert said in caught.value.fields["Connection Type"]
+    passed, message = SalesforceJwtHook().test_connection()
+    assert not passed
+    assert message.startswith("Connection Type: is ")
+
+
+@pytest.mark.parametrize(
+    "given", ["salesforce-jwt://acme.com", "salesforce_jwt", "salesforce-jwt", "Salesforce-JWT", None]
+)
+def test_every_spelling_of_the_right_type_is_right(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
+    content = given if given and "://" in given else json.dumps({"conn_type": given, "host": "acme.com"})
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", content)
+    with pytest.raises(ConfigurationError) as caught:
+        _ = SalesforceJwtHook().settings
+    assert "Connection Type" not in caught.value.fields
+
+
 def test_simple_salesforce_renews_a_dead_session(org: SimulatedOrg) -> None:
     client = SalesforceJwtHook().get_conn()
     org.expire_sessions()

@@ -38,6 +38,26 @@ def test_too_many_rows_fail_and_are_never_cut_short(org: SimulatedOrg) -> None:
         query("SELECT Id FROM Account", max_rows=0)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"soql": "None"}, "soql: is the text 'None'"),
+        ({"soql": ["SELECT Id FROM Account"]}, "soql: must be text, not list"),
+        ({"max_rows": "5"}, "max_rows: must be a whole number, not str '5'"),
+        ({"max_rows": None}, "max_rows: must be a whole number, not None"),
+        ({"include_deleted": "false"}, "include_deleted: must be True or False, not str 'false'"),
+        ({"salesforce_conn_id": "None"}, "salesforce_conn_id: is the text 'None'"),
+        ({"api_version": "None"}, "api_version: 'None' is no API version"),
+    ],
+)
+def test_arguments_of_another_kind_are_named_and_not_retried(
+    org: SimulatedOrg, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=said):
+        query(**{"soql": "SELECT Id FROM Account", **arguments})
+    assert not org.requests
+
+
 def test_a_query_that_lost_rows_fails(org: SimulatedOrg) -> None:
     org.add_fault(Fault(path="*/query*", edit_json=lambda page: {**page, "records": page["records"][:-1]}))
     with pytest.raises(AirflowFailException, match="brought 999 rows where Salesforce counted 1000"):
