@@ -13,17 +13,19 @@ from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.api import bulk_ingest
 from airflow_provider_sfjwt.api.bulk_job import JobRef
 from airflow_provider_sfjwt.api.row_errors import RETRIABLE
-from airflow_provider_sfjwt.exceptions import RecordsFailedError
+from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_accounts import LoadAccounts
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger
 from airflow_provider_sfjwt.hooks.load_order import LoadOrder
-from airflow_provider_sfjwt.hooks.load_rest import RestSender
+from airflow_provider_sfjwt.hooks.load_rest import ANSWER_LOST, RestSender
 from airflow_provider_sfjwt.hooks.load_sender import PartSender
 from airflow_provider_sfjwt.hooks.load_staging import RowFaultsError, StagedLoad, staged
 from airflow_provider_sfjwt.hooks.progress import JobProgress
 
 if TYPE_CHECKING:
+    from airflow_provider_sfjwt.hooks.load_outcome import PartOutcome
+    from airflow_provider_sfjwt.storage.load_parts import StagedPart
     from airflow_provider_sfjwt.storage.load_results import LoadReport, ResultsFolder
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class Load:
         """
         self._order.check()
         if self._results is not None:
-            self._results.prepare()
+            self._results.prepare(begun=bool(self._ledger.numbers))
         with self._faults_written(), staged(self._org, self._order) as load:
             self._staged = load
             self._accounts = LoadAccounts(load, self._results)
@@ -93,8 +95,40 @@ class Load:
         """Send what is to be sent now.
 
         :return: the jobs that must end before it can go on; none when the fate of every row is known.
+        :raises SalesforceError: when it cannot go on. Of rows that went over REST, the outcome is published before.
         """
-        return self._sender.advance()
+        try:
+            return self._sender.advance()
+        except SalesforceError as error:
+            if isinstance(self._sender, RestSender) and (left := self._sender.broken_off()):
+                self._account_for_broken(error, self._sender, left)
+            raise
+
+    def _account_for_broken(
+        self, error: SalesforceError, sender: RestSender, left: Sequence[tuple[StagedPart, PartOutcome]]
+    ) -> None:
+        """Publish what is known of each row of a load that broke off over REST, and say it in the error."""
+        accounts, rows, path = self._accounts, self._staged.rows, self._order.results_path
+        where = f"; every row's outcome is in {path}" if path else ""
+        try:
+            for part, outcome in left:
+                accounts.add(part, outcome, [])
+            if self._results is not None:
+                self._results.publish(self._report(sent=accounts.counts["succeeded"] + accounts.counts["failed"]))
+        except SalesforceError as unwritten:
+            where = f"; the rows' outcome is not in {path}: {unwritten}"
+        lost = accounts.errors.get(ANSWER_LOST, {}).get("count", 0)
+        parts = [f"{accounts.counts['succeeded']} succeeded", f"{accounts.counts['failed'] - lost} were rejected"]
+        parts += [f"of {lost} it is not known"] * bool(lost)
+        if not sender.may_go_on:
+            # The next try would only say that it does not know what this one saved.
+            error.retryable = False
+            where += ". Load the others by themselves: over REST, an insert cannot be picked up where it ended"
+        rest = "have no answer" if self._order.repeatable else "were not saved"
+        told = f"Of {rows} rows {', '.join(parts)}, and {accounts.counts['unprocessed']} {rest}{where}"
+        error.args = (f"{str(error).rstrip('.')}. {told}.",)
+        if isinstance(error, RecordsFailedError):
+            error.failed, error.processed = accounts.lost, rows
 
     def wait(self, refs: Sequence[JobRef], *, poll_interval: float, timeout: float) -> None:
         """Wait on this thread until jobs have ended, and let each begin when its turn comes.
@@ -122,7 +156,7 @@ class Load:
         :return: the report, which is in the results folder as well.
         :raises RecordsFailedError: when more rows came to nothing than the order tolerates. The report is published.
         """
-        report = self._report(dry_run)
+        report = self._report(sent=0 if dry_run else self._staged.rows)
         if self._results is not None:
             self._results.publish(report, dry_run=dry_run)
         counts, accounts = report.counts, self._accounts
@@ -146,6 +180,7 @@ class Load:
         parts = [
             f"{accounts.lost} of {rows} rows were not loaded into {self._order.sobject}",
             said,
+            self._unprocessed(accounts),
             *accounts.reasons[:3],
         ]
         path = self._order.results_path
@@ -161,6 +196,12 @@ class Load:
             retryable=accounts.counts["unprocessed"] > 0 or bool(RETRIABLE & accounts.errors.keys()),
         )
 
+    @staticmethod
+    def _unprocessed(accounts: LoadAccounts) -> str:
+        """Which rows Salesforce said nothing of."""
+        named = ", ".join(f"{row['file']} row {row['row']}" for row in accounts.unprocessed)
+        return f"{accounts.counts['unprocessed']} of them were not processed, e.g. {named}" if named else ""
+
     def _advice(self) -> str:
         if self._order.repeatable:
             return "Correct these rows in the source and clear the task: it sends only what was not accepted"
@@ -171,7 +212,7 @@ class Load:
             "the rows, load the corrected ones by themselves"
         )
 
-    def _report(self, dry_run: bool) -> LoadReport:
+    def _report(self, sent: int) -> LoadReport:
         from airflow_provider_sfjwt.storage.load_results import LoadReport
 
         accounts, rows = self._accounts, self._staged.rows
@@ -180,17 +221,20 @@ class Load:
             operation=self._order.bulk_operation,
             files=self._staged.source.files,
             results_path=self._order.results_path or "",
-            counts={"read": rows, "sent": 0 if dry_run else rows, **accounts.counts},
+            counts={"read": rows, "sent": sent, **accounts.counts},
             errors_by_code=accounts.errors,
             jobs=tuple(accounts.jobs),
             parts=tuple(accounts.files),
             api_calls=self._earlier_calls + self._org.session.usage.calls,
             seconds=round(time.monotonic() - self._started, 3),
             package_version=__version__,
+            unprocessed_sample=tuple(accounts.unprocessed),
+            written_by=self._order.written_by,
         )
 
     @cached_property
     def _results(self) -> ResultsFolder | None:
         from airflow_provider_sfjwt.storage.load_results import ResultsFolder
 
-        return ResultsFolder(self._order.results_path) if self._order.results_path else None
+        path = self._order.results_path
+        return ResultsFolder(path, self._order.written_by) if path is not None else None

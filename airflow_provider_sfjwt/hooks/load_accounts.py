@@ -28,6 +28,8 @@ _KINDS: tuple[tuple[Kind, State], ...] = (
     ("failed", "rejected"),
     ("unprocessed", "unprocessed"),
 )
+#: Unprocessed rows that are named at most.
+_MOST_UNPROCESSED = 5
 _ORIGIN = ("position", "file", "row")
 
 
@@ -43,6 +45,7 @@ class LoadAccounts:
         self._folder = folder
         self.counts: Counter[str] = Counter(succeeded=0, failed=0, unprocessed=0)
         self.errors: dict[str, dict[str, Any]] = {}
+        self.unprocessed: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
         self.files: list[Part] = []
 
@@ -56,12 +59,13 @@ class LoadAccounts:
         count = outcome.count()
         self.counts.update(succeeded=count["accepted"], failed=count["rejected"], unprocessed=count["unprocessed"])
         self.jobs += [_job(job, part.number) for job in jobs]
-        if not count["rejected"] and self._folder is None:
+        if not count["rejected"] and not count["unprocessed"] and self._folder is None:
             return
         import pyarrow as pa
 
         positions = part.positions()
         self._count_errors(outcome, positions)
+        self._name_unprocessed(outcome, positions)
         if self._folder is not None:
             for kind, state in _KINDS:
                 if count[state]:
@@ -78,9 +82,16 @@ class LoadAccounts:
 
     @property
     def reasons(self) -> list[str]:
-        """What jobs that did not complete gave as their reasons, each once."""
-        told = (f"{job['id']} {job['state']}: {job['error']}" for job in self.jobs if job["error"])
+        """What became of jobs that did not complete, and why, each once."""
+        broken = [job for job in self.jobs if job["error"] or job["state"] in ("Failed", "Aborted")]
+        told = (f"job {job['id']} is {job['state']}" + f": {job['error']}" * bool(job["error"]) for job in broken)
         return list(dict.fromkeys(told))
+
+    def _name_unprocessed(self, outcome: PartOutcome, positions: pa.Int64Array) -> None:
+        missing = _MOST_UNPROCESSED - len(self.unprocessed)
+        for row in outcome.places("unprocessed")[:missing] if missing else ():
+            file, number = self._staged.source.locate(positions[row].as_py())
+            self.unprocessed.append({"file": file, "row": number})
 
     def _count_errors(self, outcome: PartOutcome, positions: pa.Int64Array) -> None:
         rejected = outcome.places("rejected")

@@ -6,9 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, RecordsFailedError
+from airflow_provider_sfjwt.hooks import arguments
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.storage.receipt import Writer
 
 #: Operations by the names that Bulk API 2.0 knows, and by those of other clients.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/create_job.htm
@@ -30,9 +34,47 @@ MOST_OVER_REST = 2000
 Source = str | Sequence[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
+def _mapping(value: Any) -> str | None:
+    """Fields by the names of columns."""
+    if not isinstance(value, Mapping):
+        return f"must map columns to fields, as in {{'e-mail': 'Email'}}, and is a {type(value).__name__}"
+    for column, name in value.items():
+        if fault := arguments.text(column):
+            return f"has a column whose name {fault}"
+        if name is not None and (fault := arguments.text(name)):
+            return f"gives column {column} a field whose name {fault}; None leaves the column out"
+    return None
+
+
+#: What each argument must be, whatever the others are.
+_KINDS: dict[str, arguments.Check] = {
+    "sobject": arguments.name,
+    "operation": arguments.text,
+    "external_id_field": arguments.optional(arguments.name),
+    "column_mapping": arguments.optional(_mapping),
+    "null_policy": arguments.text,
+    "max_failed_records": arguments.whole_number(0),
+    "max_failed_ratio": arguments.optional(arguments.number(0, 1)),
+    "results_path": arguments.optional(arguments.folder),
+    "parallel_jobs": arguments.whole_number(1),
+    "row_retries": arguments.whole_number(0),
+    "group_by": arguments.optional(arguments.name),
+    "transport": arguments.text,
+    "assignment_rule_id": arguments.optional(arguments.name),
+    "file_format": arguments.optional(arguments.text),
+    "dry_run": arguments.flag,
+    "poll_interval": arguments.seconds,
+    "timeout": arguments.seconds,
+    "part_bytes": arguments.whole_number(1000, 100_000_000),  # a job takes 100 MB of CSV
+}
+
+
 @dataclass(frozen=True)
 class LoadOrder:
-    """What is to be loaded, and where to. The fields are those of ``SalesforceJwtHook.load``."""
+    """What is to be loaded, and where to. The fields are those of ``SalesforceJwtHook.load``.
+
+    :param written_by: the task instance that loads, or None where there is none.
+    """
 
     sobject: str
     operation: str
@@ -49,6 +91,10 @@ class LoadOrder:
     transport: str = "auto"
     assignment_rule_id: str | None = None
     file_format: str | None = None
+    dry_run: bool = False
+    poll_interval: float = 30
+    timeout: float = 43_200
+    written_by: Writer | None = None
     part_bytes: int = 24 * 2**20
 
     @property
@@ -66,20 +112,21 @@ class LoadOrder:
 
         :raises ConfigurationError: with everything that is wrong, by the names of the arguments.
         """
-        faults = {**self._faults_of_operation(), **self._faults_of_choices()}
-        if not self.sobject:
-            faults["sobject"] = "is missing; name the object to load into, e.g. Account"
-        if not self.source and not isinstance(self.source, list | tuple):
-            faults["source"] = "is missing; name files, a receipt, or give rows"
+        faults = arguments.faults_of(self, _KINDS)
+        for name, fault in {**self._faults_of_operation(faults), **self._faults_of_choices()}.items():
+            faults.setdefault(name, fault)
         if faults:
             raise ConfigurationError(faults, subject="the task")
 
-    def _faults_of_operation(self) -> dict[str, str]:
+    def _faults_of_operation(self, known: Mapping[str, str]) -> dict[str, str]:
+        """What does not go with the operation, where it is a text at all."""
+        if "operation" in known:
+            return {}
         if self.operation not in OPERATIONS:
             return {"operation": f"'{self.operation}' is none of insert, update, upsert, delete, hardDelete"}
-        if self.bulk_operation == "upsert" and not self.external_id_field:
+        if self.bulk_operation == "upsert" and self.external_id_field is None:
             return {"external_id_field": "is missing; upsert matches rows by it, e.g. Ext__c"}
-        if self.bulk_operation != "upsert" and self.external_id_field:
+        if self.bulk_operation != "upsert" and self.external_id_field is not None:
             return {"external_id_field": f"goes with upsert alone, and the operation is {self.operation}"}
         if self.transport == "rest" and self.bulk_operation == "hardDelete":
             return {"transport": "'rest' has no hardDelete; take 'bulk'"}
@@ -91,13 +138,10 @@ class LoadOrder:
             faults["null_policy"] = f"'{self.null_policy}' is neither 'ignore' (leave the field as it is) nor 'clear'"
         if self.transport not in TRANSPORTS:
             faults["transport"] = f"'{self.transport}' is none of {', '.join(TRANSPORTS)}"
-        if self.max_failed_ratio is not None and not 0 <= self.max_failed_ratio <= 1:
-            faults["max_failed_ratio"] = "must be between 0 and 1"
-        for name, least in (("max_failed_records", 0), ("parallel_jobs", 1), ("row_retries", 0)):
-            if getattr(self, name) < least:
-                faults[name] = f"must be at least {least}"
-        if not 1000 <= self.part_bytes <= 100_000_000:
-            faults["part_bytes"] = "must be between 1,000 and 100,000,000: a job takes 100 MB of CSV"
+        # A list without rows is not missing: a query may have found nothing.
+        unnamed = isinstance(self.source, str) and self.source.strip() in ("", "None")
+        if unnamed or self.source is None or (isinstance(self.source, Mapping) and not self.source):
+            faults["source"] = "is missing; name files, a receipt, or give rows"
         return faults
 
     def tolerates(self, lost: int, rows: int) -> bool:
@@ -129,4 +173,19 @@ def unknown_insert(order: LoadOrder, rows: int) -> RecordsFailedError:
         failed=rows,
         processed=rows,
         results_path=order.results_path,
+    )
+
+
+def begun_over_bulk(job_id: str) -> ConfigurationError:
+    """The error for an insert over REST that an earlier try had begun over Bulk API 2.0.
+
+    :param job_id: a job of that try.
+    """
+    return ConfigurationError(
+        {
+            "transport": f"an earlier try began to insert these rows over Bulk API 2.0, in job {job_id}, and over REST "
+            "they would be inserted once more. Nothing was sent now. Give transport='bulk' again and clear the task: "
+            "it sends only what was not accepted"
+        },
+        subject="the task",
     )

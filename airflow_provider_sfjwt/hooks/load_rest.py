@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.api.bulk_job import JobRef
@@ -16,7 +17,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, ErrorItem, Rec
 from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.hooks.load_columns import LoadColumn
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger, LedgerEntry
-from airflow_provider_sfjwt.hooks.load_order import MOST_OVER_REST, LoadOrder, unknown_insert
+from airflow_provider_sfjwt.hooks.load_order import MOST_OVER_REST, LoadOrder, begun_over_bulk, unknown_insert
 from airflow_provider_sfjwt.hooks.load_outcome import Accepted, PartOutcome
 from airflow_provider_sfjwt.hooks.load_sender import Settled
 from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
@@ -24,15 +25,25 @@ from airflow_provider_sfjwt.hooks.load_staging import StagedLoad
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.storage.load_parts import StagedPart
 
+    _Unsettled = tuple[StagedPart, PartOutcome]
+
 log = logging.getLogger(__name__)
 
 _NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
-_TRUE = frozenset({"true", "yes", "y", "on", "1"})
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "n", "off", "0"), False),
+}
+#: Numbers that JSON can be told. Any other text is left to Salesforce, as over Bulk API 2.0.
+_DIGITS = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _NULL = "#N/A"
 #: Integers up to this are the same in every reader of JSON.
 _EXACT_INTEGERS = 2**53
 #: Calls of a load that are sent again in halves at most: enough to tell the rows of one full call apart if all are bad.
 _MOST_HALVINGS = MOST_RECORDS - 1
+#: The code of the rows of an insert whose answer was lost. It is none of Salesforce's.
+ANSWER_LOST = "ANSWER_LOST"
+_LOST = ErrorItem(ANSWER_LOST, "the answer to the call was lost, so that it is not known whether this row was saved")
 _TOGETHER = "one of {} rows that were refused together; over transport='bulk' each is judged by itself"
 #: https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm
 _GONE = "ENTITY_IS_DELETED"
@@ -63,6 +74,7 @@ class RestSender:
         self._staged = staged
         self._on_settled = on_settled
         self._saved = False
+        self._open: list[_Unsettled] = []
         self._halvings = _MOST_HALVINGS
 
     def advance(self) -> list[JobRef]:
@@ -70,10 +82,12 @@ class RestSender:
 
         :return: no job.
         :raises RecordsFailedError: when an answer was lost and it is not known what of an insert was saved.
+        :raises SalesforceError: when a call fails. See :meth:`broken_off` then.
         """
         self._refuse_unknown_insert()
-        for part in self._staged.parts:
-            sent = self._begin(part)
+        self._open = [(part, PartOutcome(part.rows)) for part in self._staged.parts]
+        for part, outcome in list(self._open):
+            sent = self._begin(part, outcome)
             rows = list(range(part.rows))
             for _ in range(self._order.row_retries + 1):
                 for first in range(0, len(rows), MOST_RECORDS):
@@ -83,23 +97,42 @@ class RestSender:
                     break
             if part is self._staged.parts[-1]:
                 self._forget_unless_saved()
+            del self._open[0]
             self._on_settled(part, sent.outcome, [])
         return []
+
+    def broken_off(self) -> list[_Unsettled]:
+        """The parts that were not settled when a call failed, with what is known of their rows.
+
+        :return: nothing where no call was answered: nothing is known of any row then.
+        """
+        known = len(self._open) < len(self._staged.parts)
+        known = known or any(outcome.count()["unprocessed"] < outcome.rows for _, outcome in self._open)
+        return self._open if known else []
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another try may send all rows again."""
+        return self._order.repeatable or not self._saved
 
     def _refuse_unknown_insert(self) -> None:
         """What of an insert an earlier try saved cannot be looked up."""
         entries = [self._ledger.entry(number) for number in self._ledger.numbers]
-        if not self._order.repeatable and any(entry and (entry.over_rest or entry.jobs) for entry in entries):
+        if self._order.repeatable:
+            return
+        if any(entry and entry.over_rest for entry in entries):
             raise unknown_insert(self._order, self._staged.rows)
+        if jobs := [job.id for entry in entries if entry for job in entry.jobs]:
+            raise begun_over_bulk(jobs[0])
 
-    def _begin(self, part: StagedPart) -> _Sent:
+    def _begin(self, part: StagedPart, outcome: PartOutcome) -> _Sent:
         """Remember that a part was begun, and what of it an earlier try has deleted."""
         content = f"{part.sha256}-{self._order.fingerprint()}"
         entry: LedgerEntry | None = self._ledger.entry(part.number)
         deleted = entry.deleted if entry is not None and entry.sha256 == content else ""
         self._ledger.begin(part.number, content, over_rest=True, deleted=deleted)
         records = [self._record(row) for row in part.table().to_pylist()]
-        return _Sent(part.number, content, records, PartOutcome(part.rows), _rows_of(deleted))
+        return _Sent(part.number, content, records, outcome, _rows_of(deleted))
 
     def _forget_unless_saved(self) -> None:
         """Let the next try begin anew, with whatever source and by whatever way, where nothing was saved."""
@@ -154,6 +187,8 @@ class RestSender:
                 if fault_in_records(error) is None:
                     self._forget_unless_saved()
                 raise
+            for row in rows:
+                sent.outcome.take_error(row, _LOST)
             raise RecordsFailedError(
                 f"the answer to an insert of {len(rows)} rows was lost, so that it is not known whether they were "
                 f"saved ({error}). They are not sent again. Compare the org with the source, then trigger a new run "
@@ -238,15 +273,14 @@ def _typed(column: LoadColumn, cell: str) -> Any:
         return None
     kind = column.field["type"]
     if kind == "boolean":
-        return cell.strip().lower() in _TRUE
-    return _number(cell.strip()) if kind in _NUMBERS else cell
+        return _BOOLEANS.get(cell.lower(), cell)
+    return _number(cell) if kind in _NUMBERS else cell
 
 
 def _number(digits: str) -> int | float | str:
-    try:
-        exact = Decimal(digits)
-    except InvalidOperation:  # Java, which is what Salesforce reads numbers with, knows 1.5d and 1f
+    if not _DIGITS.fullmatch(digits):  # Java, which is what Salesforce reads numbers with, knows 1.5d and 1f
         return digits
+    exact = Decimal(digits)
     if exact == exact.to_integral_value() and abs(exact) < _EXACT_INTEGERS:
         return int(exact)
     near = float(exact)

@@ -89,6 +89,7 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     from airflow_provider_sfjwt.storage.part_file import TEMPORARY, storage_errors
 
     source = LoadSource(order.source, file_format=order.file_format)
+    _keep_results_apart(order, source)
     if not source.columns:  # a list without rows, e.g. of a query that found nothing
         yield StagedLoad(source, (), (), Path())
         return
@@ -111,9 +112,28 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
         yield StagedLoad(source, columns, parts, staging.folder)
 
 
+def _keep_results_apart(order: LoadOrder, source: LoadSource) -> None:
+    """See that no retry would read results for rows: it would find another source than the first try.
+
+    :raises ConfigurationError: when the results would lie among the files of the source, or match its glob.
+    """
+    from airflow_provider_sfjwt.storage.load_places import results_among
+
+    if order.results_path is None or not (met := results_among(order.results_path, order.source, source.files)):
+        return
+    raise ConfigurationError(
+        {
+            "results_path": f"{order.results_path} {met}, so that a retry would take results for rows. Give the "
+            "results a folder of their own, beside that of the source"
+        },
+        subject="the task",
+    )
+
+
 def _add_checked(staging: Staging, source: LoadSource, columns: Sequence[LoadColumn], order: LoadOrder) -> None:
     """Check all rows and stage them. What the checks know of each row is forgotten when this ends."""
     from airflow_provider_sfjwt.hooks.load_checks import RowChecks
+    from airflow_provider_sfjwt.hooks.load_forms import in_plain_form
     from airflow_provider_sfjwt.storage.load_source import Fault
     from airflow_provider_sfjwt.storage.load_values import salesforce_text
 
@@ -122,19 +142,17 @@ def _add_checked(staging: Staging, source: LoadSource, columns: Sequence[LoadCol
     faults: list[Fault] = []
     others = 0  # faults that the checks did not find, and so do not count
     broken: set[tuple[str, str | None]] = set()
-    for piece in source.pieces():
+    for piece in source.pieces(names):
         others += len(piece.faults)
         faults += piece.faults[: max(0, _KEPT - len(faults))]
-        text, misfits = salesforce_text(
-            piece.table.select(names), null_policy=order.null_policy, first_row=piece.first_row
-        )
+        text, misfits = salesforce_text(piece.table, null_policy=order.null_policy, first_row=piece.first_row)
         new = [each for each in misfits if (piece.file, each[0]) not in broken]
         broken |= {(piece.file, each[0]) for each in new}
         others += len(new)
         faults += [Fault(piece.file, None, column, message) for column, message in new]
         if misfits:
             continue
-        table = text.rename_columns(headers)
+        table = in_plain_form(text.rename_columns(headers), columns)
         told = {(fault.row, fault.column) for fault in piece.faults}
         found = checks.check(table, piece)
         others -= sum((fault.row, fault.column) in told for fault in found)

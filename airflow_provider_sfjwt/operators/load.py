@@ -118,8 +118,9 @@ class SalesforceLoadOperator(BaseOperator):
         """Send what was not accepted by an earlier try, and see it through.
 
         :param context: Airflow's.
-        :return: ``records`` (rows that succeeded), ``read``, ``failed``, ``unprocessed``, ``receipt``,
-            ``results_path``, ``job_ids`` and ``errors`` by code.
+        :return: ``records`` (rows that succeeded), ``counts`` (``read``, ``sent``, ``succeeded``, ``failed``,
+            ``unprocessed``), ``errors`` by code, ``unprocessed_sample``, ``job_ids``, ``job_id``, ``results_path`` and
+            ``receipt``.
         """
         return self._go_on(context, None)
 
@@ -169,18 +170,21 @@ class SalesforceLoadOperator(BaseOperator):
             transport=self.transport,
             assignment_rule_id=self.assignment_rule_id,
             file_format=self.file_format,
+            dry_run=self.only_check,
+            poll_interval=self.poll_interval,
+            timeout=self.timeout,
         )
 
     def _go_on(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+        from airflow_provider_sfjwt.hooks.arguments import flag
         from airflow_provider_sfjwt.operators.load_run import LoadRun
 
-        with airflow_outcome(self), self._hook().connect() as org:
-            faults = {
-                name: "must be more than 0 seconds" for name in ("poll_interval", "timeout") if getattr(self, name) <= 0
-            }
-            if faults:
-                raise ConfigurationError(faults, subject="the task")
-            return LoadRun(self, context, org, event).go_on()
+        with airflow_outcome(self):
+            if fault := flag(self.deferrable):
+                raise ConfigurationError({"deferrable": fault}, subject="the task")
+            self.order().check()
+            with self._hook().connect() as org:
+                return LoadRun(self, context, org, event).go_on()
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

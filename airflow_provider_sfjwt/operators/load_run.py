@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import SalesforceError
@@ -11,6 +12,7 @@ from airflow_provider_sfjwt.hooks.load import Load
 from airflow_provider_sfjwt.hooks.load_ledger import Ledger
 from airflow_provider_sfjwt.operators.links import SalesforceJobLink
 from airflow_provider_sfjwt.operators.waiting import settling_time
+from airflow_provider_sfjwt.storage.receipt import Writer
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.api.bulk_job import JobRef
@@ -39,7 +41,8 @@ class LoadRun:
         self._org = org
         self._ledger = Ledger(context.get("task_state_store"), event.get("ledger") if event else None)
         self._earlier_calls = int(event.get("api_calls") or 0) if event else 0
-        self._load = Load(org, task.order(), self._ledger, new_try=event is None, earlier_calls=self._earlier_calls)
+        order = replace(task.order(), written_by=Writer.of(context))
+        self._load = Load(org, order, self._ledger, new_try=event is None, earlier_calls=self._earlier_calls)
 
     def go_on(self) -> dict[str, Any]:
         """Send what was not accepted yet, wait, and report.

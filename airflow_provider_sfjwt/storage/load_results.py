@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.storage.formats import Part
 from airflow_provider_sfjwt.storage.part_file import is_local, storage_errors, writing
-from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME
+from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Writer, kind_of_receipt, receipt_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +25,20 @@ Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
 REPORT_VERSION = 1
 _OURS = re.compile(r"(?:succeeded|failed|unprocessed|faults)-\d{5,}-[0-9a-f]{12}\.csv")
 _DRY_RUN_NAME = "_dry_run.json"
+#: Says that a load is about to write its receipt, since when (in seconds since the epoch), and which load.
+_CLAIM = re.compile(r"_publishing-(?P<since>\d+)-[0-9a-f]{12}")
+#: Seconds after which whoever said so is taken for dead: it is said for as long as two small files take.
+_CLAIM_HOLDS = 300
+#: Names that results may have.
+SAMPLE_NAMES = (
+    *(f"{kind}-00000-0123456789ab.csv" for kind in ("succeeded", "failed", "unprocessed", "faults")),
+    RECEIPT_NAME,
+    _DRY_RUN_NAME,
+)
+_OWN_FOLDER = (
+    "Give each task a folder of its own, e.g. …/{{ ti.task_id }}, and each instance of a mapped task, e.g. "
+    "…/{{ ti.map_index }}"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,8 @@ class LoadReport:
     :param api_calls: requests that counted against the org's allocation.
     :param seconds: that the load took.
     :param package_version: of this package.
+    :param unprocessed_sample: ``file`` and ``row`` of the first rows that were left unprocessed, five at most.
+    :param written_by: the task instance that wrote it, or None where there was none; the file lacks the key then.
     :param results_path: the folder; not part of the file, which can be moved with its folder.
     """
 
@@ -54,6 +72,8 @@ class LoadReport:
     api_calls: int
     seconds: float
     package_version: str
+    unprocessed_sample: tuple[Mapping[str, Any], ...] = ()
+    written_by: Writer | None = None
     results_path: str = ""
     report_version: int = field(default=REPORT_VERSION)
 
@@ -61,6 +81,8 @@ class LoadReport:
         """The text of ``_receipt.json``."""
         content = {"report_version": self.report_version, **asdict(self)}
         del content["results_path"]
+        if self.written_by is None:
+            del content["written_by"]
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -81,6 +103,8 @@ class LoadReport:
             known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
             known["files"], known["jobs"] = tuple(content["files"]), tuple(content["jobs"])
             known["parts"] = tuple(Part(**part) for part in content["parts"])
+            known["unprocessed_sample"] = tuple(content.get("unprocessed_sample") or ())
+            known["written_by"] = Writer.from_json(content.get("written_by"))
             return cls(**{**known, "results_path": results_path})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ProtocolError(f"{results_path}/{RECEIPT_NAME} is no report of a load: {error}") from None
@@ -96,6 +120,7 @@ class LoadReport:
             "job_ids": job_ids,
             "counts": dict(self.counts),
             "errors": {code: dict(each) for code, each in self.errors_by_code.items()},
+            "unprocessed_sample": [dict(row) for row in self.unprocessed_sample],
         }
 
 
@@ -117,32 +142,64 @@ class ResultsFolder:
     Files come first and the receipt last, as with an extract. Files of an older load are removed after that.
 
     :param path: e.g. ``s3://conn_id@bucket/results/ds=2026-11-20``.
+    :param writer: the task instance that writes, or None.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, writer: Writer | None = None) -> None:
         from airflow.sdk import ObjectStoragePath
 
         self.path = path.rstrip("/")
+        self._writer = writer
         self._token = uuid.uuid4().hex[:12]
+        self._found: str | None = None
+        self._older: set[str] = set()
         try:
             self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
         except (ValueError, ImportError, OSError) as error:
             raise _unusable(path, error) from error
 
-    def prepare(self) -> None:
-        """See that the folder can be written.
+    def prepare(self, *, begun: bool = False) -> None:
+        """See that the folder can be written, and that nobody else's data lies there.
 
-        :raises ConfigurationError: when it cannot.
+        :param begun: whether an earlier try has sent rows.
+        :raises ConfigurationError: when it cannot, or when it is the folder of an extract, or of another task of the
+            same DAG run.
         """
         try:
             if is_local(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
+            self._found = receipt_text(self._folder)
+            self._refuse_foreign(begun)
             probe = self._folder / f".writable-{uuid.uuid4().hex}"
             with writing(probe) as file:
                 file.write(b"\n")
             probe.unlink()
+            self._older = {name for name in self._sizes() if _OURS.fullmatch(name)}
+        except ConfigurationError:
+            raise
         except (OSError, ValueError, ImportError) as error:
             raise _unusable(self.path, error) from error
+
+    def _refuse_foreign(self, begun: bool) -> None:
+        if self._found is None:
+            return
+        kind = kind_of_receipt(self._found)
+        if kind != "load":
+            whose = "holds an extract" if kind == "extract" else f"holds a {RECEIPT_NAME} that no load wrote"
+            raise ConfigurationError(
+                {"results_path": f"{self.path} {whose}, which the results would replace. {_OWN_FOLDER}"},
+                subject="the task",
+            )
+        other = _writer_of(self._found)
+        if self._writer is not None and other is not None and self._writer.rivals(other):
+            sent = " What an earlier try has sent stays in Salesforce, and its ledger as well." if begun else ""
+            raise ConfigurationError(
+                {
+                    "results_path": f"{self.path} holds the results of {other} of the same DAG run, which those of "
+                    f"this task would replace. {_OWN_FOLDER}.{sent}"
+                },
+                subject="the task",
+            )
 
     def write(self, kind: Kind, number: int, table: pa.Table) -> Part:
         """Write one file of results.
@@ -185,11 +242,49 @@ class ResultsFolder:
 
         :param report: of the files, all of which are written.
         :param dry_run: whether nothing was sent. The report then lies beside what an earlier load left.
+        :raises SalesforceError: when somebody else has published here since :meth:`prepare`, or is just doing so. What
+            is theirs is left as it is.
         """
         with storage_errors(self.path, "results_path"):
-            self._write_whole(_DRY_RUN_NAME if dry_run else RECEIPT_NAME, report.to_json())
-            if not dry_run:
-                self.clear_replaced()
+            if dry_run:
+                self._write_whole(_DRY_RUN_NAME, report.to_json())
+                return
+            text = report.to_json()
+            with self._alone(report):
+                self._write_whole(RECEIPT_NAME, text)
+                self._found = text
+            self._clear_replaced(report)
+
+    @contextmanager
+    def _alone(self, report: LoadReport) -> Iterator[None]:
+        """Say that this load is about to publish, then look whether another does or did.
+
+        Of two loads that do so at the same time, one at least sees the other's word or the other's receipt, as storages
+        list what was written before.
+        """
+        claim = self._folder / f"_publishing-{int(time.time())}-{self._token}"
+        claim.write_text("", encoding="utf-8")
+        try:
+            there, written = self._sizes(), {part.name: part.bytes for part in report.parts}
+            others = [name for name in there if name != claim.name and _is_alive(name)]
+            intact = all(there.get(name) == size for name, size in written.items())
+            if others or not intact or receipt_text(self._folder) != self._found:
+                raise self._conflict(report)
+            yield
+        finally:
+            claim.unlink(missing_ok=True)
+
+    def _conflict(self, report: LoadReport) -> SalesforceError:
+        text = receipt_text(self._folder)
+        other = _writer_of(text) if text is not None and text != self._found else None
+        counts = report.counts
+        return SalesforceError(
+            f"the rows were sent to {report.sobject} ({counts['succeeded']} succeeded, {counts['failed']} failed, "
+            f"{counts['unprocessed']} unprocessed), and their results could not be published: {other or 'another load'} "
+            f"wrote its own results to {self.path} (results_path) meanwhile, which were left as they are. "
+            f"{_OWN_FOLDER}; then clear the task, which sends none of the rows again that Salesforce accepted over "
+            f"Bulk API 2.0. What was written of this load's results has {self._token} in its name."
+        )
 
     def _write_whole(self, name: str, text: str) -> None:
         target = self._folder / name
@@ -209,16 +304,45 @@ class ResultsFolder:
             return None
         return LoadReport.from_json(text, self.path)
 
-    def clear_replaced(self) -> None:
-        """Remove result files that the receipt does not list, of an older load or of one that broke off."""
-        report = self.report()
-        listed = {part.name for part in report.parts} if report else set()
+    def _clear_replaced(self, report: LoadReport) -> None:
+        """Remove result files of an older load or of one that broke off: those that were there to begin with.
+
+        What came since then may be of a load that is still at work.
+        """
+        if receipt_text(self._folder) != self._found:
+            return  # somebody else's by now, and so may be the files
+        listed = {part.name for part in report.parts}
+        there = self._sizes()
+        dead = {name for name in there if _CLAIM.fullmatch(name) and not _is_alive(name)}
+        doomed = [self._folder / name for name in sorted((self._older & there.keys()) - listed | dead)]
+        if is_local(self._folder):
+            for path in doomed:
+                path.unlink(missing_ok=True)
+        elif doomed:
+            self._folder.fs.rm([path.path for path in doomed])  # object stores take hundreds at once
+
+    def _sizes(self) -> dict[str, int]:
+        """The files in the folder, and their sizes in bytes."""
         fs, path = self._folder.fs, self._folder.path
         fs.invalidate_cache(path)
-        names = (entry.rstrip("/").rpartition("/")[2] for entry in fs.ls(path, detail=False))
-        doomed = [self._folder / name for name in names if _OURS.fullmatch(name) and name not in listed]
-        if doomed:
-            fs.rm([each.path for each in doomed])
+        if not fs.exists(path):
+            return {}
+        entries = fs.ls(path, detail=True)
+        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
+
+
+def _is_alive(name: str) -> bool:
+    """Whether a file says that a load is publishing, and not too long ago."""
+    match = _CLAIM.fullmatch(name)
+    return match is not None and time.time() - int(match["since"]) < _CLAIM_HOLDS
+
+
+def _writer_of(text: str) -> Writer | None:
+    """Who wrote a report, also one of a version that cannot be read here."""
+    try:
+        return Writer.from_json(json.loads(text).get("written_by"))
+    except (ValueError, KeyError, AttributeError):
+        return None
 
 
 def _beside(piece: Beside) -> memoryview:

@@ -65,13 +65,15 @@ def test_files_of_an_older_load_go_and_those_of_others_stay(tmp_path: Path) -> N
     old = older.write("succeeded", 0, table)
     older.publish(report(older, old))
     (tmp_path / "failed-mine.csv").write_text("keep")
+    broken_off = ResultsFolder(str(tmp_path)).write("succeeded", 0, table)
     newer = ResultsFolder(str(tmp_path))
+    newer.prepare()
     new = newer.write("succeeded", 0, table)
-    newer.clear_replaced()
     assert (tmp_path / old.name).exists()  # it is published still
-    new = newer.write("succeeded", 0, table)
+    at_work = ResultsFolder(str(tmp_path)).write("failed", 0, table)
     newer.publish(report(newer, new))
-    newer.clear_replaced()
+    assert not (tmp_path / broken_off.name).exists()
+    (tmp_path / at_work.name).unlink()  # which was there, as its load may yet publish
     assert sorted(path.name for path in tmp_path.iterdir()) == ["_receipt.json", "failed-mine.csv", new.name]
 
 
