@@ -18,12 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_sfjwt.hooks.load_columns import LoadColumn
+from airflow_provider_sfjwt.hooks.load_forms import FORMS, NULL, Form
 from airflow_provider_sfjwt.storage.arrow_values import scalar, texts
 from airflow_provider_sfjwt.storage.load_source import Fault, SourcePiece
 
-#: The text that sets a field to null.
-#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_csv_valid_record_rows.htm
-NULL = "#N/A"
 #: Characters that a cell and a record may have.
 #: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_bulkapi.htm
 MAX_CELL = 131_072
@@ -37,48 +35,6 @@ _TEXTS = frozenset(("string", "textarea", "email", "phone", "url", "encryptedstr
 _SHARE = 50_000
 #: Characters of a cell that a fault shows.
 _SHOWN = 40
-
-_DAY = r"\d{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])"
-_ZONE = r"\s*(?:[zZ]|[+-]\d{2}(?::?\d{2})?)?"
-_CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?"
-_TEN_DIGITS = r"1\d{9}|20\d{8}|21[0-4]\d{7}"
-_INT = rf"[+-]?0*(?:\d{{1,9}}|{_TEN_DIGITS})(?:\.0*)?(?:[eE]\+?\d{{1,2}})?"
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[dDfF]?"
-_RECORD_ID = r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?"
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How the text of a type's values looks.
-
-    :param pattern: of what Salesforce may take; nothing, ``#N/A`` and spaces around are always taken.
-    :param words: what is wrong with a cell that does not look so.
-    :param quick: what all cells can be cast to, as a rule; quicker than the pattern.
-    """
-
-    pattern: str
-    words: str
-    quick: Any = None
-
-
-#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_date_format.htm
-_NUMERIC = _Form(_NUMBER, "is no number", pa.float64())
-_ID = _Form(_RECORD_ID, "is no record id of 15 or 18 letters and digits")
-_FORMS = {
-    "boolean": _Form("(?i:true|yes|y|on|1|false|no|n|off|0)", "is neither true nor false", pa.bool_()),
-    "int": _Form(_INT, "is no whole number of 32 bits", pa.int32()),
-    "double": _NUMERIC,
-    "currency": _NUMERIC,
-    "percent": _NUMERIC,
-    "date": _Form(rf"{_DAY}(?:[tT ].*|{_ZONE})", "is no date as 2026-01-31", pa.date32()),
-    "datetime": _Form(
-        rf"{_DAY}(?:[tT ]\s*{_CLOCK})?{_ZONE}",
-        "is no date and time as 2026-01-31T12:00:00.000Z",
-        pa.timestamp("us", "UTC"),
-    ),
-    "time": _Form(rf"{_CLOCK}{_ZONE}", "is no time as 12:00:00.000Z"),
-    "id": _ID,
-}
 
 
 @dataclass(frozen=True)
@@ -271,10 +227,12 @@ def _rules_of_field(column: LoadColumn) -> Iterator[_Rule]:
     """What a field's description says of its values. A parent's key need not fit the parent, only be readable."""
     field, header = column.field, column.header
     kind, length = field["type"], int(field.get("length") or 0)
-    form = _FORMS.get("id" if _points_to_records(field) else kind)
+    form = FORMS.get("id" if _points_to_records(field) else kind)
     limit = MAX_CELL
     if form is not None:
-        yield _Rule(_Misshapen(form), lambda text: f"{header}: {_shown(text)} {form.words}")
+        if kind == "boolean" and not field.get("nillable"):
+            yield _Rule(_nulled, lambda _: f"{header} is a checkbox, which cannot be emptied; give true or false")
+        yield _Rule(_Misshapen(form), lambda text: f"{header}: {_shown(text)} {form.words}{_spaced(text)}")
         return
     if column.reference is None and kind in _TEXTS and length and not field.get("htmlFormatted"):
         limit = min(length, MAX_CELL)
@@ -304,8 +262,8 @@ def _points_to_records(field: Mapping[str, Any]) -> bool:
 class _Misshapen:
     """Finds cells that do not look like values of a type."""
 
-    def __init__(self, form: _Form) -> None:
-        self._pattern = rf"^(?s:\s*(?:{NULL}|{form.pattern})?\s*)$"
+    def __init__(self, form: Form) -> None:
+        self._pattern = rf"^(?s:{NULL}|{form.pattern})?$"
         self._quick = form.quick
 
     def __call__(self, cells: Any, width: int) -> Any:
@@ -380,6 +338,10 @@ def _too_long(table: pa.Table, columns: Sequence[LoadColumn]) -> Any:
     for column in columns:
         lengths = pc.add(lengths, pc.cast(pc.fill_null(pc.utf8_length(table.column(column.header)), 0), pa.int64()))
     return pc.greater(lengths, MAX_RECORD)
+
+
+def _spaced(text: str) -> str:
+    return "; it has spaces around it" if text.strip() != text else ""
 
 
 def _shown(text: str) -> str:

@@ -28,6 +28,8 @@ _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (";", "\t", "|")
 _QUOTE, _NEWLINE = b'"', b"\n"
+#: Characters of a cell that a message shows.
+_SHOWN = 60
 _FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
@@ -41,26 +43,31 @@ def columns(file: InputFile) -> tuple[str, ...]:
         return _header(file, stream.read(_BLOCK))[0]
 
 
-def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
+def pieces(file: InputFile, wanted: Sequence[str], known: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
     """Read the rows, all cells as text, empty ones as null.
 
     :param file: the file.
-    :param wanted: its columns, in the order that the tables shall have.
+    :param wanted: the columns to read, in the order that the tables shall have.
+    :param known: all columns of the source.
     :raises ConfigurationError: when the quotes do not let its rows be told from each other.
     """
+    names: tuple[str, ...] = ()
+    delimiter, row = ",", 1
     with file.opened() as stream:
-        names: tuple[str, ...] = ()
-        delimiter, row = ",", 1
-        for place, piece in enumerate(_records(file, stream)):
-            data = piece
-            if place == 0:
-                names, delimiter, end = _header(file, piece)
-                data = piece[end:]
-            _check_quotes(file, data, delimiter, row)
-            table, faults = _table(file, data, names, delimiter, row)
-            if table.num_rows:
-                row += table.num_rows
-                yield table.select(list(wanted)), faults
+        try:
+            for place, piece in enumerate(_records(stream)):
+                data = piece
+                if place == 0:
+                    names, delimiter, end = _header(file, piece)
+                    data = piece[end:]
+                _check_quotes(file, data, delimiter, row)
+                table, faults = _table(file, data, names, delimiter, row, wanted)
+                if table.num_rows:
+                    row += table.num_rows
+                    yield table, faults
+        except _OpenQuoteError as error:
+            where = f"row {row} opens" if names else "its header opens"
+            raise unreadable(file.name, f"{where} a quote that is never closed: {error}") from None
 
 
 def _header(file: InputFile, start: bytes) -> tuple[tuple[str, ...], str, int]:
@@ -87,22 +94,30 @@ def _header(file: InputFile, start: bytes) -> tuple[tuple[str, ...], str, int]:
     return same_columns(names, file.name), delimiter, end
 
 
-def _records(file: InputFile, stream: BinaryIO) -> Iterator[bytes]:
+class _OpenQuoteError(Exception):
+    """The first of the records that are left opens a quote, and nothing closes it. Tells how it begins."""
+
+    def __init__(self, left: bytes) -> None:
+        line = left.partition(_NEWLINE)[0]
+        super().__init__(repr(line[max(line.rfind(_QUOTE), 0) :].decode("utf-8", "replace")[:_SHOWN]))
+
+
+def _records(stream: BinaryIO) -> Iterator[bytes]:
     """Cut a file into pieces of whole records."""
-    rest, row = b"", 0
+    rest, begun = b"", False
     while block := stream.read(_BLOCK):
         data = rest + block
         end = _last_record_end(data)
         if end:
             yield data[:end]
-            rest, row = data[end:], row + 1
+            rest, begun = data[end:], True
         else:
             rest = data
             if len(rest) > _LONGEST_RECORD:
-                raise _open_quote(file, rest)
+                raise _OpenQuoteError(rest)
     if rest.count(_QUOTE) % 2:
-        raise _open_quote(file, rest)
-    if rest or not row:
+        raise _OpenQuoteError(rest)
+    if rest or not begun:
         yield rest
 
 
@@ -115,11 +130,6 @@ def _last_record_end(data: bytes) -> int:
             return newline + 1
         end = newline
     return 0
-
-
-def _open_quote(file: InputFile, data: bytes) -> Exception:
-    line = data[data.rfind(_QUOTE) :].decode("utf-8", "replace")[:60].partition("\n")[0]
-    return unreadable(file.name, f"a quote is opened and never closed, the last before the end at {line!r}")
 
 
 def _check_quotes(file: InputFile, data: bytes, delimiter: str, first_row: int) -> None:
@@ -153,7 +163,10 @@ def read_text(
     :raises pyarrow.ArrowInvalid: for anything that is not UTF-8, or not CSV of so many columns.
     """
     if not len(data):
-        return pa.table({name: pa.array([], pa.string()) for name in names})
+        return pa.table({name: pa.array([], pa.string()) for name in (names if columns is None else columns)})
+    if data[: len(_BOM)] == _BOM:
+        # It stands within a cell, as the file's own comes before the header. Arrow takes away one at the beginning.
+        data = _BOM + bytes(data)
     return pv.read_csv(
         pa.BufferReader(pa.py_buffer(data)),
         read_options=pv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(data) + 1),
@@ -170,25 +183,26 @@ def read_text(
 
 
 def _table(
-    file: InputFile, data: bytes, names: Sequence[str], delimiter: str, row: int
+    file: InputFile, data: bytes, names: Sequence[str], delimiter: str, row: int, wanted: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
     faults: list[Fault] = []
     try:
-        table = read_text(data, names, delimiter)
+        table = read_text(data, names, delimiter, columns=wanted)
     except pa.ArrowInvalid:
         # Something is wrong with it: read it again, slowly, to say what.
-        table, faults = _row_by_row(file, data, names, delimiter, row)
+        table, faults = _row_by_row(file, data, names, delimiter, row, wanted)
     return table, faults + _too_long(file.name, table, row)
 
 
 def _row_by_row(
-    file: InputFile, data: bytes, names: Sequence[str], delimiter: str, first_row: int
+    file: InputFile, data: bytes, names: Sequence[str], delimiter: str, first_row: int, wanted: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
     """Read records one by one, and say which of them are wrong."""
     # Python's own limit is 131,072 characters. It is one for the process.
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
     faults: list[Fault] = []
     rows: list[list[str | None]] = []
+    places = [names.index(name) for name in wanted]
     text = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
     try:
         for cells in csv.reader(text, delimiter=delimiter):
@@ -200,16 +214,16 @@ def _row_by_row(
                 faults.append(Fault(file.name, number, None, message))
             row: list[str | None] = [cell or None for cell in cells[: len(names)]]
             row += [None] * (len(names) - len(row))
-            for place, cell in enumerate(row):
-                fault = _not_utf8(cell)
+            for place in places:
+                fault = _not_utf8(row[place])
                 if fault:
                     faults.append(Fault(file.name, number, names[place], fault))
                     row[place] = None
             rows.append(row)
     except csv.Error as error:
         raise unreadable(file.name, f"row {first_row + len(rows)} is no CSV that can be read: {error}") from None
-    arrays = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(names))]
-    return pa.Table.from_arrays(arrays, names=list(names)), faults
+    arrays = [pa.array([row[place] for row in rows], pa.string()) for place in places]
+    return pa.Table.from_arrays(arrays, names=list(wanted)), faults
 
 
 def _not_utf8(cell: str | None) -> str | None:

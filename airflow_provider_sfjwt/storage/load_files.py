@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os.path
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError,
 from airflow_provider_sfjwt.storage.formats import Part
 from airflow_provider_sfjwt.storage.part_file import is_local
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
+from airflow_provider_sfjwt.storage.source_kinds import fault_of_source, text_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -67,7 +69,7 @@ class InputFile:
         self._verify()
         try:
             with self._raw(in_order) as raw:
-                if self.file_format != "parquet" and self.name.endswith(".gz"):
+                if self.file_format != "parquet" and self.name.lower().endswith(".gz"):
                     with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
                         yield cast(BinaryIO, unpacked)
                 else:
@@ -110,23 +112,26 @@ def find_files(source: Any, file_format: str | None) -> list[InputFile]:
     if file_format is not None and file_format not in _FORMATS:
         message = f"'{file_format}' is none of {', '.join(_FORMATS)}"
         raise ConfigurationError({"file_format": message}, subject="the task")
+    if fault := fault_of_source(source):
+        raise ConfigurationError({"source": fault}, subject="the task")
     if isinstance(source, Mapping):
-        return _of_receipt(str(source["receipt"])) if source.get("receipt") else _refuse(source)
-    found: list[InputFile] = []
-    for each in [source] if isinstance(source, str) else source:
-        if not isinstance(each, str):
-            _refuse(each)
-        found += _of_path(each, file_format)
-    names = [file.name for file in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise unreadable(twice, "it is named twice, so that its rows would be loaded twice")
+        return _of_receipt(text_of(source["receipt"]) or "")
+    text = text_of(source) if not isinstance(source, list | tuple) else None
+    texts = [text] if text is not None else [text_of(each) or "" for each in source]
+    found = [file for each in texts for file in _of_path(each, file_format)]
+    _check_twice(found)
     return found
 
 
-def _refuse(source: Any) -> list[InputFile]:
-    message = "takes paths, globs, what an extract returned, or a list of rows, and not a"
-    raise ConfigurationError({"source": f"{message} {type(source).__name__} like this"}, subject="the task")
+def _check_twice(files: Sequence[InputFile]) -> None:
+    """See that no file is there under two names, e.g. as itself and as a link to it."""
+    seen: dict[str, str] = {}
+    for file in files:
+        place = os.path.realpath(file.path.path) if is_local(file.path) else file.name
+        if place in seen:
+            how = "it is named twice" if seen[place] == file.name else f"it is the same file as {seen[place]}"
+            raise unreadable(file.name, f"{how}, so that its rows would be loaded twice")
+        seen[place] = file.name
 
 
 def _path(text: str) -> ObjectStoragePath:
@@ -151,19 +156,38 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
             raise unreadable(text, "there is no such file")
     except OSError as error:
         raise unreadable(text, f"it cannot be opened: {error.strerror or error}") from error
+    except ValueError as error:  # of a glob such as **.csv
+        raise unreadable(text, f"it is no path and no pattern: {error}") from error
     return [InputFile(path, file_format or _format_of(text))]
 
 
 def _of_glob(path: ObjectStoragePath, text: str, file_format: str | None) -> list[InputFile]:
     fs = path.fs
+    if is_local(path):
+        from airflow_provider_sfjwt.storage.followed_links import FollowedLinks
+
+        fs = FollowedLinks()
     fs.invalidate_cache()
-    names = sorted(name for name, entry in fs.glob(path.path, detail=True).items() if entry["type"] == "file")
+    names = sorted(name for name, entry in fs.glob(path.path, detail=True).items() if _is_file(fs, name, entry))
     if not names:
         raise unreadable(text, "no file has a name like this")
     stem = text.split("://", 1)[0] + "://" if "://" in text else ""
     if stem and not is_local(path) and path.conn_id:
         stem += f"{path.conn_id}@"
     return [InputFile(_path(stem + name), file_format or _format_of(name)) for name in names]
+
+
+def _is_file(fs: Any, name: str, entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a folder is a file, or a link to one, and not a folder."""
+    kind = entry["type"]
+    if kind not in ("file", "directory"):
+        try:
+            kind = fs.info(name)["type"]
+        except FileNotFoundError:
+            raise unreadable(name, "it is a link to a file that is not there") from None
+        if kind not in ("file", "directory"):
+            raise unreadable(name, "it is neither a file nor a folder")
+    return bool(kind == "file")
 
 
 def _of_receipt(text: str) -> list[InputFile]:

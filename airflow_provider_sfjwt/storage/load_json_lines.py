@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
+from airflow_provider_sfjwt.storage.arrow_values import texts
 from airflow_provider_sfjwt.storage.load_files import InputFile, same_columns, unreadable
 from airflow_provider_sfjwt.storage.load_source import Fault
+from airflow_provider_sfjwt.storage.python_values import Digits, UnfitValueError, text_of
 
 _LINES = 5_000
 _BOM = "\ufeff"
-_SCALARS = (str, bool, int, float, Decimal, datetime, date, time)
 
 
-class _Number(str):
-    """A number as its digits stand in the file, so that nothing is rounded."""
+class _Repeated(dict[str, Any]):
+    """An object that names some keys more than once."""
+
+    names: frozenset[str]
 
 
 def columns(file: InputFile) -> tuple[str, ...]:
@@ -38,11 +39,12 @@ def columns(file: InputFile) -> tuple[str, ...]:
     return same_columns(list(names), file.name)
 
 
-def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
+def pieces(file: InputFile, wanted: Sequence[str], known: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
     """Read the rows.
 
     :param file: the file.
-    :param wanted: the columns, in the order that the tables shall have.
+    :param wanted: the columns to read, in the order that the tables shall have.
+    :param known: all columns of the source.
     :raises ConfigurationError: when a line is no JSON object.
     """
     row = 1
@@ -50,7 +52,7 @@ def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, l
         lines = _lines(stream)
         while block := list(islice(lines, _LINES)):
             rows = [_object(file.name, row + place, line) for place, line in enumerate(block)]
-            yield table_of(rows, wanted, file.name, row)
+            yield table_of(rows, wanted, file.name, row, known)
             row += len(rows)
 
 
@@ -61,7 +63,7 @@ def _lines(stream: Any) -> Iterator[bytes]:
 def _object(name: str, row: int, line: bytes) -> dict[str, Any]:
     try:
         text = line.decode("utf-8").removeprefix(_BOM)
-        value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+        value = json.loads(text, parse_int=Digits, parse_float=Digits, object_pairs_hook=_pairs)
     except UnicodeDecodeError as error:
         raise unreadable(name, f"row {row} is not UTF-8 (encoding): {error.reason} at its byte {error.start}") from None
     except ValueError as error:
@@ -71,60 +73,51 @@ def _object(name: str, row: int, line: bytes) -> dict[str, Any]:
     return value
 
 
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    repeated, seen = _Repeated(found), [name for name, _ in pairs]
+    repeated.names = frozenset(name for name in found if seen.count(name) > 1)
+    return repeated
+
+
 def table_of(
-    rows: Sequence[Mapping[str, Any]], wanted: Sequence[str], file: str, first_row: int
+    rows: Sequence[Mapping[str, Any]], wanted: Sequence[str], file: str, first_row: int, known: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
-    """Turn rows into a table.
+    """Turn rows into a table of text.
 
     :param rows: the rows.
-    :param wanted: the columns, in their order.
+    :param wanted: the columns to read, in their order. What others hold is not looked at.
     :param file: where the rows came from.
     :param first_row: the number of the first.
+    :param known: all columns of the source.
     :return: the table, and what cannot be a cell of it.
     """
-    faults: list[Fault] = []
-    known = frozenset(wanted)
-    for place, row in enumerate(rows):
-        if not row.keys() <= known:
-            more = ", ".join(str(name) for name in row if name not in known)
-            faults.append(Fault(file, first_row + place, None, f"has {more}, which no row before has"))
+    faults = _faults_of_keys(rows, wanted, file, first_row, known)
     arrays = []
     for name in wanted:
-        values = [row.get(name) for row in rows]
-        for place, value in enumerate(values):
-            if value is not None and not isinstance(value, _SCALARS):
-                message = f"holds a {type(value).__name__}; a field takes one value"
-                faults.append(Fault(file, first_row + place, name, message))
-                values[place] = None
-            elif isinstance(value, _Number):
-                values[place] = _plain(value)
-        arrays.append(_array(values))
+        cells: list[str | None] = []
+        for place, row in enumerate(rows):
+            value = row.get(name)
+            try:
+                cells.append(None if value is None else text_of(value))
+            except UnfitValueError as error:
+                faults.append(Fault(file, first_row + place, name, str(error)))
+                cells.append(None)
+        arrays.append(texts(cells))
     return pa.Table.from_arrays(arrays, names=list(wanted)), faults
 
 
-def _array(values: list[Any]) -> pa.Array:
-    """One type where all values have it, so that moments and times keep theirs; text otherwise."""
-    kinds = {type(value) for value in values if value is not None}
-    zones = {value.tzinfo is None for value in values if isinstance(value, datetime)}
-    if len(kinds) == 1 and kinds <= {datetime, date, time} and len(zones) < 2:
-        return pa.array(values)
-    return pa.array([None if value is None else _text(value) for value in values], pa.string())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float | Decimal):
-        return _plain(str(value))
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            return value.isoformat()
-        return value.isoformat(timespec="milliseconds")
-    return value.isoformat() if isinstance(value, date | time) else str(value)
-
-
-def _plain(number: str) -> str:
-    """A number without exponent."""
-    if "e" in number or "E" in number:
-        return format(Decimal(number), "f")
-    return number
+def _faults_of_keys(
+    rows: Sequence[Mapping[str, Any]], wanted: Sequence[str], file: str, first_row: int, known: Sequence[str]
+) -> list[Fault]:
+    faults: list[Fault] = []
+    names = frozenset(known)
+    for place, row in enumerate(rows, first_row):
+        if not row.keys() <= names:
+            more = ", ".join(str(name) for name in row if name not in names)
+            faults.append(Fault(file, place, None, f"has {more}, which no row before has"))
+        if isinstance(row, _Repeated):
+            faults += [Fault(file, place, name, "is there more than once") for name in wanted if name in row.names]
+    return faults

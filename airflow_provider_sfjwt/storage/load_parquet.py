@@ -32,11 +32,12 @@ def columns(file: InputFile) -> tuple[str, ...]:
         return same_columns(_open(file, stream).schema_arrow.names, file.name)
 
 
-def pieces(file: InputFile, wanted: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
+def pieces(file: InputFile, wanted: Sequence[str], known: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
     """Read the rows.
 
     :param file: the file.
-    :param wanted: its columns, in the order that the tables shall have.
+    :param wanted: the columns to read, in the order that the tables shall have.
+    :param known: all columns of the source.
     :raises ConfigurationError: when it is damaged.
     """
     with file.opened(in_order=False) as stream:
@@ -56,8 +57,9 @@ def _row_group(
     parquet: pq.ParquetFile, place: int, rows: int, wanted: Sequence[str]
 ) -> Iterator[tuple[pa.Table, list[Fault]]]:
     """Read a row group by itself: what Arrow holds for one is given back only when the iteration ends."""
-    for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], use_threads=False):
-        table = pa.Table.from_batches([batch]).select(list(wanted))
+    names = list(wanted)
+    for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], columns=names, use_threads=False):
+        table = pa.Table.from_batches([batch]).select(names)
         table.validate(full=True)
         if table.num_rows:
             yield table, []

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.storage.arrow_setup import require_arrow
 from airflow_provider_sfjwt.storage.load_files import InputFile, find_files, unreadable
+from airflow_provider_sfjwt.storage.source_kinds import fault_of_source, is_rows
 
 if TYPE_CHECKING:
+    import os
+
     import pyarrow as pa
+    from airflow.sdk import ObjectStoragePath
+
+    Path = str | os.PathLike[str] | ObjectStoragePath
+    Source = Path | Sequence[Path] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 #: Rows that come as they are, e.g. from an XCom. More belong into a file.
 MOST_ROWS = 10_000
 #: What stands for the file of such rows.
 ROWS = "rows"
-
-Source = str | Sequence[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,10 @@ class LoadSource:
     """The input of a load.
 
     :param source: a path, a glob (with ``*``, ``?`` or ``[``) or several of them; the folder, the receipt's path or the
-        returned summary of a previous extract; or rows, at most 10,000.
+        returned summary of a previous extract; or rows, at most 10,000. A path is a URL or absolute.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``. None takes it from the names: ``.csv``, ``.jsonl``,
         ``.ndjson``, ``.parquet``, the first three also with ``.gz``.
-    :raises ConfigurationError: when there is no such file, or one that cannot be read at all.
+    :raises ConfigurationError: when it is none of these, there is no such file, or one that cannot be read at all.
     """
 
     def __init__(self, source: Source, *, file_format: str | None = None) -> None:
@@ -71,32 +76,38 @@ class LoadSource:
         self._rows: list[Mapping[str, Any]] | None = None
         self._files: list[InputFile] = []
         self._starts: list[int] = []
-        if _is_rows(source):
+        if fault := fault_of_source(source):
+            raise ConfigurationError({"source": fault}, subject="the task")
+        if is_rows(source):
             self._rows = _bounded(source)
             self.files: tuple[str, ...] = (ROWS,)
             self.columns = tuple(dict.fromkeys(str(name) for row in self._rows for name in row))
+            if self._rows and not self.columns:
+                raise unreadable(ROWS, "they are empty: not even the names of columns are known")
         else:
             self._files = find_files(source, file_format)
             self.files = tuple(file.name for file in self._files)
             self.columns = _columns(self._files)
 
-    def pieces(self) -> Iterator[SourcePiece]:
-        """Read everything. Each call reads anew, and gives the same pieces.
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[SourcePiece]:
+        """Read all rows. Each call reads anew, and gives the same pieces.
 
+        :param columns: only these, in this order; what the others hold is not judged. Default: all.
         :raises ConfigurationError: when a file turns out to be none of its format.
         """
+        wanted = self.columns if columns is None else tuple(columns)
         position, starts = 0, []
         for file in self._files:
             starts.append(position)
             row = 1
-            for table, faults in _reader(file).pieces(file, self.columns):
+            for table, faults in _reader(file).pieces(file, wanted, self.columns):
                 yield SourcePiece(file.name, row, position, table, tuple(faults))
                 row, position = row + table.num_rows, position + table.num_rows
         if self._rows:
             from airflow_provider_sfjwt.storage.load_json_lines import table_of
 
             starts.append(0)
-            table, faults = table_of(self._rows, self.columns, ROWS, 1)
+            table, faults = table_of(self._rows, wanted, ROWS, 1, self.columns)
             yield SourcePiece(ROWS, 1, 0, table, tuple(faults))
         self._starts = starts
 
@@ -108,12 +119,6 @@ class LoadSource:
         """
         place = bisect_right(self._starts, position) - 1
         return self.files[place], position - self._starts[place] + 1
-
-
-def _is_rows(source: Any) -> bool:
-    if isinstance(source, str | Mapping):
-        return False
-    return not source or all(isinstance(each, Mapping) for each in source)
 
 
 def _bounded(rows: Any) -> list[Mapping[str, Any]]:

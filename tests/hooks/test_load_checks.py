@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from airflow_provider_sfjwt.hooks import load_checks
 from airflow_provider_sfjwt.hooks.load_checks import RowChecks
 from airflow_provider_sfjwt.hooks.load_columns import LoadColumn
+from airflow_provider_sfjwt.hooks.load_forms import FORMS, in_plain_form
 from airflow_provider_sfjwt.storage.load_source import Fault, SourcePiece
 from airflow_provider_sfjwt.testing import Field
 from airflow_provider_sfjwt.testing.cell_values import NULL, check_of, parser_of
@@ -73,9 +74,9 @@ def field_of(kind: str, **more: Any) -> Field:
 
 
 TAKEN: dict[str, tuple[str, ...]] = {
-    "boolean": ("true", "FALSE", "True", "1", "0", "yes", "No", "y", "N", "on", "OFF", " true "),
-    "int": ("0", "-7", "+7", "007", "3.0", "3.", "2147483647", "-2147483648", " 5 ", "1e3", "000000000000001"),
-    "double": ("0", "-1.5", "+1.5", ".5", "5.", "1e5", "1E-5", "-1.2e+300", " 1.5 ", "12345678901234567890.1"),
+    "boolean": ("true", "FALSE", "True", "1", "0", "yes", "No", "y", "N", "on", "OFF"),
+    "int": ("0", "-7", "+7", "007", "2147483647", "-2147483648", "000000000000001"),
+    "double": ("0", "-1.5", "+1.5", ".5", "5.", "1e5", "1E-5", "-1.2e+300", "12345678901234567890.1"),
     "currency": ("100", "100.00", "-0.001", "1e3"),
     "percent": ("12.5", "-3"),
     "date": (
@@ -86,7 +87,6 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "2024-02-29+02:00",
         "0001-01-01",
         "9999-12-31",
-        " 2024-01-01",
         "2024-1-5",
     ),
     "datetime": (
@@ -101,16 +101,15 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "2024-02-29",
         "1700-01-01T00:00:00.000Z",
         "9999-12-31T23:59:59.000Z",
-        " 2024-02-29T12:30:00Z",
     ),
     "time": ("12:30:00", "12:30:00.000Z", "12:30:00Z", "23:59:59.999", "00:00:00"),
-    "reference": (ID15, ID18, f" {ID18}"),
+    "reference": (ID15, ID18),
     "email": ("a@b.example", "a@b", '"odd one"@b.example'),
 }
 REFUSED: dict[str, tuple[str, ...]] = {
-    "boolean": ("maybe", "2", "tru", "-1"),
-    "int": ("1.5", "x", "1,000", "2200000000", "12345678901", "0x10x", "1 2"),
-    "double": ("x", "1,5", "1.5.", "$1", "1e", "-", "NaN", "--1"),
+    "boolean": ("maybe", "2", "tru", "-1", " true "),
+    "int": ("1.5", "3.0", "3.", "1e3", " 5 ", "x", "1,000", "2200000000", "12345678901", "0x10x", "1 2"),
+    "double": ("x", "1,5", "1.5.", "$1", "1e", "-", "NaN", "--1", " 1.5", "1.5 ", "1e9999"),
     "currency": ("€5", "1.000,00"),
     "percent": ("5%",),
     "date": (
@@ -123,6 +122,9 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "2003-04-9876",
         "20240131",
         "today",
+        " 2024-01-01",
+        "2024-01-01 ",
+        "2024-01-01T00:00:00Z ",
     ),
     "datetime": (
         "2024-01-01T25:00:00Z",
@@ -132,16 +134,18 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "2024-13-01T00:00:00Z",
         "now",
         "2024-01-01T10:00:00 CET",
+        " 2024-02-29T12:30:00Z",
+        "2024-02-29T12:30:00Z\n",
     ),
-    "time": ("25:00:00", "12:60:00", "noon", "12"),
-    "reference": ("001", "001xx000003DGb", f"{ID15}A", f"{ID18}x", "001xx-00003DGb1", "Acme"),
+    "time": ("25:00:00", "12:60:00", "noon", "12", "12:30:00 "),
+    "reference": ("001", "001xx000003DGb", f"{ID15}A", f"{ID18}x", "001xx-00003DGb1", "Acme", f" {ID18}", f"{ID15} "),
     "email": ("nobody", "a.b.example"),
 }
 
 
 @pytest.mark.parametrize("kind", sorted(TAKEN))
 def test_every_form_that_salesforce_may_take_passes(kind: str) -> None:
-    nothing: list[str | None] = [None, "", NULL, "  "]
+    nothing: list[str | None] = [None, "", *[NULL] * (kind != "boolean")]
     for text in TAKEN[kind]:
         assert wrong_rows(field_of(kind), [text]) == [], text
     assert wrong_rows(field_of(kind), [*TAKEN[kind], *nothing]) == []
@@ -156,6 +160,32 @@ def test_forms_that_no_org_takes_are_named_by_row(kind: str) -> None:
     for text in REFUSED[kind]:
         assert wrong_rows(field_of(kind), [good, text, None, good]) == [1], text
     assert wrong_rows(field_of(kind), list(REFUSED[kind])) == list(range(len(REFUSED[kind])))
+
+
+def test_a_checkbox_cannot_be_emptied_and_a_number_may() -> None:
+    (fault,) = check([column(COLUMNS[3]), column(COLUMNS[4])], ["true", None, NULL], ["1", NULL, NULL])
+    assert (fault.row, fault.column) == (3, "Flag__c of the file")
+    assert fault.message == "Flag__c is a checkbox, which cannot be emptied; give true or false"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TAKEN if kind != "email"])
+@pytest.mark.parametrize("around", [" {}", "{} ", "\t{}", "{}\n", "\u00a0{}"])
+def test_spaces_around_a_value_or_alone_are_a_fault(kind: str, around: str) -> None:
+    taken = TAKEN[kind][0]
+    assert wrong_rows(field_of(kind), [taken, around.format(taken), taken, around.format("")]) == [1, 3]
+    (fault, *_) = check([column(field_of(kind))], [around.format(taken)])
+    assert fault.message.endswith("it has spaces around it")
+
+
+@pytest.mark.parametrize("kind", ["int", "long"])
+def test_whole_numbers_are_sent_without_fraction_or_exponent(kind: str) -> None:
+    columns = [column(Field("Text__c")), column(Field("Whole__c", "int"), type=kind)]
+    cells = ["5.0", "5.", "1e2", "1.5e1", "-0.0", "+7.00", None, NULL, "5", "007", "1.5", "1e99", " 5.0", "x.e", ".0"]
+    plain = ["5", "5", "100", "15", "0", "7", None, NULL, "5", "007", "1.5", "1e99", " 5.0", "x.e", "0"]
+    table = in_plain_form(table_of(columns, cells, cells), columns)
+    assert table.column("Whole__c").to_pylist() == plain
+    assert table.column("Text__c").to_pylist() == cells
+    assert in_plain_form(table.slice(0, 0), columns).num_rows == 0
 
 
 def texts_like(kind: str) -> st.SearchStrategy[str]:
@@ -177,10 +207,10 @@ def texts_like(kind: str) -> st.SearchStrategy[str]:
 
 def taken_by_the_org(field: Field, text: str) -> bool:
     if text in ("", NULL):
-        return True
+        return text == "" or field.type != "boolean"
     if field.reference_to:
         return canonical_id(text) is not None
-    if field.type in load_checks._FORMS and not text.isascii():
+    if field.type in FORMS and not text.isascii():
         # It reads the digits of every script, which Salesforce does not say of itself.
         return False
     parse, look = parser_of(field), check_of(field)
@@ -359,4 +389,4 @@ def test_tables_of_several_chunks_are_as_good() -> None:
 
 
 def test_every_type_of_the_simulated_org_that_has_a_form_is_tried() -> None:
-    assert set(load_checks._FORMS) - {"id", "percent"} <= {field.type for field in COLUMNS}
+    assert set(FORMS) - {"id", "percent", "long"} <= {field.type for field in COLUMNS}

@@ -42,7 +42,7 @@ def test_no_more_than_a_buffer_of_each_column_is_read_at_once(columns: int, most
     with path.open("wb") as file:
         pq.write_table(table, file, row_group_size=rows, compression="none", use_dictionary=False)
     source = Watched(path, "parquet")
-    found = [piece for piece, _ in load_parquet.pieces(source, table.column_names)]
+    found = [piece for piece, _ in load_parquet.pieces(source, table.column_names, table.column_names)]
     assert pa.concat_tables(found).equals(table)
     assert max(source.reads) <= most
     # And no byte twice, but for the end of the file, which tells where the columns are.

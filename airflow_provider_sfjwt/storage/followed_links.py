@@ -1,0 +1,29 @@
+"""This machine's files with links to folders followed, as anybody expects of a glob."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+
+class FollowedLinks(LocalFileSystem):  # type: ignore[misc]
+    """Lists a link to a folder as that folder, unless it leads back to where it lies."""
+
+    def ls(self, path: Any, detail: bool = False, **kwargs: Any) -> list[Any]:
+        """List a folder.
+
+        :param path: the folder.
+        :param detail: whether more than the names are wanted.
+        """
+        entries: list[dict[str, Any]] = super().ls(path, detail=True, **kwargs)
+        for entry in entries:
+            if entry.get("islink") and Path(entry["name"]).is_dir() and not _leads_back(Path(entry["name"])):
+                entry["type"] = "directory"
+        return entries if detail else [entry["name"] for entry in entries]
+
+
+def _leads_back(link: Path) -> bool:
+    target = link.resolve()
+    return any(folder.resolve() == target for folder in link.parents)
