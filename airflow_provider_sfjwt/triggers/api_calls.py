@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.api.org import wait_for_api_calls
-from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
 
 
 class SalesforceApiCallsTrigger(OrgTrigger):
@@ -53,6 +54,8 @@ class SalesforceApiCallsTrigger(OrgTrigger):
         :param org: whose calls.
         :return: ``status``, and where time was up a ``message`` and ``retryable``.
         """
+        from airflow_provider_sfjwt.api.org import wait_for_api_calls
+
         came = await org.run(
             wait_for_api_calls, self.at_least, poll_interval=self.poll_interval, remaining=self.remaining
         )

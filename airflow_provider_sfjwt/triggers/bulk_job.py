@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.api.bulk_job import JobRef, wait_for_job
-from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
-from airflow_provider_sfjwt.hooks.progress import JobProgress
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
 
 
 class SalesforceBulkJobTrigger(OrgTrigger):
@@ -59,6 +60,9 @@ class SalesforceBulkJobTrigger(OrgTrigger):
         :param org: where it runs.
         :return: ``status`` and ``job``.
         """
+        from airflow_provider_sfjwt.api.bulk_job import wait_for_job
+        from airflow_provider_sfjwt.hooks.progress import JobProgress
+
         progress = JobProgress(self.log)
         job = await org.run(
             wait_for_job,
@@ -82,4 +86,6 @@ class SalesforceBulkJobTrigger(OrgTrigger):
 
     @property
     def _ref(self) -> JobRef:
+        from airflow_provider_sfjwt.api.bulk_job import JobRef
+
         return JobRef(self.job_id, self.api_version or "", self.job_type)

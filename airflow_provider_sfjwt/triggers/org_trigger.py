@@ -6,15 +6,18 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sfjwt.api.bulk_job import JobRef, abort_job
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
-from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
-from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.triggers.still_deferred import still_deferred
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
+    from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
 #: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
 TOKEN_MAX_AGE = 1800.0
@@ -93,6 +96,8 @@ class OrgTrigger(BaseTrigger):
 
         :param refs: the jobs.
         """
+        from airflow_provider_sfjwt.api.bulk_job import abort_job
+
         if await still_deferred(self):
             for ref in refs:
                 self.log.info("Job %s goes on, since its task is still deferred", ref.id)
@@ -107,6 +112,8 @@ class OrgTrigger(BaseTrigger):
         return float("inf") if self.deadline is None else self.deadline - time.time()
 
     async def _wait(self) -> dict[str, Any]:
+        # Airflow imports triggers on the event loop, so they are light. What they need takes a tenth of a second.
+        await asyncio.to_thread(import_module, "airflow_provider_sfjwt.hooks.salesforce_jwt")
         try:
             async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
                 try:
@@ -118,6 +125,8 @@ class OrgTrigger(BaseTrigger):
             return {**_failure(error), "api_calls": 0}
 
     def _hook(self) -> SalesforceJwtHook:
+        from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+
         return SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)
 
 
