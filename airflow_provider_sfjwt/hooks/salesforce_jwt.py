@@ -255,7 +255,7 @@ class SalesforceJwtHook(BaseHook):
             max_failed_ratio, results_path, parallel_jobs, row_retries, group_by, transport, assignment_rule_id,
             file_format, dry_run, poll_interval, timeout, _writer(),
         )  # fmt: skip
-        arguments.check_waiting(poll_interval, timeout)
+        order.check()
         with self.connect() as org:
             load = Load(org, order, Ledger(None))
             with load.prepared():

@@ -280,10 +280,10 @@ class ResultsFolder:
         counts = report.counts
         return SalesforceError(
             f"the rows were sent to {report.sobject} ({counts['succeeded']} succeeded, {counts['failed']} failed, "
-            f"{counts['unprocessed']} unprocessed), and their results could not be published: {other or 'another load'} "
-            f"wrote its own results to {self.path} (results_path) meanwhile, which were left as they are. "
-            f"{_OWN_FOLDER}; then clear the task, which sends none of the rows again that Salesforce accepted over "
-            f"Bulk API 2.0. What was written of this load's results has {self._token} in its name."
+            f"{counts['unprocessed']} unprocessed), and their results could not be published: "
+            f"{other or 'another load'} wrote its own results to {self.path} (results_path) meanwhile, which were left "
+            f"as they are. {_OWN_FOLDER}; then clear the task, which sends none of the rows again that Salesforce "
+            f"accepted over Bulk API 2.0. What was written of this load's results has {self._token} in its name."
         )
 
     def _write_whole(self, name: str, text: str) -> None:
