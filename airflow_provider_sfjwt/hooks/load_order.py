@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, RecordsFailedError
 from airflow_provider_sfjwt.hooks import arguments
+from airflow_provider_sfjwt.storage.source_kinds import fault_of_source
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.storage.receipt import Writer
+    from airflow_provider_sfjwt.storage.source_kinds import Source as Source
 
 #: Operations by the names that Bulk API 2.0 knows, and by those of other clients.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/create_job.htm
@@ -31,8 +33,6 @@ TRANSPORTS = ("auto", "bulk", "rest")
 #: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet
 MOST_OVER_REST = 2000
 
-Source = str | Sequence[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
 
 def _mapping(value: Any) -> str | None:
     """Fields by the names of columns."""
@@ -50,6 +50,7 @@ def _mapping(value: Any) -> str | None:
 _KINDS: dict[str, arguments.Check] = {
     "sobject": arguments.name,
     "operation": arguments.text,
+    "source": fault_of_source,
     "external_id_field": arguments.optional(arguments.name),
     "column_mapping": arguments.optional(_mapping),
     "null_policy": arguments.text,
@@ -138,10 +139,6 @@ class LoadOrder:
             faults["null_policy"] = f"'{self.null_policy}' is neither 'ignore' (leave the field as it is) nor 'clear'"
         if self.transport not in TRANSPORTS:
             faults["transport"] = f"'{self.transport}' is none of {', '.join(TRANSPORTS)}"
-        # A list without rows is not missing: a query may have found nothing.
-        unnamed = isinstance(self.source, str) and self.source.strip() in ("", "None")
-        if unnamed or self.source is None or (isinstance(self.source, Mapping) and not self.source):
-            faults["source"] = "is missing; name files, a receipt, or give rows"
         return faults
 
     def tolerates(self, lost: int, rows: int) -> bool:

@@ -16,7 +16,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError,
 from airflow_provider_sfjwt.storage.formats import Part
 from airflow_provider_sfjwt.storage.part_file import is_local
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
-from airflow_provider_sfjwt.storage.source_kinds import fault_of_source, text_of
+from airflow_provider_sfjwt.storage.source_kinds import fault_of_source, paths_of, text_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -116,9 +116,7 @@ def find_files(source: Any, file_format: str | None) -> list[InputFile]:
         raise ConfigurationError({"source": fault}, subject="the task")
     if isinstance(source, Mapping):
         return _of_receipt(text_of(source["receipt"]) or "")
-    text = text_of(source) if not isinstance(source, list | tuple) else None
-    texts = [text] if text is not None else [text_of(each) or "" for each in source]
-    found = [file for each in texts for file in _of_path(each, file_format)]
+    found = [file for each in paths_of(source) for file in _of_path(each, file_format)]
     _check_twice(found)
     return found
 

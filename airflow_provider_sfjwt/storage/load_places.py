@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_sfjwt.storage.load_results import SAMPLE_NAMES
 from airflow_provider_sfjwt.storage.load_source import ROWS
 from airflow_provider_sfjwt.storage.part_file import is_local
+from airflow_provider_sfjwt.storage.source_kinds import paths_of
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -32,9 +33,7 @@ def results_among(results_path: str, source: Any, files: Sequence[str]) -> str |
         other, path = _place(file)
         if other == storage and f"{posixpath.dirname(path)}/".startswith(f"{folder.rstrip('/')}/"):
             return f"is the folder of the source's {file}, or one above it"
-    for each in [source] if isinstance(source, str) else source:
-        if not isinstance(each, str) or not _GLOB.search(each):
-            continue
+    for each in filter(_GLOB.search, paths_of(source)):
         other, pattern = _place(each)
         matches = re.compile(glob_translate(pattern)).match
         if other == storage and any(matches(f"{folder.rstrip('/')}/{name}") for name in SAMPLE_NAMES):

@@ -13,13 +13,9 @@ from airflow_provider_sfjwt.storage.load_files import InputFile, find_files, unr
 from airflow_provider_sfjwt.storage.source_kinds import fault_of_source, is_rows
 
 if TYPE_CHECKING:
-    import os
-
     import pyarrow as pa
-    from airflow.sdk import ObjectStoragePath
 
-    Path = str | os.PathLike[str] | ObjectStoragePath
-    Source = Path | Sequence[Path] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    from airflow_provider_sfjwt.storage.source_kinds import Source
 
 #: Rows that come as they are, e.g. from an XCom. More belong into a file.
 MOST_ROWS = 10_000

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+    Path = str | os.PathLike[str] | ObjectStoragePath
+    Source = Path | Sequence[Path] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
 #: What `{{ params.file }}` renders to where there is none.
@@ -27,6 +33,21 @@ def text_of(path: Any) -> str | None:
     from airflow.sdk import ObjectStoragePath
 
     return str(path) if isinstance(path, ObjectStoragePath) else None
+
+
+def paths_of(source: Any) -> list[str]:
+    """The paths and globs that a source gives, as text; none for a receipt's summary and for rows.
+
+    :param source: what was given, and has no fault.
+    """
+    if isinstance(source, Mapping):
+        return []
+    each = [source] if isinstance(source, str) or not isinstance(source, Sequence) else source
+    return [text for text in map(_text_unless_row, each) if text is not None]
+
+
+def _text_unless_row(value: Any) -> str | None:
+    return None if isinstance(value, Mapping) else text_of(value)
 
 
 def is_rows(source: Any) -> bool:
