@@ -1,4 +1,4 @@
-"""Extracts as CSV and as JSON lines, of chosen fields and rows.
+"""Extracts as CSV and as JSON lines, of chosen fields and rows, and of several objects by one mapped task.
 
 Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT.
 """
@@ -41,3 +41,10 @@ with DAG(
         file_format="jsonl",
     )
     # [END jsonl]
+
+    # [START mapped]
+    SalesforceExtractOperator.partial(
+        task_id="small_objects",
+        output_path=OUTPUT + "/mapped/ds={{ ds }}/{{ ti.task_id }}/{{ ti.map_index }}",
+    ).expand(sobject=["Lead", "Opportunity"])
+    # [END mapped]

@@ -121,6 +121,10 @@ def test_extract_formats(
         for row in org.rows("Contact")
         if row["AccountId"] is not None
     ]
+    for index, sobject in enumerate(("Lead", "Opportunity")):
+        receipt, _ = data_set(tmp_path / f"output/mapped/ds=2026-11-10/small_objects/{index}")
+        assert (receipt["sobject"], receipt["records"]) == (sobject, len(org.rows(sobject)))
+        assert (receipt["written_by"]["task_id"], receipt["written_by"]["map_index"]) == ("small_objects", index)
     # The triggerer signs in by itself; in dag.test() it is the same process and shares the token.
     assert org.logins == 1
 
