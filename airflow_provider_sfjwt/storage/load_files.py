@@ -154,8 +154,6 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
             raise unreadable(text, "there is no such file")
     except OSError as error:
         raise unreadable(text, f"it cannot be opened: {error.strerror or error}") from error
-    except ValueError as error:  # of a glob such as **.csv
-        raise unreadable(text, f"it is no path and no pattern: {error}") from error
     return [InputFile(path, file_format or _format_of(text))]
 
 
@@ -166,7 +164,11 @@ def _of_glob(path: ObjectStoragePath, text: str, file_format: str | None) -> lis
 
         fs = FollowedLinks()
     fs.invalidate_cache()
-    names = sorted(name for name, entry in fs.glob(path.path, detail=True).items() if _is_file(fs, name, entry))
+    try:
+        found = fs.glob(path.path, detail=True)
+    except ValueError as error:  # e.g. **.csv
+        raise unreadable(text, f"it is no pattern: {error}") from error
+    names = sorted(name for name, entry in found.items() if _is_file(fs, name, entry))
     if not names:
         raise unreadable(text, "no file has a name like this")
     stem = text.split("://", 1)[0] + "://" if "://" in text else ""

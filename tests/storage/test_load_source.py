@@ -50,6 +50,7 @@ def refusal(source: Any, **options: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
         list(LoadSource(source, **options).pieces())
     assert list(caught.value.fields) in (["source"], ["file_format"])
+    assert str(caught.value).count("the task: ") == 1
     return str(caught.value)
 
 
