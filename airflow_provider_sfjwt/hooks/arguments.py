@@ -134,6 +134,20 @@ def name(value: Any) -> str | None:
     return text(value)
 
 
+def one_of(*choices: str) -> Check:
+    """One of a few texts.
+
+    :param choices: the texts.
+    """
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, str):
+            return f"must be text, not {_told(value)}"
+        return None if value in choices else f"'{value}' is none of {', '.join(choices)}"
+
+    return check
+
+
 def names(value: Any) -> str | None:
     """A list of names; one text would be taken for its characters.
 

@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 Window = tuple[datetime, datetime]
 
-TRANSPORTS = ("auto", "bulk", "rest")
 _KINDS = {
     "output_path": arguments.folder,
     "sobject": arguments.optional(arguments.name),
@@ -46,7 +45,7 @@ _KINDS = {
     "compression": arguments.optional(arguments.text),
     "include_deleted": arguments.flag,
     "parallel_pages": arguments.whole_number(1),
-    "transport": arguments.text,
+    "transport": arguments.one_of("auto", "bulk", "rest"),
     "min_api_calls_left": arguments.optional(arguments.whole_number(0)),
     "verify_job_count": arguments.flag,
 }
@@ -100,8 +99,6 @@ class ExtractOrder:
                 "a whole query takes no fields, where or incremental beside it: write them into the query, e.g. "
                 "WHERE SystemModstamp >= {{ data_interval_start | ts }} …, or give sobject instead"
             )
-        if "transport" not in faults and self.transport not in TRANSPORTS:
-            faults["transport"] = f"'{self.transport}' is none of {', '.join(TRANSPORTS)}"
         return faults
 
 

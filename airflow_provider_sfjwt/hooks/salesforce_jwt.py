@@ -268,6 +268,7 @@ class SalesforceJwtHook(BaseHook):
 
         :param output_path: the extract's folder.
         :raises FileNotFoundError: when there is none, so that nothing in the folder may be read.
+        :raises ProtocolError: when it cannot be understood, or is the report of a load.
         """
         from airflow.sdk import ObjectStoragePath
 

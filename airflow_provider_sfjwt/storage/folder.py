@@ -22,7 +22,6 @@ from airflow_provider_sfjwt.storage.receipt import (
     Receipt,
     Writer,
     kind_of_receipt,
-    read_receipt,
     receipt_text,
 )
 
@@ -211,8 +210,10 @@ class DataSetFolder:
 
     def _listed(self) -> set[str]:
         """The parts of the receipt that lies there now, read anew: another try may have published meanwhile."""
-        receipt = read_receipt(self._folder)
-        return {part.name for part in receipt.parts} if receipt else set()
+        text = receipt_text(self._folder)
+        if text is None or kind_of_receipt(text) == "load":
+            return set()
+        return {part.name for part in Receipt.from_json(text, self.path).parts}
 
     def _sizes(self) -> dict[str, int]:
         """The files in the folder, and their sizes in bytes."""

@@ -151,6 +151,17 @@ def test_the_results_folder_of_a_load_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / RECEIPT_NAME).read_text() == LOADED
 
 
+def test_a_load_that_published_meanwhile_is_left_alone_and_our_parts_go(tmp_path: Path) -> None:
+    folder = DataSetFolder(f"file://{tmp_path}")
+    folder.prepare(CSV)
+    (tmp_path / RECEIPT_NAME).write_text(LOADED)
+    with pytest.raises(ConfigurationError, match="is the results folder of a load"):
+        publish(folder, JOB)
+    folder.discard(JOB)
+    assert names(tmp_path) == {RECEIPT_NAME}
+    assert (tmp_path / RECEIPT_NAME).read_text() == LOADED
+
+
 FIRST = Writer("dag", "run", "extract", 0)
 
 
