@@ -314,6 +314,8 @@ def _bring_about(world: World, sobject: str, store: MortalStore, drawn: Try) -> 
     """Let things go wrong in the try that comes."""
     org = world.org
     org._jobs.endings.clear()  # what earlier tries have left of them
+    for job in org._jobs.of_kind("ingest"):
+        job.ending = None  # also of jobs that an earlier try made, and had no time to see the end of
     for each in drawn.faults:
         org.add_fault(each.made())
     for state, batches in drawn.ends:
