@@ -277,13 +277,16 @@ class ResultsFolder:
     def _conflict(self, report: LoadReport) -> SalesforceError:
         text = receipt_text(self._folder)
         other = _writer_of(text) if text is not None and text != self._found else None
-        counts = report.counts
+        there, counts = self._sizes(), report.counts
+        left = f" This load's own results lie there unlisted, as *-{self._token}.csv." * all(
+            part.name in there for part in report.parts
+        )
         return SalesforceError(
             f"the rows were sent to {report.sobject} ({counts['succeeded']} succeeded, {counts['failed']} failed, "
             f"{counts['unprocessed']} unprocessed), and their results could not be published: "
             f"{other or 'another load'} wrote its own results to {self.path} (results_path) meanwhile, which were left "
             f"as they are. {_OWN_FOLDER}; then clear the task, which sends none of the rows again that Salesforce "
-            f"accepted over Bulk API 2.0. What was written of this load's results has {self._token} in its name."
+            f"accepted over Bulk API 2.0.{left}"
         )
 
     def _write_whole(self, name: str, text: str) -> None:
