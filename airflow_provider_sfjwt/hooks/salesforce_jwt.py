@@ -205,7 +205,6 @@ class SalesforceJwtHook(BaseHook):
             parallel_pages, transport, min_api_calls_left, verify_job_count, _writer(),
         )  # fmt: skip
         arguments.check_waiting(poll_interval, timeout)
-        order.check()
         with self.connect() as org:
             extraction = Extraction(org, order)
             extraction.prepare()
