@@ -134,6 +134,14 @@ def name(value: Any) -> str | None:
     return text(value)
 
 
+def condition(value: Any) -> str | None:
+    """A condition; an empty one, to which a template may well render, is none.
+
+    :param value: what was given.
+    """
+    return None if value == "" else name(value)
+
+
 def one_of(*choices: str) -> Check:
     """One of a few texts.
 

@@ -38,7 +38,7 @@ _KINDS = {
     "sobject": arguments.optional(arguments.name),
     "soql": arguments.optional(arguments.name),
     "fields": arguments.optional(arguments.names),
-    "where": arguments.optional(arguments.name),
+    "where": arguments.optional(arguments.condition),
     "window": arguments.optional(arguments.window),
     "cursor_field": arguments.name,
     "file_format": arguments.text,

@@ -36,6 +36,8 @@ NAN = float("nan")
         (arguments.window, (EARLY, LATE)),
         (arguments.window, [EARLY, EARLY]),
         (arguments.optional(arguments.text), None),
+        (arguments.condition, ""),
+        (arguments.condition, "Name != null"),
     ],
 )
 def test_what_is_right(check: Check, value: Any) -> None:

@@ -36,7 +36,7 @@ BOTH: list[tuple[str, Any, str]] = [
     ("verify_job_count", None, "must be True or False, not None"),
     ("where", 5, "must be text, not int 5"),
     ("where", "None", "is the text 'None', to which a template renders"),
-    ("where", "", "is empty"),
+    ("where", " ", "is empty"),
     ("sobject", "None", "is the text 'None', to which a template renders"),
     ("sobject", "", "is empty"),
     ("sobject", ["Account"], "must be text, not list ['Account']"),
