@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,8 +26,8 @@ Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
 REPORT_VERSION = 1
 _OURS = re.compile(r"(?:succeeded|failed|unprocessed|faults)-\d{5,}-[0-9a-f]{12}\.csv")
 _DRY_RUN_NAME = "_dry_run.json"
-#: Says that a load is about to write its receipt, since when (in seconds since the epoch), and which load.
-_CLAIM = re.compile(r"_publishing-(?P<since>\d+)-[0-9a-f]{12}")
+#: Says that a load is about to write its receipt, since when (in seconds since the epoch), and whose load.
+_CLAIM = re.compile(r"_publishing-(?P<since>\d+)-(?P<whose>[0-9a-f]{12})")
 #: Seconds after which whoever said so is taken for dead: it is said for as long as two small files take.
 _CLAIM_HOLDS = 300
 #: Names that results may have.
@@ -151,6 +152,8 @@ class ResultsFolder:
         self.path = path.rstrip("/")
         self._writer = writer
         self._token = uuid.uuid4().hex[:12]
+        # What a try that was killed has said holds for nobody but other tasks.
+        self._whose = sha256(repr(writer).encode()).hexdigest()[:12] if writer is not None else self._token
         self._found: str | None = None
         self._older: set[str] = set()
         try:
@@ -262,17 +265,23 @@ class ResultsFolder:
         Of two loads that do so at the same time, one at least sees the other's word or the other's receipt, as storages
         list what was written before.
         """
-        claim = self._folder / f"_publishing-{int(time.time())}-{self._token}"
+        claim = self._folder / f"_publishing-{int(time.time())}-{self._whose}"
         claim.write_text("", encoding="utf-8")
         try:
             there, written = self._sizes(), {part.name: part.bytes for part in report.parts}
-            others = [name for name in there if name != claim.name and _is_alive(name)]
             intact = all(there.get(name) == size for name, size in written.items())
-            if others or not intact or receipt_text(self._folder) != self._found:
+            if any(map(self._holds, there)) or not intact or receipt_text(self._folder) != self._found:
                 raise self._conflict(report)
             yield
         finally:
             claim.unlink(missing_ok=True)
+
+    def _holds(self, name: str) -> bool:
+        """Whether a file says that somebody else is publishing, and not too long ago."""
+        claim = _CLAIM.fullmatch(name)
+        if claim is None or claim["whose"] == self._whose:
+            return False
+        return time.time() - int(claim["since"]) < _CLAIM_HOLDS
 
     def _conflict(self, report: LoadReport) -> SalesforceError:
         text = receipt_text(self._folder)
@@ -316,7 +325,7 @@ class ResultsFolder:
             return  # somebody else's by now, and so may be the files
         listed = {part.name for part in report.parts}
         there = self._sizes()
-        dead = {name for name in there if _CLAIM.fullmatch(name) and not _is_alive(name)}
+        dead = {name for name in there if _CLAIM.fullmatch(name) and not self._holds(name)}
         doomed = [self._folder / name for name in sorted((self._older & there.keys()) - listed | dead)]
         if is_local(self._folder):
             for path in doomed:
@@ -332,12 +341,6 @@ class ResultsFolder:
             return {}
         entries = fs.ls(path, detail=True)
         return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
-
-
-def _is_alive(name: str) -> bool:
-    """Whether a file says that a load is publishing, and not too long ago."""
-    match = _CLAIM.fullmatch(name)
-    return match is not None and time.time() - int(match["since"]) < _CLAIM_HOLDS
 
 
 def _writer_of(text: str) -> Writer | None:

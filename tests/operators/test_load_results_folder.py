@@ -19,6 +19,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceErro
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.storage import load_results
 from airflow_provider_sfjwt.storage.load_results import LoadReport, ResultsFolder
+from airflow_provider_sfjwt.storage.receipt import Writer
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (
@@ -233,6 +234,21 @@ def test_a_load_that_is_just_publishing_stops_the_other_unless_it_died(
     monkeypatch.setattr(load_results, "_CLAIM_HOLDS", 0)
     published(folder, 0)
     assert sorted(path.name[:10] for path in tmp_path.iterdir()) == ["_receipt.j", "succeeded-"]
+
+
+def test_a_try_that_was_killed_while_it_published_does_not_stop_the_next_one(tmp_path: Path) -> None:
+    task, other = Writer("dag", "run", "load", -1), Writer("dag", "run", "load", 1)
+    now = int(load_results.time.time())
+    claims = {each: f"_publishing-{now}-{ResultsFolder(str(tmp_path), each)._whose}" for each in (task, other)}
+    (tmp_path / claims[task]).write_text("")
+    again = ResultsFolder(str(tmp_path), task)
+    again.prepare()
+    published(again, 0)
+    assert not (tmp_path / claims[task]).exists()
+    (tmp_path / claims[other]).write_text("")
+    again.prepare()
+    with pytest.raises(SalesforceError, match="could not be published"):
+        published(again, 0)
 
 
 def test_files_that_came_since_then_are_not_removed(tmp_path: Path) -> None:
