@@ -24,9 +24,9 @@ from airflow_provider_sfjwt.hooks.progress import DownloadProgress, JobProgress
 from airflow_provider_sfjwt.hooks.rest_download import RestDownload
 from airflow_provider_sfjwt.hooks.result_download import Result, ResultDownload
 from airflow_provider_sfjwt.storage.columns import Column
+from airflow_provider_sfjwt.storage.failures import storage_errors, storage_failures
 from airflow_provider_sfjwt.storage.folder import DataSetFolder
 from airflow_provider_sfjwt.storage.formats import FileFormat
-from airflow_provider_sfjwt.storage.part_file import storage_errors
 from airflow_provider_sfjwt.storage.receipt import Counts, Receipt, Writer, column_entry, drift_between
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ class Extraction:
         """Clear away what a published receipt replaces."""
         try:
             self._folder.clear_replaced()
-        except (OSError, ValueError) as error:
+        except storage_failures(ValueError) as error:
             # The receipt is written, so the data set stands; readers that follow it never see what is left.
             log.warning("Old parts are left in %s: %s", self._folder.path, error)
         log.info(
@@ -279,7 +279,7 @@ class Extraction:
             if hopeless or not resumable:
                 try:
                     self._folder.discard(job_id)
-                except (OSError, ValueError) as left:
+                except storage_failures(ValueError) as left:
                     log.warning("Parts of %s are left in %s: %s", job_id, self._folder.path, left)
             raise
 

@@ -164,7 +164,7 @@ class PartSender:
 
     def _settle(self, part: StagedPart, entry: LedgerEntry, *, again: bool) -> JobRef | None:
         """Send what of a part is to be sent again, or find that nothing is."""
-        from airflow_provider_sfjwt.storage.part_file import TEMPORARY, storage_errors
+        from airflow_provider_sfjwt.storage.failures import TEMPORARY, storage_errors
 
         outcome, jobs = self._outcome(part, entry)
         retry = entry.jobs[-1].retry + 1

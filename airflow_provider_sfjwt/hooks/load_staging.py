@@ -84,9 +84,9 @@ def staged(org: ConnectedOrg, order: LoadOrder) -> Iterator[StagedLoad]:
     :param order: what is to be loaded.
     :raises ConfigurationError: for columns, and :class:`RowFaultsError` for rows, that Salesforce would refuse.
     """
+    from airflow_provider_sfjwt.storage.failures import TEMPORARY, storage_errors
     from airflow_provider_sfjwt.storage.load_parts import Staging
     from airflow_provider_sfjwt.storage.load_source import LoadSource
-    from airflow_provider_sfjwt.storage.part_file import TEMPORARY, storage_errors
 
     source = LoadSource(order.source, file_format=order.file_format)
     _keep_results_apart(order, source)

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
+from airflow_provider_sfjwt.storage.failures import usable_folder
 from airflow_provider_sfjwt.storage.formats import FileFormat
 from airflow_provider_sfjwt.storage.page_manifest import PageManifest
 from airflow_provider_sfjwt.storage.part_file import is_local, writing
@@ -46,10 +47,8 @@ class DataSetFolder:
         from airflow.sdk import ObjectStoragePath
 
         self.path = path.rstrip("/")
-        try:
+        with usable_folder(path, "output_path"):
             self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
-        except (ValueError, ImportError, OSError) as error:
-            raise _unusable(path, error) from error
 
     @cached_property
     def previous_receipt(self) -> Receipt | None:
@@ -67,7 +66,7 @@ class DataSetFolder:
         :raises ConfigurationError: when it cannot be written, holds somebody else's parts, is the results folder of a
             load, or holds the data set of another task instance of the same DAG run.
         """
-        try:
+        with usable_folder(self.path, "output_path"):
             if is_local(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
             # The only proof that a folder can be written, on every storage alike.
@@ -76,8 +75,6 @@ class DataSetFolder:
                 file.write(b"\n")
             probe.unlink()
             names = set(self._sizes())
-        except (OSError, ValueError, ImportError) as error:
-            raise _unusable(self.path, error) from error
         self._refuse_rival(self.previous_receipt, writer)
         listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
         foreign = [
@@ -229,14 +226,3 @@ def _job_of(name: str) -> str | None:
     """The job that a file of ours belongs to, or None for a file of others."""
     match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name)
     return match["job"] if match else None
-
-
-def _unusable(path: str, error: Exception) -> ConfigurationError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return ConfigurationError(
-        {
-            "output_path": f"{path} cannot be written: {reason}. Check the path, the connection before its @, and the "
-            "permissions of the machine where the task runs"
-        },
-        subject="the task",
-    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
+from airflow_provider_sfjwt.storage.failures import reason_of, storage_failures
 from airflow_provider_sfjwt.storage.formats import Part
 from airflow_provider_sfjwt.storage.part_file import is_local
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, read_receipt
@@ -78,9 +79,8 @@ class InputFile:
             raise unreadable(self.name, f"it cannot be unpacked: {error}") from None
         except FileNotFoundError:
             raise unreadable(self.name, "there is no such file") from None
-        except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
-            raise SalesforceError(f"reading {self.name} (source) failed: {reason}", retryable=True) from error
+        except storage_failures() as error:
+            raise _unread(self.name, error) from error
 
     def _raw(self, in_order: bool = True) -> Any:
         cache = {} if in_order else {"cache_type": "none"}
@@ -132,13 +132,17 @@ def _check_twice(files: Sequence[InputFile]) -> None:
         seen[place] = file.name
 
 
+def _unread(name: str, error: Exception) -> SalesforceError:
+    return SalesforceError(f"reading {name} (source) failed: {reason_of(error)}", retryable=True)
+
+
 def _path(text: str) -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath
 
     try:
         return ObjectStoragePath(text)
-    except (ValueError, ImportError, OSError) as error:
-        raise unreadable(text, f"it cannot be opened: {error}") from error
+    except storage_failures(ValueError, ImportError) as error:
+        raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
 
 
 def _of_path(text: str, file_format: str | None) -> list[InputFile]:
@@ -152,8 +156,10 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
             return _of_receipt(f"{text.rstrip('/')}/{RECEIPT_NAME}")
         if not path.exists():
             raise unreadable(text, "there is no such file")
-    except OSError as error:
-        raise unreadable(text, f"it cannot be opened: {error.strerror or error}") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
+    except storage_failures() as error:
+        raise _unread(text, error) from error
     return [InputFile(path, file_format or _format_of(text))]
 
 

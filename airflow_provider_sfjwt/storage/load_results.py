@@ -14,8 +14,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
+from airflow_provider_sfjwt.storage.failures import storage_errors, usable_folder
 from airflow_provider_sfjwt.storage.formats import Part
-from airflow_provider_sfjwt.storage.part_file import is_local, storage_errors, writing
+from airflow_provider_sfjwt.storage.part_file import is_local, writing
 from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Writer, kind_of_receipt, receipt_text
 
 if TYPE_CHECKING:
@@ -156,10 +157,8 @@ class ResultsFolder:
         self._whose = sha256(repr(writer).encode()).hexdigest()[:12] if writer is not None else self._token
         self._found: str | None = None
         self._older: set[str] = set()
-        try:
+        with usable_folder(path, "results_path"):
             self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
-        except (ValueError, ImportError, OSError) as error:
-            raise _unusable(path, error) from error
 
     def prepare(self, *, begun: bool = False) -> None:
         """See that the folder can be written, and that nobody else's data lies there.
@@ -168,7 +167,7 @@ class ResultsFolder:
         :raises ConfigurationError: when it cannot, or when it is the folder of an extract, or of another task of the
             same DAG run.
         """
-        try:
+        with usable_folder(self.path, "results_path"):
             if is_local(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
             self._found = receipt_text(self._folder)
@@ -178,10 +177,6 @@ class ResultsFolder:
                 file.write(b"\n")
             probe.unlink()
             self._older = {name for name in self._sizes() if _OURS.fullmatch(name)}
-        except ConfigurationError:
-            raise
-        except (OSError, ValueError, ImportError) as error:
-            raise _unusable(self.path, error) from error
 
     def _refuse_foreign(self, begun: bool) -> None:
         if self._found is None:
@@ -361,9 +356,3 @@ def _beside(piece: Beside) -> memoryview:
     cells = [pc.replace_substring(each, '"', '""') for each in piece.cells]
     new = pc.binary_join_element_wise(*cells, scalar('","'))
     return bytes_of(pc.binary_join_element_wise(scalar('"'), new, scalar('",'), piece.records, scalar("")))
-
-
-def _unusable(path: str, error: Exception) -> ConfigurationError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    message = f"{path} cannot be written: {reason}. Check the path, the connection before its @, and the permissions"
-    return ConfigurationError({"results_path": message}, subject="the task")

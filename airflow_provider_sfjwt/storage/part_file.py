@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.exceptions import SalesforceError
+from airflow_provider_sfjwt.storage.failures import storage_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 #: Bytes that an object store's client holds before it sends them. s3fs's own default of 50 MiB costs 172 MB for each
 #: open file.
 BLOCK_SIZE = 8 * 2**20
-#: What names the folder that rows are staged in.
-TEMPORARY = "the worker's disk for temporary files, see TMPDIR"
-#: What a failure to write there means for the data.
-_LEFT = {
-    "output_path": "Nothing was published. ",
-    "results_path": "No receipt was written; what Salesforce has accepted stays there. ",
-}
 _LOCAL = frozenset({"file", "local", ""})
 
 
@@ -85,28 +78,9 @@ def writing(path: ObjectStoragePath) -> Iterator[PartFile]:
         yield PartFile(raw)
         raw.close()
     except BaseException:
-        with suppress(OSError):  # what went wrong first is what is told
+        with suppress(*storage_failures()):  # what went wrong first is what is told
             _discard(raw, path)
         raise
-
-
-@contextmanager
-def storage_errors(path: str, argument: str = "output_path") -> Iterator[None]:
-    """Turn what a storage complains of into an error that names it.
-
-    :param path: the folder that is written, for the message.
-    :param argument: of the task, that names the folder; or what else does.
-    :raises SalesforceError: retryable, for any error of the storage.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise SalesforceError(
-            f"writing to {path} ({argument}) failed: {reason}. {_LEFT.get(argument, '')}Check space and permissions "
-            "there.",
-            retryable=True,
-        ) from error
 
 
 def is_local(path: ObjectStoragePath) -> bool:
