@@ -58,13 +58,14 @@ class Writer:
         """The task instance that runs.
 
         :param context: Airflow's.
-        :return: None where there is none, as in a unit test.
+        :return: None where there is none, or only what stands for one in a unit test.
         """
         instance = context.get("ti")
-        if instance is None:
-            return None
-        index = -1 if instance.map_index is None else instance.map_index
-        return cls(instance.dag_id, instance.run_id, instance.task_id, index)
+        dag_id, run_id, task_id = (getattr(instance, name, None) for name in ("dag_id", "run_id", "task_id"))
+        index = getattr(instance, "map_index", None)
+        if isinstance(dag_id, str) and isinstance(run_id, str) and isinstance(task_id, str):
+            return cls(dag_id, run_id, task_id, index if isinstance(index, int) else -1)
+        return None
 
     @classmethod
     def from_json(cls, content: Any) -> Writer | None:
