@@ -8,23 +8,14 @@ lies a manifest until the receipt is written, so that a retry fetches only the p
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
-from airflow_provider_sfjwt.storage.failures import usable_folder
 from airflow_provider_sfjwt.storage.formats import FileFormat
+from airflow_provider_sfjwt.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.storage.page_manifest import PageManifest
-from airflow_provider_sfjwt.storage.part_file import is_local, writing
-from airflow_provider_sfjwt.storage.receipt import (
-    RECEIPT_NAME,
-    Receipt,
-    Writer,
-    kind_of_receipt,
-    receipt_text,
-)
+from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Receipt, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -44,11 +35,8 @@ class DataSetFolder:
     """
 
     def __init__(self, path: str) -> None:
-        from airflow.sdk import ObjectStoragePath
-
-        self.path = path.rstrip("/")
-        with usable_folder(path, "output_path"):
-            self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
+        self._folder = OutputFolder(path, "output_path")
+        self.path = self._folder.path
 
     @cached_property
     def previous_receipt(self) -> Receipt | None:
@@ -66,15 +54,8 @@ class DataSetFolder:
         :raises ConfigurationError: when it cannot be written, holds somebody else's parts, is the results folder of a
             load, or holds the data set of another task instance of the same DAG run.
         """
-        with usable_folder(self.path, "output_path"):
-            if is_local(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
-            # The only proof that a folder can be written, on every storage alike.
-            probe = self._folder / f".writable-{uuid.uuid4().hex}"
-            with writing(probe) as file:
-                file.write(b"\n")
-            probe.unlink()
-            names = set(self._sizes())
+        self._folder.prove_writable()
+        names = set(self._folder.sizes())
         self._refuse_rival(self.previous_receipt, writer)
         listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
         foreign = [
@@ -106,14 +87,14 @@ class DataSetFolder:
         :param manifest: of the page, whose part is written.
         :param job_id: the job.
         """
-        self._write_whole(f"_page-{manifest.page:05d}-{job_id}.json", manifest.to_json())
+        self._folder.write_whole(f"_page-{manifest.page:05d}-{job_id}.json", manifest.to_json())
 
     def finished_pages(self, job_id: str) -> dict[int, PageManifest]:
         """The pages of a job that earlier tries finished, by their places, whose parts still lie there.
 
         :param job_id: the job.
         """
-        sizes = self._sizes()
+        sizes = self._folder.sizes()
         finished = {}
         for name in sizes:
             match = _OUR_MANIFEST.fullmatch(name)
@@ -129,12 +110,8 @@ class DataSetFolder:
 
         :param receipt: of this folder.
         """
-        self._folder.fs.invalidate_cache(self._folder.path)
-        for part in receipt.parts:
-            path = self._folder / part.name
-            if not path.exists() or path.stat().st_size != part.bytes:
-                return False
-        return True
+        sizes = self._folder.sizes()
+        return all(sizes.get(part.name) == part.bytes for part in receipt.parts)
 
     def publish(self, receipt: Receipt) -> None:
         """Make a data set visible. This is the commit point: what comes after it cannot undo it.
@@ -150,12 +127,12 @@ class DataSetFolder:
                 "was published. Give each run a folder of its own.",
                 retryable=True,
             )
-        self._write_whole(RECEIPT_NAME, receipt.to_json())
+        self._folder.write_whole(RECEIPT_NAME, receipt.to_json())
 
     def clear_replaced(self) -> None:
         """Remove parts that the receipt does not list, of an older run or of one that broke off, and all manifests."""
         listed = self._listed()
-        self._remove(name for name in self._sizes() if name not in listed and _job_of(name))
+        self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name))
 
     def discard(self, job_id: str) -> None:
         """Remove what was written of a job that came to nothing. Parts of the receipt that lies there now stay.
@@ -163,10 +140,10 @@ class DataSetFolder:
         :param job_id: the job.
         """
         listed = self._listed()
-        self._remove(name for name in self._sizes() if name not in listed and _job_of(name) == job_id)
+        self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name) == job_id)
 
     def _receipt_now(self) -> Receipt | None:
-        text = receipt_text(self._folder)
+        text = self._folder.receipt_text()
         if text is None:
             return None
         if kind_of_receipt(text) == "load":
@@ -187,39 +164,12 @@ class DataSetFolder:
             subject="the task",
         )
 
-    def _write_whole(self, name: str, text: str) -> None:
-        target = self._folder / name
-        if is_local(self._folder):
-            # A local file becomes visible while it is written, an object only when it is whole.
-            draft = self._folder / f".{name}-{uuid.uuid4().hex}"
-            draft.write_text(text, encoding="utf-8")
-            self._folder.fs.mv(draft.path, target.path)
-        else:
-            target.write_text(text, encoding="utf-8")
-
-    def _remove(self, names: Iterable[str]) -> None:
-        doomed = [self._folder / name for name in names]
-        if is_local(self._folder):
-            for path in doomed:
-                path.unlink(missing_ok=True)
-        elif doomed:
-            self._folder.fs.rm([path.path for path in doomed])  # object stores take hundreds at once
-
     def _listed(self) -> set[str]:
         """The parts of the receipt that lies there now, read anew: another try may have published meanwhile."""
-        text = receipt_text(self._folder)
+        text = self._folder.receipt_text()
         if text is None or kind_of_receipt(text) == "load":
             return set()
         return {part.name for part in Receipt.from_json(text, self.path).parts}
-
-    def _sizes(self) -> dict[str, int]:
-        """The files in the folder, and their sizes in bytes."""
-        fs, path = self._folder.fs, self._folder.path
-        fs.invalidate_cache(path)
-        if not fs.exists(path):
-            return {}
-        entries = fs.ls(path, detail=True)
-        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
 
 
 def _job_of(name: str) -> str | None:

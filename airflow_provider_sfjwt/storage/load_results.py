@@ -14,14 +14,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
-from airflow_provider_sfjwt.storage.failures import storage_errors, usable_folder
+from airflow_provider_sfjwt.storage.failures import storage_errors
 from airflow_provider_sfjwt.storage.formats import Part
-from airflow_provider_sfjwt.storage.part_file import is_local, writing
-from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Writer, kind_of_receipt, receipt_text
+from airflow_provider_sfjwt.storage.output_folder import OutputFolder
+from airflow_provider_sfjwt.storage.part_file import writing
+from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from airflow.sdk import ObjectStoragePath
 
 Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
 REPORT_VERSION = 1
@@ -148,17 +148,14 @@ class ResultsFolder:
     """
 
     def __init__(self, path: str, writer: Writer | None = None) -> None:
-        from airflow.sdk import ObjectStoragePath
-
-        self.path = path.rstrip("/")
+        self._folder = OutputFolder(path, "results_path")
+        self.path = self._folder.path
         self._writer = writer
         self._token = uuid.uuid4().hex[:12]
         # What a try that was killed has said holds for nobody but other tasks.
         self._whose = sha256(repr(writer).encode()).hexdigest()[:12] if writer is not None else self._token
         self._found: str | None = None
         self._older: set[str] = set()
-        with usable_folder(path, "results_path"):
-            self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
 
     def prepare(self, *, begun: bool = False) -> None:
         """See that the folder can be written, and that nobody else's data lies there.
@@ -167,16 +164,10 @@ class ResultsFolder:
         :raises ConfigurationError: when it cannot, or when it is the folder of an extract, or of another task of the
             same DAG run.
         """
-        with usable_folder(self.path, "results_path"):
-            if is_local(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
-            self._found = receipt_text(self._folder)
-            self._refuse_foreign(begun)
-            probe = self._folder / f".writable-{uuid.uuid4().hex}"
-            with writing(probe) as file:
-                file.write(b"\n")
-            probe.unlink()
-            self._older = {name for name in self._sizes() if _OURS.fullmatch(name)}
+        self._folder.prove_writable()
+        self._found = self._folder.receipt_text()
+        self._refuse_foreign(begun)
+        self._older = {name for name in self._folder.sizes() if _OURS.fullmatch(name)}
 
     def _refuse_foreign(self, begun: bool) -> None:
         if self._found is None:
@@ -245,11 +236,11 @@ class ResultsFolder:
         """
         with storage_errors(self.path, "results_path"):
             if dry_run:
-                self._write_whole(_DRY_RUN_NAME, report.to_json())
+                self._folder.write_whole(_DRY_RUN_NAME, report.to_json())
                 return
             text = report.to_json()
             with self._alone(report):
-                self._write_whole(RECEIPT_NAME, text)
+                self._folder.write_whole(RECEIPT_NAME, text)
                 self._found = text
             self._clear_replaced(report)
 
@@ -263,9 +254,9 @@ class ResultsFolder:
         claim = self._folder / f"_publishing-{int(time.time())}-{self._whose}"
         claim.write_text("", encoding="utf-8")
         try:
-            there, written = self._sizes(), {part.name: part.bytes for part in report.parts}
+            there, written = self._folder.sizes(), {part.name: part.bytes for part in report.parts}
             intact = all(there.get(name) == size for name, size in written.items())
-            if any(map(self._holds, there)) or not intact or receipt_text(self._folder) != self._found:
+            if any(map(self._holds, there)) or not intact or self._folder.receipt_text() != self._found:
                 raise self._conflict(report)
             yield
         finally:
@@ -279,9 +270,9 @@ class ResultsFolder:
         return time.time() - int(claim["since"]) < _CLAIM_HOLDS
 
     def _conflict(self, report: LoadReport) -> SalesforceError:
-        text = receipt_text(self._folder)
+        text = self._folder.receipt_text()
         other = _writer_of(text) if text is not None and text != self._found else None
-        there, counts = self._sizes(), report.counts
+        there, counts = self._folder.sizes(), report.counts
         left = f" This load's own results lie there unlisted, as *-{self._token}.csv." * all(
             part.name in there for part in report.parts
         )
@@ -293,49 +284,22 @@ class ResultsFolder:
             f"accepted over Bulk API 2.0.{left}"
         )
 
-    def _write_whole(self, name: str, text: str) -> None:
-        target = self._folder / name
-        if is_local(self._folder):
-            # A local file becomes visible while it is written, an object only when it is whole.
-            draft = self._folder / f".{name}-{uuid.uuid4().hex}"
-            draft.write_text(text, encoding="utf-8")
-            self._folder.fs.mv(draft.path, target.path)
-        else:
-            target.write_text(text, encoding="utf-8")
-
     def report(self) -> LoadReport | None:
         """The report that lies there, or None."""
-        try:
-            text = (self._folder / RECEIPT_NAME).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        return LoadReport.from_json(text, self.path)
+        text = self._folder.receipt_text()
+        return None if text is None else LoadReport.from_json(text, self.path)
 
     def _clear_replaced(self, report: LoadReport) -> None:
         """Remove result files of an older load or of one that broke off: those that were there to begin with.
 
         What came since then may be of a load that is still at work.
         """
-        if receipt_text(self._folder) != self._found:
+        if self._folder.receipt_text() != self._found:
             return  # somebody else's by now, and so may be the files
         listed = {part.name for part in report.parts}
-        there = self._sizes()
+        there = self._folder.sizes()
         dead = {name for name in there if _CLAIM.fullmatch(name) and not self._holds(name)}
-        doomed = [self._folder / name for name in sorted((self._older & there.keys()) - listed | dead)]
-        if is_local(self._folder):
-            for path in doomed:
-                path.unlink(missing_ok=True)
-        elif doomed:
-            self._folder.fs.rm([path.path for path in doomed])  # object stores take hundreds at once
-
-    def _sizes(self) -> dict[str, int]:
-        """The files in the folder, and their sizes in bytes."""
-        fs, path = self._folder.fs, self._folder.path
-        fs.invalidate_cache(path)
-        if not fs.exists(path):
-            return {}
-        entries = fs.ls(path, detail=True)
-        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
+        self._folder.remove(sorted((self._older & there.keys()) - listed | dead))
 
 
 def _writer_of(text: str) -> Writer | None:

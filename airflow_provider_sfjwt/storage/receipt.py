@@ -244,6 +244,7 @@ def receipt_text(folder: ObjectStoragePath) -> str | None:
     :param folder: of an extract or a load.
     """
     try:
-        return (folder / RECEIPT_NAME).read_text(encoding="utf-8")
+        # What is no text is no receipt, as it turns out when it is read.
+        return (folder / RECEIPT_NAME).read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ import requests
 from tests.local_airflow.processes import LocalAirflowError
 
 _TIMEOUT = 60
+#: Seconds for which the metadata database may be locked: it is a file of SQLite, and others write, too.
+_LOCKED = 60
 
 
 class RestApi:
@@ -54,6 +57,10 @@ class RestApi:
         if answer.status_code == 401:
             self._sign_in()
             answer = self._send(method, path, json, params)
+        waited_until = time.monotonic() + _LOCKED
+        while _was_locked(answer) and time.monotonic() < waited_until:
+            time.sleep(0.5)
+            answer = self._send(method, path, json, params)
         if not answer.ok:
             raise LocalAirflowError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
@@ -79,3 +86,8 @@ class RestApi:
         answer = self._session.get(f"{self._url}/auth/token", timeout=_TIMEOUT)
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _was_locked(answer: requests.Response) -> bool:
+    """Whether the database refused what was asked for, which was undone then."""
+    return answer.status_code == 500 and '"reason":"Database error"' in answer.text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.operators.airflow_run import StateStore
+from tests.operators.load_task import MortalStore, define_items
 
 CHANGED = (datetime(2026, 11, 1, tzinfo=timezone.utc), datetime(2026, 11, 11, tzinfo=timezone.utc))
 
@@ -34,5 +34,16 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
 
 
 @pytest.fixture
+def items_org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
+    """An org for loads: the object Item__c, without a row, and jobs that are done at the first look."""
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
+    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
+    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        define_items(running)
+        yield running
+
+
+@pytest.fixture
 def context() -> dict[str, Any]:
-    return {"task_state_store": StateStore()}
+    return {"task_state_store": MortalStore()}

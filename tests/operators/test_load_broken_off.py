@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ from tests.operators.load_task import (
     COLLECTIONS,
     JOB,
     RESULTS,
-    MortalStore,
-    define_items,
     items,
     report_in,
     results_in,
@@ -40,18 +37,8 @@ FAULTS = {
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        define_items(running)
-        yield running
-
-
-@pytest.fixture
-def context() -> dict[str, Any]:
-    return {"task_state_store": MortalStore()}
+def org(items_org: SimulatedOrg) -> SimulatedOrg:
+    return items_org
 
 
 @pytest.mark.parametrize("part_bytes", [24 * 2**20, 10_000], ids=["one part", "several"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (
     COLLECTIONS,
     KilledError,
-    MortalStore,
-    define_items,
     in_org,
     items,
     report_in,
@@ -28,12 +25,8 @@ ROWS = 60
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        define_items(running)
-        yield running
+def org(items_org: SimulatedOrg) -> SimulatedOrg:
+    return items_org
 
 
 @pytest.fixture
@@ -43,11 +36,6 @@ def ids(org: SimulatedOrg) -> list[str]:
     for place in (2, ROWS - 1):
         org.delete("Item__c", made[place])
     return made
-
-
-@pytest.fixture
-def context() -> dict[str, Any]:
-    return {"task_state_store": MortalStore()}
 
 
 def delete(context: dict[str, Any], ids: list[str], folder: Path, **arguments: Any) -> Any:

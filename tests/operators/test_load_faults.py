@@ -35,7 +35,6 @@ from tests.operators.load_task import (
     KilledError,
     MortalStore,
     counted,
-    define_items,
     in_org,
     items,
     kill_after,
@@ -238,13 +237,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        define_items(running)
-        yield running
+def org(items_org: SimulatedOrg) -> SimulatedOrg:
+    return items_org
 
 
 @pytest.fixture

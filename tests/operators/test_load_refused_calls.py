@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_sfjwt.exceptions import RecordsFailedError
 from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
-from tests.operators.load_task import COLLECTIONS, MortalStore, report_in, results_in, task
+from tests.operators.load_task import COLLECTIONS, report_in, results_in, task
 
 NAME = "Visit__c"
 #: Looks like a day, and is none.
@@ -33,11 +33,6 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
             ],
         )
         yield running
-
-
-@pytest.fixture
-def context() -> dict[str, Any]:
-    return {"task_state_store": MortalStore()}
 
 
 def visits(count: int, bad: Container[int] = ()) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.broken_store import BUCKET, BrokenStore, broken_store
-from tests.operators.load_task import MortalStore, counted, define_items, in_org, items, task
+from tests.operators.load_task import MortalStore, counted, in_org, items, task
 
 ROOT = f"s3://load_s3@{BUCKET}"
 WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
@@ -46,18 +46,8 @@ def lake(shared_store: BrokenStore) -> BrokenStore:
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        define_items(running)
-        yield running
-
-
-@pytest.fixture
-def context() -> dict[str, Any]:
-    return {"task_state_store": MortalStore()}
+def org(items_org: SimulatedOrg) -> SimulatedOrg:
+    return items_org
 
 
 def as_csv(rows: list[dict[str, Any]]) -> bytes:

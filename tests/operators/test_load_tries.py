@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from tests.operators.load_task import (
     COLLECTIONS,
     JOB,
     UPLOAD,
-    MortalStore,
     counted,
-    define_items,
     in_org,
     items,
     report_in,
@@ -32,18 +29,8 @@ WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "trig
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        define_items(running)
-        yield running
-
-
-@pytest.fixture
-def context() -> dict[str, Any]:
-    return {"task_state_store": MortalStore()}
+def org(items_org: SimulatedOrg) -> SimulatedOrg:
+    return items_org
 
 
 def breaks_off(org: SimulatedOrg, context: dict[str, Any], source: Any, **arguments: Any) -> None:
