@@ -1,15 +1,23 @@
-"""Our trigger, which notes when it began to wait and when it fired; and one that only sleeps, to compare it with."""
+"""Our trigger, which notes when it began to wait and when it fired; and one that only sleeps, to compare it with.
+
+Long collections of garbage are noted as well: they stop the event loop, whatever runs on it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
+
+#: Seconds that a collection takes at least to be noted. Airflow warns of a loop that was blocked for 0.1 s and more.
+_LONG = 0.1
 
 
 class TimedTrigger(SalesforceBulkJobTrigger):
@@ -40,3 +48,20 @@ def _note(what: str, job_id: str) -> None:
         os.write(file, f"{what} {job_id} {time.time()}\n".encode())
     finally:
         os.close(file)
+
+
+class _Collections:
+    """Python's collections of garbage in this process, while a triggerer is measured."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def __call__(self, phase: str, info: Any) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        elif time.perf_counter() - self._began > _LONG:
+            _note("collected", f"generation-{info['generation']}-{time.monotonic_ns()}")
+
+
+if "BENCH_EVENTS" in os.environ:
+    gc.callbacks.append(_Collections())
