@@ -70,6 +70,14 @@ def test_errors_travel_as_sentences(org: SimulatedOrg) -> None:
     assert "NOT_FOUND" in event["message"]
 
 
+def test_so_does_a_connection_that_was_broken_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", '{"conn_type": "salesforce_jwt", "login": "a@acme.com"}')
+    event = event_of(trigger("7505e0000000001AAA"))
+    assert (event["status"], event["job_id"], event["retryable"]) == ("error", "7505e0000000001AAA", False)
+    assert event["api_calls"] == 0
+    assert "Private key" in event["message"]
+
+
 async def test_many_triggers_sign_in_once(org: SimulatedOrg, job_id: str) -> None:
     async def wait() -> None:
         assert [event.payload["status"] async for event in trigger(job_id).run()] == ["ended"]
