@@ -215,8 +215,9 @@ class _ResponseBody:
     def __init__(self, request: Request, answer: requests.Response) -> None:
         self._request = request
         self._raw = answer.raw
-        # urllib3 then decodes by Content-Encoding, which requests leaves to iter_content otherwise.
-        self._raw.decode_content = True
+        # urllib3 then decodes by Content-Encoding, which requests leaves to iter_content otherwise. Without one, that
+        # would only copy.
+        self._raw.decode_content = "content-encoding" in answer.headers
 
     def readinto(self, buffer: memoryview) -> int:
         import urllib3

@@ -60,7 +60,7 @@ def test_a_sink_begins_anew_for_every_attempt(worker: Transport, server: LocalSe
     sink = Collector()
     answer = worker.run(twice(Request("GET", f"{server.url}/cutonce", sink=sink)))
     assert answer.sunk == b"whole"
-    assert [bytes(each) for each in sink.attempts] == [b"only th", b"whole"]
+    assert [bytes(each) for each in sink.attempts] == [b"only this", b"whole"]
 
 
 @pytest.mark.parametrize("path", ["cut", "chunkcut", "nozip", "stall"])
