@@ -6,20 +6,16 @@ DAG files are not type-checked, and templates render to text: what Python would 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.storage.paths import fault_of_place, is_nothing
 
 #: Says what is wrong with a value, or nothing.
 Check = Callable[[Any], str | None]
-
-_WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
-#: What `{{ params.folder }}` renders to where there is none.
-_RENDERED_NOTHING = ("", "None")
 
 
 def faults_of(owner: object, checks: Mapping[str, Check]) -> dict[str, str]:
@@ -178,14 +174,9 @@ def folder(value: Any) -> str | None:
 
     :param value: what was given.
     """
-    if not isinstance(value, str) or value.strip() in _RENDERED_NOTHING:
+    if not isinstance(value, str) or is_nothing(value):
         return f"names no folder but {_told(value)}; give one such as s3://conn_id@bucket/x/ds={{{{ ds }}}}"
-    if not value.startswith("/") and not _WITH_SCHEME.match(value):
-        return (
-            f"'{value}' is neither a URL nor an absolute path, and would lie wherever the worker happens to run; "
-            "begin it with file:///, s3:// or the like"
-        )
-    return None
+    return fault_of_place(value)
 
 
 def window(value: Any) -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt.storage.paths import fault_of_place, is_nothing
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str] | ObjectStoragePath
     Source = Path | Sequence[Path] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
-_WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
-#: What `{{ params.file }}` renders to where there is none.
-_RENDERED_NOTHING = ("", "None")
 _KINDS = "takes paths, globs, what an extract returned, or a list of rows"
 _ADVICE = "Give a list of dicts, as df.to_dict('records') makes one, or write a Parquet file and give its path"
 
@@ -77,13 +75,8 @@ def fault_of_source(source: Any) -> str | None:
 
 def _fault_of_path(value: Any) -> str | None:
     text = None if value is None else text_of(value)
-    if value is None or (text is not None and text.strip() in _RENDERED_NOTHING):
+    if value is None or (text is not None and is_nothing(text)):
         return f"is missing; it {_KINDS}, and this is {value!r}"
     if text is None:
         return f"{_KINDS}, and not a {type(value).__name__} like this. {_ADVICE}"
-    if not text.startswith("/") and not _WITH_SCHEME.match(text):
-        return (
-            f"'{text}' is neither a URL nor an absolute path, and would be looked for wherever the worker runs; "
-            "begin it with file:///, s3:// or the like"
-        )
-    return None
+    return fault_of_place(text)
