@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_sfjwt.auth.key_pair import KeyPair
-    from airflow_provider_sfjwt.hooks.official_connection import Conversion
-    from airflow_provider_sfjwt.hooks.verdicts import Step
+    from airflow_provider_sfjwt.doctor.official_connection import Conversion
+    from airflow_provider_sfjwt.doctor.verdicts import Step
+    from airflow_provider_sfjwt.salesforce.auth.key_pair import KeyPair
 
 #: The exit codes: a step of ``check`` failed, or the command itself could not begin.
 FAILED, UNUSABLE = 1, 2
@@ -93,8 +93,8 @@ def _check(args: Namespace) -> None:
     import json
     from dataclasses import asdict
 
-    from airflow_provider_sfjwt.hooks.connection_settings import connection_settings
-    from airflow_provider_sfjwt.hooks.doctor import Checkup
+    from airflow_provider_sfjwt.doctor.checkup import Checkup
+    from airflow_provider_sfjwt.hooks.connections import connection_settings
     from airflow_provider_sfjwt.hooks.salesforce_jwt import retry_policy
 
     connection = _connection(args.conn_id, "salesforce_jwt")
@@ -139,8 +139,8 @@ def keygen(args: Namespace) -> None:
     """
     from pathlib import Path
 
-    from airflow_provider_sfjwt.auth.key_pair import make_key_pair
     from airflow_provider_sfjwt.exceptions import ConfigurationError
+    from airflow_provider_sfjwt.salesforce.auth.key_pair import make_key_pair
 
     folder = Path(args.out_dir).resolve()
     key_file, certificate_file = folder / f"{args.name}.key", folder / f"{args.name}.crt"
@@ -198,7 +198,7 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def _print_set_up(args: Namespace, pair: KeyPair, key_file: Path, certificate_file: Path) -> None:
-    from airflow_provider_sfjwt.auth.certificates import read_certificate
+    from airflow_provider_sfjwt.salesforce.auth.certificates import read_certificate
 
     fingerprint = read_certificate(pair.certificate).fingerprint
     extra = {"consumer_key": "<Consumer Key>", "key_file": str(key_file), "certificate": pair.certificate}
@@ -247,8 +247,8 @@ def from_salesforce(args: Namespace) -> None:
 
 
 def _from_salesforce(args: Namespace) -> None:
+    from airflow_provider_sfjwt.doctor.official_connection import convert
     from airflow_provider_sfjwt.exceptions import ConfigurationError
-    from airflow_provider_sfjwt.hooks.official_connection import convert
 
     connection = _connection(args.conn_id, "salesforce")
     try:

@@ -156,7 +156,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "extra-links": ["airflow_provider_sfjwt.operators.links.SalesforceJobLink"],
+        "extra-links": ["airflow_provider_sfjwt.tasks.links.SalesforceJobLink"],
         "config": {"salesforce_jwt": _CONFIG},
         "cli": ["airflow_provider_sfjwt.cli.get_commands"],
         "asset-uris": [{"schemes": ["salesforce"], "handler": None}],

@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from airflow_provider_sfjwt.auth.credentials import LABELS
 from airflow_provider_sfjwt.get_provider_info import get_provider_info
+from airflow_provider_sfjwt.salesforce.auth.credentials import LABELS
 
 INFO = get_provider_info()
 (CONNECTION,) = INFO["connection-types"]

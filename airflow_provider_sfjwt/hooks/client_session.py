@@ -7,10 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from airflow_provider_sfjwt.api.answers import session_expired
-from airflow_provider_sfjwt.hooks.connected_org import ConnectedOrg
-from airflow_provider_sfjwt.wire.flow import Response
-from airflow_provider_sfjwt.wire.transport import requests_options, requests_session
+from airflow_provider_sfjwt.salesforce.api.answers import session_expired
+from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from airflow_provider_sfjwt.salesforce.wire.transport import requests_options, requests_session
 
 #: Bulk API 1.0 takes the token in this header instead.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_quickstart_login.htm

@@ -14,27 +14,27 @@ from weakref import WeakKeyDictionary
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 
-from airflow_provider_sfjwt.api import org as org_api
-from airflow_provider_sfjwt.api import query as query_api
-from airflow_provider_sfjwt.api.retry import RetryPolicy
-from airflow_provider_sfjwt.api.session import Session
-from airflow_provider_sfjwt.api.sign_in import introspect, revoke, sign_in
-from airflow_provider_sfjwt.api.soql import is_count
-from airflow_provider_sfjwt.auth.credentials import ConnectionSettings, api_version_of
-from airflow_provider_sfjwt.auth.token import Token, TokenSource
+from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
-from airflow_provider_sfjwt.hooks import arguments
-from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg, ConnectedOrg
-from airflow_provider_sfjwt.hooks.connection_settings import connection_settings, mask
-from airflow_provider_sfjwt.wire.flow import Flow
-from airflow_provider_sfjwt.wire.transport import AsyncTransport, Transport
+from airflow_provider_sfjwt.hooks.connections import connection_settings, mask
+from airflow_provider_sfjwt.salesforce.api import org as org_api
+from airflow_provider_sfjwt.salesforce.api import query as query_api
+from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
+from airflow_provider_sfjwt.salesforce.api.session import Session
+from airflow_provider_sfjwt.salesforce.api.sign_in import introspect, revoke, sign_in
+from airflow_provider_sfjwt.salesforce.api.soql import is_count
+from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, api_version_of
+from airflow_provider_sfjwt.salesforce.auth.token import Token, TokenSource
+from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg, ConnectedOrg
+from airflow_provider_sfjwt.salesforce.wire.flow import Flow
+from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
-    from airflow_provider_sfjwt.hooks.load_order import Source
-    from airflow_provider_sfjwt.storage.load_results import LoadReport
-    from airflow_provider_sfjwt.storage.receipt import Receipt, Writer
+    from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, Writer
+    from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport
+    from airflow_provider_sfjwt.load.spec import Source
 
 #: Connections that are looked up at a time in one event loop.
 _LOOKUPS_AT_ONCE = 8
@@ -50,7 +50,7 @@ def _writer() -> Writer | None:
     """The task instance that uses the hook, or None outside a task."""
     from airflow.sdk import get_current_context
 
-    from airflow_provider_sfjwt.storage.receipt import Writer
+    from airflow_provider_sfjwt.files.data_sets.receipt import Writer
 
     try:
         return Writer.of(get_current_context())
@@ -198,7 +198,7 @@ class SalesforceJwtHook(BaseHook):
         :return: the receipt.
         :raises SalesforceError: and nothing is published.
         """
-        from airflow_provider_sfjwt.hooks.extract import Extraction, ExtractOrder
+        from airflow_provider_sfjwt.extract.extraction import Extraction, ExtractOrder
 
         order = ExtractOrder(
             output_path, sobject, soql, fields, where, window, cursor_field, file_format, compression, include_deleted,
@@ -245,9 +245,9 @@ class SalesforceJwtHook(BaseHook):
         :raises ConfigurationError: for rows and arguments that cannot be loaded; nothing was sent then.
         :raises RecordsFailedError: when more rows failed than are tolerated.
         """
-        from airflow_provider_sfjwt.hooks.load import Load
-        from airflow_provider_sfjwt.hooks.load_ledger import Ledger
-        from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+        from airflow_provider_sfjwt.load.ledger import Ledger
+        from airflow_provider_sfjwt.load.load import Load
+        from airflow_provider_sfjwt.load.spec import LoadOrder
 
         order = LoadOrder(
             sobject, operation, source, external_id_field, column_mapping, null_policy, max_failed_records,
@@ -271,7 +271,7 @@ class SalesforceJwtHook(BaseHook):
         """
         from airflow.sdk import ObjectStoragePath
 
-        from airflow_provider_sfjwt.storage.receipt import RECEIPT_NAME, read_receipt
+        from airflow_provider_sfjwt.files.data_sets.receipt import RECEIPT_NAME, read_receipt
 
         receipt = read_receipt(ObjectStoragePath(output_path.rstrip("/")))
         if receipt is None:
@@ -283,7 +283,7 @@ class SalesforceJwtHook(BaseHook):
 
         :return: whether it worked; and who signed in where, or in one sentence what is wrong and what to change.
         """
-        from airflow_provider_sfjwt.hooks.doctor import Checkup
+        from airflow_provider_sfjwt.doctor.checkup import Checkup
 
         return Checkup(lambda: self.settings, retry_policy(), api_version=self.api_version).verdict()
 
@@ -306,7 +306,7 @@ class SalesforceJwtHook(BaseHook):
 
     @contextmanager
     def connect(self, *, shared: bool = True) -> Iterator[ConnectedOrg]:
-        """Run flows of :mod:`airflow_provider_sfjwt.api` from a thread.
+        """Run flows of :mod:`airflow_provider_sfjwt.salesforce.api` from a thread.
 
         :param shared: false to sign in anew, with a token that nobody else uses.
         """

@@ -9,18 +9,18 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.operators.extract_run import ExtractRun
-from airflow_provider_sfjwt.operators.links import SalesforceJobLink
-from airflow_provider_sfjwt.operators.outcome import airflow_outcome
-from airflow_provider_sfjwt.operators.waiting import check_event
-from airflow_provider_sfjwt.operators.windows import Window
+from airflow_provider_sfjwt.tasks.deferral import check_event
+from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.extract_task import ExtractRun
+from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
+from airflow_provider_sfjwt.tasks.windows import Window
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_sfjwt.api.bulk_job import JobRef
-    from airflow_provider_sfjwt.hooks.extract import ExtractOrder
+    from airflow_provider_sfjwt.extract.extraction import ExtractOrder
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
 
 class SalesforceExtractOperator(BaseOperator):
@@ -159,7 +159,7 @@ class SalesforceExtractOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
-        from airflow_provider_sfjwt.api.bulk_job import abort_job
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import abort_job
 
         # Airflow calls this in the midst of execute(), which then goes on for up to 5 s.
         self.killed = True
@@ -175,8 +175,8 @@ class SalesforceExtractOperator(BaseOperator):
         :param window: which of the rows, or None for all of them.
         :param context: Airflow's, or None for an order that is only looked at.
         """
-        from airflow_provider_sfjwt.hooks.extract import ExtractOrder
-        from airflow_provider_sfjwt.storage.receipt import Writer
+        from airflow_provider_sfjwt.extract.extraction import ExtractOrder
+        from airflow_provider_sfjwt.files.data_sets.receipt import Writer
 
         return ExtractOrder(
             output_path=self.output_path,
@@ -197,7 +197,7 @@ class SalesforceExtractOperator(BaseOperator):
         )
 
     def _check(self) -> None:
-        from airflow_provider_sfjwt.hooks import arguments
+        from airflow_provider_sfjwt import arguments
 
         checks = {
             "commit_lag": arguments.number(0, unit="seconds"),

@@ -9,16 +9,16 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, ConfigurationError
-from airflow_provider_sfjwt.operators.links import SalesforceJobLink
-from airflow_provider_sfjwt.operators.outcome import airflow_outcome
-from airflow_provider_sfjwt.operators.waiting import check_event
+from airflow_provider_sfjwt.tasks.deferral import check_event
+from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_sfjwt.api.bulk_job import JobRef
-    from airflow_provider_sfjwt.hooks.load_order import LoadOrder, Source
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+    from airflow_provider_sfjwt.load.spec import LoadOrder, Source
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
 
 class SalesforceLoadOperator(BaseOperator):
@@ -139,7 +139,7 @@ class SalesforceLoadOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Abort the jobs. What they loaded already is in the org, and a retry takes it from their results."""
-        from airflow_provider_sfjwt.api.bulk_job import abort_job
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import abort_job
 
         # Airflow calls this in the midst of execute(), which then goes on for up to 5 s.
         self.killed = True
@@ -152,7 +152,7 @@ class SalesforceLoadOperator(BaseOperator):
 
     def order(self) -> LoadOrder:
         """What the task asks for."""
-        from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+        from airflow_provider_sfjwt.load.spec import LoadOrder
 
         return LoadOrder(
             sobject=self.sobject,
@@ -176,8 +176,8 @@ class SalesforceLoadOperator(BaseOperator):
         )
 
     def _go_on(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
-        from airflow_provider_sfjwt.hooks.arguments import flag
-        from airflow_provider_sfjwt.operators.load_run import LoadRun
+        from airflow_provider_sfjwt.arguments import flag
+        from airflow_provider_sfjwt.tasks.load_task import LoadRun
 
         with airflow_outcome(self):
             if fault := flag(self.deferrable):

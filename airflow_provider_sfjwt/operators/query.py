@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.operators.outcome import airflow_outcome
+from airflow_provider_sfjwt.tasks.errors import airflow_outcome
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -57,7 +57,7 @@ class SalesforceQueryOperator(BaseOperator):
         """
         from itertools import islice
 
-        from airflow_provider_sfjwt.hooks import arguments
+        from airflow_provider_sfjwt import arguments
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
         with airflow_outcome(self):

@@ -3,9 +3,9 @@
 It shares no code with the client, so that it cannot share the client's faults.
 """
 
-from airflow_provider_sfjwt.testing.faults import Fault
-from airflow_provider_sfjwt.testing.fields import Field
+from airflow_provider_sfjwt.testing.data.fields import Field
+from airflow_provider_sfjwt.testing.http.faults import Fault
+from airflow_provider_sfjwt.testing.http.server import LoggedRequest
 from airflow_provider_sfjwt.testing.org import SimulatedOrg
-from airflow_provider_sfjwt.testing.server import LoggedRequest
 
 __all__ = ["Fault", "Field", "LoggedRequest", "SimulatedOrg"]

@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from airflow_provider_sfjwt.testing.certificates import shared_private_key
+from airflow_provider_sfjwt.testing.oauth.certificates import shared_private_key
 from airflow_provider_sfjwt.testing.org import SimulatedOrg
 
 VARIABLE = "AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT"

@@ -15,26 +15,27 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_sfjwt.testing import certificates, seed
-from airflow_provider_sfjwt.testing.bulk_query import BulkQueries
-from airflow_provider_sfjwt.testing.dml import Dml
-from airflow_provider_sfjwt.testing.faults import FaultScript
-from airflow_provider_sfjwt.testing.fields import Field
-from airflow_provider_sfjwt.testing.ingest_jobs import BulkIngest
-from airflow_provider_sfjwt.testing.jobs import Jobs
-from airflow_provider_sfjwt.testing.oauth import OAuth
-from airflow_provider_sfjwt.testing.record_ids import canonical_id, record_id
-from airflow_provider_sfjwt.testing.rest import SObjects
-from airflow_provider_sfjwt.testing.rest_query import RestQueries
+from airflow_provider_sfjwt.testing.bulk.ingest import BulkIngest
+from airflow_provider_sfjwt.testing.bulk.jobs import Jobs
+from airflow_provider_sfjwt.testing.bulk.query import BulkQueries
+from airflow_provider_sfjwt.testing.data import seed
+from airflow_provider_sfjwt.testing.data.fields import Field
+from airflow_provider_sfjwt.testing.data.record_ids import canonical_id, record_id
+from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.data.standard_objects import CASE_STATUSES, standard_objects
+from airflow_provider_sfjwt.testing.data.store import Store
+from airflow_provider_sfjwt.testing.dml.row_faults import Troubles
+from airflow_provider_sfjwt.testing.dml.save import Dml
+from airflow_provider_sfjwt.testing.http.faults import FaultScript
+from airflow_provider_sfjwt.testing.http.server import LoggedRequest, Server
+from airflow_provider_sfjwt.testing.oauth import certificates
+from airflow_provider_sfjwt.testing.oauth.endpoints import OAuth
+from airflow_provider_sfjwt.testing.oauth.sessions import Sessions
+from airflow_provider_sfjwt.testing.rest.collections import Collections
+from airflow_provider_sfjwt.testing.rest.objects import SObjects
+from airflow_provider_sfjwt.testing.rest.query import RestQueries
 from airflow_provider_sfjwt.testing.routes import Routes
-from airflow_provider_sfjwt.testing.schema import Schema, SObject
-from airflow_provider_sfjwt.testing.scripted import Scripted
-from airflow_provider_sfjwt.testing.server import LoggedRequest, Server
-from airflow_provider_sfjwt.testing.sessions import Sessions
-from airflow_provider_sfjwt.testing.sobject_collections import Collections
-from airflow_provider_sfjwt.testing.standard_objects import CASE_STATUSES, standard_objects
-from airflow_provider_sfjwt.testing.store import Store
-from airflow_provider_sfjwt.testing.troubles import Troubles
+from airflow_provider_sfjwt.testing.script import Scripted
 
 API_VERSIONS = tuple(f"{number}.0" for number in range(58, 69))
 USERNAME = "integration.user@sfjwt.example.com"

@@ -7,17 +7,17 @@ import threading
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
-from airflow_provider_sfjwt.testing import rest
-from airflow_provider_sfjwt.testing.answers import Answer, RefusalError, Request, not_found
-from airflow_provider_sfjwt.testing.bulk_query import BulkQueries
-from airflow_provider_sfjwt.testing.ingest_jobs import BulkIngest
-from airflow_provider_sfjwt.testing.jobs import Jobs
-from airflow_provider_sfjwt.testing.oauth import OAuth, OAuthRefusalError
-from airflow_provider_sfjwt.testing.rest import SObjects
-from airflow_provider_sfjwt.testing.rest_query import RestQueries
-from airflow_provider_sfjwt.testing.sessions import Sessions
-from airflow_provider_sfjwt.testing.sobject_collections import Collections
-from airflow_provider_sfjwt.testing.switches import Switches
+from airflow_provider_sfjwt.testing.bulk.ingest import BulkIngest
+from airflow_provider_sfjwt.testing.bulk.jobs import Jobs
+from airflow_provider_sfjwt.testing.bulk.query import BulkQueries
+from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, Request, not_found
+from airflow_provider_sfjwt.testing.oauth.endpoints import OAuth, OAuthRefusalError
+from airflow_provider_sfjwt.testing.oauth.sessions import Sessions
+from airflow_provider_sfjwt.testing.rest import objects as rest
+from airflow_provider_sfjwt.testing.rest.collections import Collections
+from airflow_provider_sfjwt.testing.rest.objects import SObjects
+from airflow_provider_sfjwt.testing.rest.query import RestQueries
+from airflow_provider_sfjwt.testing.settings import Switches
 
 Endpoint = Callable[..., Answer]
 _DATA = re.compile(r"/services/data/v(\d+\.\d)(/.*)?")

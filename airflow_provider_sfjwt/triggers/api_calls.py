@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
+    from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
 
 class SalesforceApiCallsTrigger(OrgTrigger):
@@ -54,7 +54,7 @@ class SalesforceApiCallsTrigger(OrgTrigger):
         :param org: whose calls.
         :return: ``status``, and where time was up a ``message`` and ``retryable``.
         """
-        from airflow_provider_sfjwt.api.org import wait_for_api_calls
+        from airflow_provider_sfjwt.salesforce.api.org import wait_for_api_calls
 
         came = await org.run(
             wait_for_api_calls, self.at_least, poll_interval=self.poll_interval, remaining=self.remaining

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.api.bulk_job import JobRef
-    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
 
 class SalesforceBulkJobTrigger(OrgTrigger):
@@ -60,8 +60,8 @@ class SalesforceBulkJobTrigger(OrgTrigger):
         :param org: where it runs.
         :return: ``status`` and ``job``.
         """
-        from airflow_provider_sfjwt.api.bulk_job import wait_for_job
-        from airflow_provider_sfjwt.hooks.progress import JobProgress
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import wait_for_job
+        from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
         progress = JobProgress(self.log)
         job = await org.run(
@@ -86,6 +86,6 @@ class SalesforceBulkJobTrigger(OrgTrigger):
 
     @property
     def _ref(self) -> JobRef:
-        from airflow_provider_sfjwt.api.bulk_job import JobRef
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
         return JobRef(self.job_id, self.api_version or "", self.job_type)

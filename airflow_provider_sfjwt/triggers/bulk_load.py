@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.api.bulk_job import JobRef
-    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
 
 class SalesforceBulkLoadTrigger(OrgTrigger):
@@ -64,8 +64,8 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         :param org: where they run.
         :return: ``status``.
         """
-        from airflow_provider_sfjwt.api.bulk_ingest import run_jobs
-        from airflow_provider_sfjwt.hooks.progress import JobProgress
+        from airflow_provider_sfjwt.salesforce.api.bulk_ingest import run_jobs
+        from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
         progress = {ref.id: JobProgress(self.log) for ref in self._refs}
         await org.run(
@@ -91,6 +91,6 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
 
     @property
     def _refs(self) -> list[JobRef]:
-        from airflow_provider_sfjwt.api.bulk_job import JobRef
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
         return [JobRef(job_id, api_version, "ingest") for job_id, api_version in self.jobs]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sfjwt.compat import still_deferred
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
-from airflow_provider_sfjwt.triggers.still_deferred import still_deferred
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.api.bulk_job import JobRef
-    from airflow_provider_sfjwt.hooks.connected_org import AsyncConnectedOrg
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
 #: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
 TOKEN_MAX_AGE = 1800.0
@@ -96,7 +96,7 @@ class OrgTrigger(BaseTrigger):
 
         :param refs: the jobs.
         """
-        from airflow_provider_sfjwt.api.bulk_job import abort_job
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import abort_job
 
         if await still_deferred(self):
             for ref in refs:

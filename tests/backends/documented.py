@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.examples.conftest import REPOSITORY
+from tests.repository import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "secrets_backends.md"
 _BLOCK = re.compile(

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--parallel-pages", type=int, default=4)
     parser.add_argument("--folder", type=Path, help="where the parts go; below the folder for temporary files without")
     arguments = parser.parse_args()
-    from airflow_provider_sfjwt.hooks.extract import Extraction, ExtractOrder
+    from airflow_provider_sfjwt.extract.extraction import Extraction, ExtractOrder
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
     started = time.perf_counter()

@@ -19,7 +19,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from airflow_provider_sfjwt.testing.certificates import write_tls_files
+from airflow_provider_sfjwt.testing.oauth.certificates import write_tls_files
 from tests.benchmarks.page_routes import Answer, Routes
 
 #: Bytes that are sent at once, and at once between two looks at the clock where there is a rate to keep.

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from airflow_provider_sfjwt.testing.certificates import shared_private_key
+from airflow_provider_sfjwt.testing.oauth.certificates import shared_private_key
 from tests.benchmarks import pages
+from tests.repository import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 CACHE = ROOT / ".cache" / "bench"
 
 

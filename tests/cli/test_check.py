@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_sfjwt.auth.key_pair import make_key_pair
+from airflow_provider_sfjwt.salesforce.auth.key_pair import make_key_pair
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.cli.conftest import Outcome
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.hooks.official_connection import convert
+from airflow_provider_sfjwt.doctor.official_connection import convert
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.cli.conftest import Outcome
 

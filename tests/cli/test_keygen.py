@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.auth.certificates import read_certificate
-from airflow_provider_sfjwt.auth.keys import read_keys
+from airflow_provider_sfjwt.salesforce.auth.certificates import read_certificate
+from airflow_provider_sfjwt.salesforce.auth.keys import read_keys
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.cli.conftest import Outcome
 

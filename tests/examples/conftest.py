@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-EXAMPLES = REPOSITORY / "example_dags"
+from tests.repository import EXAMPLES, REPOSITORY
 
 Run = Callable[..., Any]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_sfjwt.api import org as org_api
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.salesforce.api import org as org_api
 
 
 # [START connect]

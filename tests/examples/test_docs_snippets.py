@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.examples.conftest import REPOSITORY
+from tests.repository import REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 #: Its blocks are sketches with an ellipsis; the simulated org's own tests run what they show.

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.examples.conftest import EXAMPLES, Run
+from tests.examples.conftest import Run
+from tests.repository import EXAMPLES
 
 FILES = sorted(EXAMPLES.glob("*.py"))
 DAY, NEXT_DAY = "2026-11-10T00:00:00+00:00", "2026-11-11T00:00:00+00:00"

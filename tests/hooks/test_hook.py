@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from airflow_provider_sfjwt.api.org import describe
 from airflow_provider_sfjwt.exceptions import (
     AuthenticationError,
     ConfigurationError,
@@ -15,8 +14,9 @@ from airflow_provider_sfjwt.exceptions import (
     ProtocolError,
 )
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.salesforce.api.org import describe
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from airflow_provider_sfjwt.testing.certificates import private_pem
+from airflow_provider_sfjwt.testing.oauth.certificates import private_pem
 
 
 def connection(

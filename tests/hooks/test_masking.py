@@ -8,7 +8,7 @@ import pytest
 from airflow.models import Connection as MetastoreConnection
 from airflow.sdk.log import redact
 
-from airflow_provider_sfjwt.hooks.connection_settings import connection_settings
+from airflow_provider_sfjwt.hooks.connections import connection_settings
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
 

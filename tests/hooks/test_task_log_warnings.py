@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.auth.key_pair import make_key_pair
-from airflow_provider_sfjwt.hooks import connection_settings as connection_settings_module
-from airflow_provider_sfjwt.hooks.connection_settings import connection_settings
+from airflow_provider_sfjwt.hooks import connections as connection_settings_module
+from airflow_provider_sfjwt.hooks.connections import connection_settings
+from airflow_provider_sfjwt.salesforce.auth.key_pair import make_key_pair
 from airflow_provider_sfjwt.testing import SimulatedOrg
 
 

@@ -17,8 +17,9 @@ from tests.local_airflow.data_set import DataSet, WrongDataSetError
 from tests.local_airflow.processes import LocalAirflowError
 from tests.local_airflow.simulated_org import SimulatedOrgProcess
 from tests.local_airflow.stack import LocalAirflow
+from tests.repository import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 DEMO = ROOT / ".demo"
 DAG_ID, TASK_ID, CONN_ID = "scheduled_extract", "extract_accounts", "salesforce_jwt_default"
 _COLUMNS = ["Id", "Name", "Industry", "AnnualRevenue", "SystemModstamp"]

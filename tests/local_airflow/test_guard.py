@@ -8,8 +8,7 @@ from pathlib import Path
 import psutil
 
 from tests.local_airflow.processes import poll_until
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.repository import REPOSITORY
 
 # Starts a child as the tests do, and waits to be killed.
 _KILLED = """

@@ -1,47 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.operators.load_task import MortalStore, define_items
+from tests.operators.load_task import MortalStore
+from tests.orgs import changed_org, items_org, private_key
 
-CHANGED = (datetime(2026, 11, 1, tzinfo=timezone.utc), datetime(2026, 11, 11, tzinfo=timezone.utc))
-
-
-@pytest.fixture(scope="session")
-def private_key() -> str:
-    """Made once: making a key takes longer than most tests."""
-    return SimulatedOrg(records={}).private_key
-
-
-@pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    """An org with 1,000 accounts, 100 of them changed on each of ten days, in result pages of 300."""
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")  # no supervisor has to notice a deferral
-    with SimulatedOrg(
-        records={"Account": 1000, "Contact": 5},
-        modified_between=CHANGED,
-        bulk_page_size=300,
-        bulk_polls=0,
-        private_key=private_key,
-    ) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        yield running
-
-
-@pytest.fixture
-def items_org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    """An org for loads: the object Item__c, without a row, and jobs that are done at the first look."""
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        define_items(running)
-        yield running
+__all__ = ["changed_org", "items_org", "private_key"]
 
 
 @pytest.fixture

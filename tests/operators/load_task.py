@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_sfjwt.hooks.load_order import LoadOrder
+from airflow_provider_sfjwt.load.spec import LoadOrder
 from airflow_provider_sfjwt.operators.load import SalesforceLoadOperator
 from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import StateStore

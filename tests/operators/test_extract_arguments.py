@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.hooks.extract import ExtractOrder
+from airflow_provider_sfjwt.extract.extraction import ExtractOrder
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.extracted import names_in

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_sfjwt.api.bulk_job import JobRef, abort_job
 from airflow_provider_sfjwt.exceptions import (
     BulkJobTimeoutError,
     RecordsFailedError,
@@ -16,6 +15,7 @@ from airflow_provider_sfjwt.exceptions import (
     SalesforceError,
 )
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef, abort_job
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (

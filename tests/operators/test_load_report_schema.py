@@ -14,12 +14,13 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import RecordsFailedError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.files.data_sets.test_receipt_schema import undescribed
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import COLLECTIONS, items, report_in, task
 from tests.operators.test_load_results_folder import instance
-from tests.storage.test_receipt_schema import undescribed
+from tests.repository import REPOSITORY
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/load_report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((REPOSITORY / "docs/load_report.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 Load = Callable[..., dict[str, Any]]

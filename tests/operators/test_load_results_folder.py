@@ -16,10 +16,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
+from airflow_provider_sfjwt.files.data_sets.receipt import Writer
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
-from airflow_provider_sfjwt.storage import load_results
-from airflow_provider_sfjwt.storage.load_results import LoadReport, ResultsFolder
-from airflow_provider_sfjwt.storage.receipt import Writer
+from airflow_provider_sfjwt.load.outcomes import results_folder
+from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport, ResultsFolder
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (
@@ -224,21 +224,21 @@ def published(folder: ResultsFolder, number: int) -> LoadReport:
 def test_a_load_that_is_just_publishing_stops_the_other_unless_it_died(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = int(load_results.time.time())
+    now = int(results_folder.time.time())
     folder = ResultsFolder(str(tmp_path))
     folder.prepare()
     (tmp_path / f"_publishing-{now}-0123456789ab").write_text("")
     with pytest.raises(SalesforceError, match="could not be published"):
         published(folder, 0)
     assert not (tmp_path / "_receipt.json").exists()
-    monkeypatch.setattr(load_results, "_CLAIM_HOLDS", 0)
+    monkeypatch.setattr(results_folder, "_CLAIM_HOLDS", 0)
     published(folder, 0)
     assert sorted(path.name[:10] for path in tmp_path.iterdir()) == ["_receipt.j", "succeeded-"]
 
 
 def test_a_try_that_was_killed_while_it_published_does_not_stop_the_next_one(tmp_path: Path) -> None:
     task, other = Writer("dag", "run", "load", -1), Writer("dag", "run", "load", 1)
-    now = int(load_results.time.time())
+    now = int(results_folder.time.time())
     claims = {each: f"_publishing-{now}-{ResultsFolder(str(tmp_path), each)._whose}" for each in (task, other)}
     (tmp_path / claims[task]).write_text("")
     again = ResultsFolder(str(tmp_path), task)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_sfjwt.hooks.load_staging import RowFaultsError
+from airflow_provider_sfjwt.load.staging.stage import RowFaultsError
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
 from tests.operators.test_load_round_trip import load, org
 

@@ -15,8 +15,8 @@ import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.load_task import counted, define_items, in_org, items, report_in, results_in
+from tests.repository import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
 WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 
 
@@ -68,7 +68,7 @@ def run(org: SimulatedOrg, tmp_path: Path) -> Run:
         }
         child = subprocess.run(
             [*command, json.dumps(said)],
-            cwd=ROOT,
+            cwd=REPOSITORY,
             env=environment,
             capture_output=True,
             text=True,

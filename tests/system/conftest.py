@@ -8,10 +8,9 @@ import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.local_airflow.stack import LocalAirflow
+from tests.repository import EXAMPLES
 from tests.system.gateway import LoginGateway
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-EXAMPLES = REPOSITORY / "example_dags"
 CONN_ID = "salesforce_jwt_default"
 
 

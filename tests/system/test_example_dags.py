@@ -14,7 +14,7 @@ from tests.local_airflow.airflow_home import AirflowHome
 from tests.local_airflow.data_set import DataSet
 from tests.local_airflow.processes import free_port
 from tests.local_airflow.stack import LocalAirflow
-from tests.system.conftest import EXAMPLES, REPOSITORY
+from tests.repository import EXAMPLES, REPOSITORY
 
 DAG_ID, TASK_ID = "scheduled_extract", "extract_accounts"
 _SAME = ("sobject", "soql", "window", "api_version", "records", "counts", "columns", "file_format")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.sdk import serde
 
-from airflow_provider_sfjwt.api.bulk_query import create_query_job
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.salesforce.api.bulk_query import create_query_job
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
 from tests.operators.airflow_run import event_of, rebuilt

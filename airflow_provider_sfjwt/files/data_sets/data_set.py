@@ -1,0 +1,178 @@
+"""The folder of one data set: what may be written there, what is visible, and what is cleared away.
+
+Parts come first and the receipt last. A re-run writes parts under new names, swaps the receipt, then removes the old
+parts: readers that follow the receipt see the old data set or the new one, whole. Beside a part whose page is finished
+lies a manifest until the receipt is written, so that a retry fetches only the pages that are missing.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
+from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
+from airflow_provider_sfjwt.files.data_sets.receipt import RECEIPT_NAME, Receipt, Writer, kind_of_receipt
+from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+#: A part that this package wrote: page, job id (15 or 18 characters, beginning with 750; or that of an extract over
+#: REST, which has no job), format.
+_JOB_ID = r"(?:750\w{12}(?:\w{3})?|rest\w{12})"
+_OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:csv|jsonl|parquet)(?:\.gz)?")
+#: Names that begin so are overlooked by Spark, DuckDB's and Arrow's readers of folders.
+_OUR_MANIFEST = re.compile(rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json")
+
+
+class DataSetFolder:
+    """The folder that one run of a task owns.
+
+    :param path: e.g. ``s3://conn_id@bucket/accounts/ds=2026-11-20``.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._folder = OutputFolder(path, "output_path")
+        self.path = self._folder.path
+
+    @cached_property
+    def previous_receipt(self) -> Receipt | None:
+        """The receipt that lies there before anything is written, or None.
+
+        :raises ConfigurationError: when it is the results folder of a load.
+        """
+        return self._receipt_now()
+
+    def prepare(self, file_format: FileFormat, writer: Writer | None = None) -> None:
+        """See that the folder can be written and that nothing in it could be mistaken for a part of this data set.
+
+        :param file_format: of the parts to come.
+        :param writer: the task instance that is going to write them, or None where there is none.
+        :raises ConfigurationError: when it cannot be written, holds somebody else's parts, is the results folder of a
+            load, or holds the data set of another task instance of the same DAG run.
+        """
+        self._folder.prove_writable()
+        names = set(self._folder.sizes())
+        self._refuse_rival(self.previous_receipt, writer)
+        listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
+        foreign = [
+            name
+            for name in sorted(names - listed)
+            if name.startswith("part-") and name.endswith(f".{file_format.extension}") and not _OUR_PART.fullmatch(name)
+        ]
+        if foreign:
+            raise ConfigurationError(
+                {
+                    "output_path": f"{self.path} already holds {foreign[0]}, which could be taken for a part of this "
+                    "data set. Give the run a folder of its own, e.g. …/ds={{ ds }}"
+                },
+                subject="the task",
+            )
+
+    def part(self, page: int, job_id: str, file_format: FileFormat) -> ObjectStoragePath:
+        """The file for a page.
+
+        :param page: its place in the result, from 0.
+        :param job_id: the job.
+        :param file_format: of the part.
+        """
+        return self._folder / f"part-{page:05d}-{job_id}.{file_format.extension}"
+
+    def finish_page(self, manifest: PageManifest, job_id: str) -> None:
+        """Write down that a page is finished, so that a retry does not fetch it again.
+
+        :param manifest: of the page, whose part is written.
+        :param job_id: the job.
+        """
+        self._folder.write_whole(f"_page-{manifest.page:05d}-{job_id}.json", manifest.to_json())
+
+    def finished_pages(self, job_id: str) -> dict[int, PageManifest]:
+        """The pages of a job that earlier tries finished, by their places, whose parts still lie there.
+
+        :param job_id: the job.
+        """
+        sizes = self._folder.sizes()
+        finished = {}
+        for name in sizes:
+            match = _OUR_MANIFEST.fullmatch(name)
+            if match is None or match["job"] != job_id:
+                continue
+            manifest = PageManifest.from_json((self._folder / name).read_text(encoding="utf-8"))
+            if manifest is not None and sizes.get(manifest.part.name) == manifest.part.bytes:
+                finished[manifest.page] = manifest
+        return finished
+
+    def holds(self, receipt: Receipt) -> bool:
+        """Whether every part of a receipt is there, whole.
+
+        :param receipt: of this folder.
+        """
+        sizes = self._folder.sizes()
+        return all(sizes.get(part.name) == part.bytes for part in receipt.parts)
+
+    def publish(self, receipt: Receipt) -> None:
+        """Make a data set visible. This is the commit point: what comes after it cannot undo it.
+
+        :param receipt: of the new parts, all of which are written.
+        :raises ConfigurationError: when another task instance of the same DAG run published there meanwhile.
+        :raises SalesforceError: when somebody else removed a part meanwhile. Nothing is published then.
+        """
+        self._refuse_rival(self._receipt_now(), receipt.written_by)
+        if not self.holds(receipt):
+            raise SalesforceError(
+                f"parts that were just written to {self.path} are gone: another run writes to the same folder. Nothing "
+                "was published. Give each run a folder of its own.",
+                retryable=True,
+            )
+        self._folder.write_whole(RECEIPT_NAME, receipt.to_json())
+
+    def clear_replaced(self) -> None:
+        """Remove parts that the receipt does not list, of an older run or of one that broke off, and all manifests."""
+        listed = self._listed()
+        self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name))
+
+    def discard(self, job_id: str) -> None:
+        """Remove what was written of a job that came to nothing. Parts of the receipt that lies there now stay.
+
+        :param job_id: the job.
+        """
+        listed = self._listed()
+        self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name) == job_id)
+
+    def _receipt_now(self) -> Receipt | None:
+        text = self._folder.receipt_text()
+        if text is None:
+            return None
+        if kind_of_receipt(text) == "load":
+            message = f"{self.path} is the results folder of a load. Give the extract a folder of its own"
+            raise ConfigurationError({"output_path": message}, subject="the task")
+        return Receipt.from_json(text, self.path)
+
+    def _refuse_rival(self, receipt: Receipt | None, writer: Writer | None) -> None:
+        """End a task that would replace what its own DAG run has just extracted: both would be green, one set lost."""
+        if receipt is None or writer is None or not writer.rivals(receipt.written_by):
+            return
+        raise ConfigurationError(
+            {
+                "output_path": f"{self.path} holds what {receipt.written_by} extracted in this same DAG run, and "
+                f"{writer} would replace it. Give each a folder of its own: add e.g. "
+                "{{ ti.task_id }}/{{ ti.map_index }} to the path"
+            },
+            subject="the task",
+        )
+
+    def _listed(self) -> set[str]:
+        """The parts of the receipt that lies there now, read anew: another try may have published meanwhile."""
+        text = self._folder.receipt_text()
+        if text is None or kind_of_receipt(text) == "load":
+            return set()
+        return {part.name for part in Receipt.from_json(text, self.path).parts}
+
+
+def _job_of(name: str) -> str | None:
+    """The job that a file of ours belongs to, or None for a file of others."""
+    match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name)
+    return match["job"] if match else None

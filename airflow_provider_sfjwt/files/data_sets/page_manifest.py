@@ -1,0 +1,56 @@
+"""What is written beside a part when its page is finished, so that a retry does not fetch the page again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_sfjwt.files.formats.registry import FileFormat, Part
+from airflow_provider_sfjwt.files.values.columns import Column
+
+
+@dataclass(frozen=True)
+class PageManifest:
+    """A result page that is whole and became a part.
+
+    :param page: its place in the result, from 0.
+    :param locator: what it was asked for by; None for the first page where Salesforce names no locator.
+    :param next_locator: the locator of the page behind it, or None where there is none or it was not told.
+    :param declared: how many records Salesforce declared.
+    :param part: the file.
+    :param columns: what the file holds, in order.
+    :param file_format: how the file was written.
+    """
+
+    page: int
+    locator: str | None
+    next_locator: str | None
+    declared: int
+    part: Part
+    columns: tuple[Column, ...]
+    file_format: FileFormat
+
+    def to_json(self) -> str:
+        """The text of the manifest."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> PageManifest | None:
+        """Read what :meth:`to_json` wrote.
+
+        :param text: of the manifest. What a try left half written, or another release wrote, is no manifest.
+        """
+        try:
+            content: Mapping[str, Any] = json.loads(text)
+            return cls(
+                **{
+                    **content,
+                    "part": Part(**content["part"]),
+                    "columns": tuple(Column(**column) for column in content["columns"]),
+                    "file_format": FileFormat(**content["file_format"]),
+                }
+            )
+        except (ValueError, TypeError, KeyError):
+            return None

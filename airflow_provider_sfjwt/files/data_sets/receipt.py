@@ -1,0 +1,250 @@
+"""The receipt of an extract: what was read, that it is complete, and where it lies.
+
+``_receipt.json`` is written last and is the commit point: a folder without one holds nothing that may be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.files.formats.registry import Part
+from airflow_provider_sfjwt.files.values.columns import Column
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+RECEIPT_NAME = "_receipt.json"
+RECEIPT_VERSION = 1
+
+
+def kind_of_receipt(text: str) -> Literal["extract", "load"] | None:
+    """Tell whose a ``_receipt.json`` is: extracts and loads both write one.
+
+    :param text: of the file.
+    :return: None where it is neither's.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    if "receipt_version" in content:
+        return "extract"
+    return "load" if "report_version" in content else None
+
+
+@dataclass(frozen=True)
+class Writer:
+    """The task instance that wrote a receipt.
+
+    :param dag_id: of its DAG.
+    :param run_id: of the DAG run.
+    :param task_id: with the groups that the task is in.
+    :param map_index: its place among the instances of a mapped task; -1 where it is not mapped.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    @classmethod
+    def of(cls, context: Mapping[str, Any]) -> Writer | None:
+        """The task instance that runs.
+
+        :param context: Airflow's.
+        :return: None where there is none, or only what stands for one in a unit test.
+        """
+        instance = context.get("ti")
+        dag_id, run_id, task_id = (getattr(instance, name, None) for name in ("dag_id", "run_id", "task_id"))
+        index = getattr(instance, "map_index", None)
+        if isinstance(dag_id, str) and isinstance(run_id, str) and isinstance(task_id, str):
+            return cls(dag_id, run_id, task_id, index if isinstance(index, int) else -1)
+        return None
+
+    @classmethod
+    def from_json(cls, content: Any) -> Writer | None:
+        """Read what a receipt tells of its writer.
+
+        :param content: decoded; None where it tells nothing.
+        """
+        if not isinstance(content, Mapping):
+            return None
+        return cls(*(content[name] for name in cls.__dataclass_fields__))
+
+    def rivals(self, other: Writer | None) -> bool:
+        """Whether another is a task instance of the same DAG run, so that both want their rows to stay.
+
+        :param other: who wrote what lies there, or None where that is not known.
+        """
+        same_run = other is not None and (other.dag_id, other.run_id) == (self.dag_id, self.run_id)
+        return same_run and other != self
+
+    def __str__(self) -> str:
+        return f"task '{self.task_id}'" + (f", map index {self.map_index}" if self.map_index >= 0 else "")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The three counts that must agree for an extract to be complete.
+
+    :param written: rows in the parts.
+    :param pages: the sum of what Salesforce declared for each page (``Sforce-NumberOfRecords``).
+    :param job: the job's own figure (``numberRecordsProcessed``); over REST that of the query (``totalSize``).
+    """
+
+    written: int
+    pages: int
+    job: int | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof of an extract. The fields are those of ``_receipt.json``, version 1.
+
+    :param sobject: the object, or None where it cannot be told from the SOQL.
+    :param soql: the query that ran.
+    :param window: start and end in ISO 8601 of the rows' cursor field, or None for all rows.
+    :param job_id: the Bulk API 2.0 job, or None for an extract over REST.
+    :param api_version: in which the query ran.
+    :param records: rows in the data set.
+    :param counts: the three counts that agree.
+    :param parts: the files, in the order of the result.
+    :param columns: name, Salesforce type and Arrow type of each column, in order.
+    :param drift: columns that were added, removed or retyped since the receipt that this one replaces, or None when
+        it replaces none.
+    :param file_format: ``parquet``, ``csv`` or ``jsonl``.
+    :param api_calls: requests that counted against the org's allocation.
+    :param seconds: from the start of the task (or of its resumption) to the receipt.
+    :param package_version: of this package.
+    :param transport: ``bulk`` or ``rest``.
+    :param written_by: the task instance that wrote it, or None where there was none; the file lacks the key then.
+    :param output_path: the folder; not part of the file, which can be moved with its folder.
+    """
+
+    sobject: str | None
+    soql: str
+    window: tuple[str, str] | None
+    job_id: str | None
+    api_version: str
+    records: int
+    counts: Counts
+    parts: tuple[Part, ...]
+    columns: tuple[Mapping[str, str], ...]
+    drift: Mapping[str, list[str]] | None
+    file_format: str
+    api_calls: int
+    seconds: float
+    package_version: str
+    transport: str = "bulk"
+    written_by: Writer | None = None
+    output_path: str = ""
+    receipt_version: int = field(default=RECEIPT_VERSION)
+
+    def to_json(self) -> str:
+        """The text of ``_receipt.json``."""
+        content = {"receipt_version": self.receipt_version, **asdict(self)}
+        del content["output_path"]
+        if self.written_by is None:
+            del content["written_by"]
+        return json.dumps(content, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, output_path: str) -> Receipt:
+        """Read a receipt.
+
+        :param text: of ``_receipt.json``.
+        :param output_path: the folder it lies in.
+        :raises ProtocolError: when it is no receipt of an extract, or one of a version that this package does not know.
+        """
+        if kind_of_receipt(text) == "load":
+            raise ProtocolError(
+                f"{output_path} is the results folder of a load: its {RECEIPT_NAME} is the load's report, and no "
+                "receipt of an extract"
+            )
+        try:
+            content = json.loads(text)
+            version = content["receipt_version"]
+            if version != RECEIPT_VERSION:
+                raise ProtocolError(
+                    f"{output_path} holds a receipt of version {version}, which this package is too old for"
+                )
+            # A newer release of the same version may tell more; nothing that is known here may be missing.
+            known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
+            return cls(
+                **{
+                    **known,
+                    "window": tuple(content["window"]) if content["window"] else None,
+                    "counts": Counts(**content["counts"]),
+                    "parts": tuple(Part(**part) for part in content["parts"]),
+                    "columns": tuple(content["columns"]),
+                    "written_by": Writer.from_json(content.get("written_by")),
+                },
+                output_path=output_path,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ProtocolError(f"{output_path}/{RECEIPT_NAME} is no receipt: {error}") from None
+
+    def summary(self) -> dict[str, Any]:
+        """What an operator returns to XCom: small, and enough to find the rest."""
+        return {
+            "receipt": f"{self.output_path.rstrip('/')}/{RECEIPT_NAME}",
+            "output_path": self.output_path,
+            "records": self.records,
+            "job_id": self.job_id,
+            "window": list(self.window) if self.window else None,
+        }
+
+
+def column_entry(column: Column) -> dict[str, str]:
+    """A column as the receipt lists it.
+
+    :param column: the column.
+    """
+    return {"name": column.name, "salesforce_type": column.type, "arrow_type": column.arrow_type}
+
+
+def drift_between(before: Receipt | None, columns: tuple[Mapping[str, str], ...]) -> dict[str, list[str]] | None:
+    """How the columns changed.
+
+    :param before: the receipt that is replaced, or None.
+    :param columns: the new columns.
+    :return: names that were ``added``, ``removed`` and ``retyped``, or None without a receipt before.
+    """
+    if before is None:
+        return None
+    old = {each["name"]: each for each in before.columns}
+    new = {each["name"]: each for each in columns}
+    return {
+        "added": [name for name in new if name not in old],
+        "removed": [name for name in old if name not in new],
+        "retyped": [name for name in new if name in old and dict(new[name]) != dict(old[name])],
+    }
+
+
+def read_receipt(folder: ObjectStoragePath) -> Receipt | None:
+    """Read the receipt of a folder.
+
+    :param folder: the data set's folder.
+    :return: the receipt, or None when there is none, so that nothing in the folder may be read.
+    :raises ProtocolError: when it cannot be understood.
+    """
+    text = receipt_text(folder)
+    return None if text is None else Receipt.from_json(text, str(folder))
+
+
+def receipt_text(folder: ObjectStoragePath) -> str | None:
+    """The text of a folder's ``_receipt.json``, whoever wrote it, or None when there is none.
+
+    :param folder: of an extract or a load.
+    """
+    try:
+        # What is no text is no receipt, as it turns out when it is read.
+        return (folder / RECEIPT_NAME).read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None

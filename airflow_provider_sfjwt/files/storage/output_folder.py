@@ -1,0 +1,92 @@
+"""A folder on any storage that one task writes to."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from airflow_provider_sfjwt.files.data_sets.receipt import receipt_text
+from airflow_provider_sfjwt.files.storage.errors import usable_folder
+from airflow_provider_sfjwt.files.storage.file_writer import is_local, writing
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+
+class OutputFolder:
+    """The files of a folder.
+
+    :param path: e.g. ``s3://conn_id@bucket/accounts/ds=2026-11-20``.
+    :param argument: of the task, that names the folder.
+    :raises ConfigurationError: when there is no such kind of storage.
+    """
+
+    def __init__(self, path: str, argument: str) -> None:
+        from airflow.sdk import ObjectStoragePath
+
+        self.path = path.rstrip("/")
+        self.argument = argument
+        with usable_folder(path, argument):
+            self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
+
+    def __truediv__(self, name: str) -> ObjectStoragePath:
+        """A file in the folder.
+
+        :param name: of the file.
+        """
+        return self._folder / name
+
+    def prove_writable(self) -> None:
+        """Write a file there and remove it: the only proof on every storage alike.
+
+        :raises ConfigurationError: when the folder cannot be written.
+        :raises SalesforceError: retryable, when its storage fails.
+        """
+        with usable_folder(self.path, self.argument):
+            if is_local(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
+            probe = self / f".writable-{uuid.uuid4().hex}"
+            with writing(probe) as file:
+                file.write(b"\n")
+            probe.unlink()
+
+    def receipt_text(self) -> str | None:
+        """The text of the receipt that lies there now, or None."""
+        return receipt_text(self._folder)
+
+    def sizes(self) -> dict[str, int]:
+        """The files that are there now, by their names, and their sizes in bytes."""
+        fs, path = self._folder.fs, self._folder.path
+        fs.invalidate_cache(path)
+        if not fs.exists(path):
+            return {}
+        entries = fs.ls(path, detail=True)
+        return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
+
+    def write_whole(self, name: str, text: str) -> None:
+        """Write a small file that nobody sees in part.
+
+        :param name: of the file; one of that name is replaced.
+        :param text: what it holds.
+        """
+        target = self / name
+        if is_local(self._folder):
+            # A local file becomes visible while it is written, an object only when it is whole.
+            draft = self / f".{name}-{uuid.uuid4().hex}"
+            draft.write_text(text, encoding="utf-8")
+            self._folder.fs.mv(draft.path, target.path)
+        else:
+            target.write_text(text, encoding="utf-8")
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files.
+
+        :param names: of files; locally, those that are gone already are no fault.
+        """
+        doomed = [self / name for name in names]
+        if is_local(self._folder):
+            for path in doomed:
+                path.unlink(missing_ok=True)
+        elif doomed:
+            self._folder.fs.rm([path.path for path in doomed])  # object stores take hundreds at once

@@ -1,0 +1,120 @@
+"""From an Airflow connection to its settings, masked and parsed once in a process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_certificate
+from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, connection_secrets, read_connection
+
+log = logging.getLogger(__name__)
+
+#: Connections that are kept parsed. Parsing a key takes 30 ms of computing, and a triggerer runs a thousand triggers
+#: over a handful of connections.
+_KEPT = 32
+_parsed: dict[str, ConnectionSettings] = {}
+_CONN_TYPE = "salesforce_jwt"
+_SHORTEST_SECRET = 5  # the masker warns of shorter ones
+#: What has been warned of in this process, so that a triggerer does not say it a thousand times.
+_warned: set[str] = set()
+
+
+def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
+    """Read a connection.
+
+    :param connection: an Airflow connection of either of its two classes. Its extras are taken as text, since the two
+        classes decode and mask them differently.
+    :param conn_id: its id, for errors.
+    :raises ConfigurationError: with every fault, by the labels of the form.
+    """
+    fields = {name: getattr(connection, name) for name in ("login", "password", "host", "port", "extra")}
+    key = _fingerprint(conn_id, fields)
+    settings = _parsed.get(key)
+    if settings is None:
+        mask(*_also_in_urls(connection_secrets(password=fields["password"], extra=fields["extra"])))
+        subject = f"connection '{conn_id}'"
+        try:
+            settings = read_connection(**fields, subject=subject)
+        except ConfigurationError as error:
+            if fault := _fault_of_type(connection, conn_id):
+                raise ConfigurationError({"Connection Type": fault} | error.fields, subject=subject) from None
+            raise
+        if len(_parsed) >= _KEPT:
+            _parsed.clear()
+        _parsed[key] = settings
+        _warn(settings, conn_id)
+    return settings
+
+
+def _fault_of_type(connection: Any, conn_id: str) -> str | None:
+    """What is wrong with the connection's type, which may be why its fields cannot be read."""
+    given = str(getattr(connection, "conn_type", None) or "").strip()
+    # A URI cannot hold an underscore in its scheme, so hyphens stand there.
+    if given.lower().replace("-", "_") in ("", _CONN_TYPE):
+        return None
+    official = f"; 'airflow salesforce-jwt from-salesforce {conn_id}' converts it" if given == "salesforce" else ""
+    return f"is '{given}' and should be '{_CONN_TYPE}'{official}"
+
+
+def mask(*secrets: str) -> None:
+    """Tell Airflow's masker in this process, and in the one that writes the log.
+
+    :param secrets: what to mask. Airflow masks nothing under five characters.
+    """
+    mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+
+
+def _also_in_urls(secrets: tuple[str, ...]) -> dict[str, None]:
+    """Add how a connection's URI writes them, which a task may log by way of ``get_uri()`` or ``os.environ``."""
+    return dict.fromkeys(form for secret in secrets for form in (secret, quote(secret, safe=""), quote(secret)))
+
+
+def _warn(settings: ConnectionSettings, conn_id: str) -> None:
+    """Write into the task's log what works today and will not, or only just does; once in a process."""
+    credentials = settings.credentials
+    repairs = dict.fromkeys(repair for key in credentials.keys for repair in key.repairs)
+    if repairs:
+        _warn_once(
+            f"Connection '{conn_id}': the private key is damaged and was repaired on reading ({', '.join(repairs)}). "
+            "Paste it again, or name its file in Key file."
+        )
+    if not credentials.certificate:
+        return
+    try:
+        fault = read_certificate(credentials.certificate).fault(datetime.now(timezone.utc))
+    except ConfigurationError as error:
+        # Signing in does not need it, so that the task may well succeed.
+        _warn_once(f"Connection '{conn_id}': Certificate: {next(iter(error.fields.values()))}.")
+        return
+    if fault:
+        _warn_once(f"Connection '{conn_id}': {fault[0].lower()}{fault[1:]}. So that sign-ins go on: {RENEWAL}.")
+
+
+def _warn_once(sentence: str) -> None:
+    if sentence not in _warned:
+        _warned.add(sentence)
+        log.warning("%s", sentence)
+
+
+def _fingerprint(conn_id: str, fields: dict[str, Any]) -> str:
+    content = json.dumps([conn_id, fields], sort_keys=True, default=str)
+    return hashlib.sha256(f"{content}{_key_file_state(fields['extra'])}".encode()).hexdigest()
+
+
+def _key_file_state(extra: Any) -> str:
+    """Changes with the file, so that a replaced key is read."""
+    try:
+        path = (json.loads(extra) if isinstance(extra, str) else extra or {})["key_file"]
+        state = Path(path).stat()
+    except (ValueError, TypeError, KeyError, OSError):
+        return ""
+    return f"{state.st_mtime_ns}:{state.st_size}"

@@ -1,0 +1,178 @@
+"""Which job got which part of a load, so that no row is sent twice whatever breaks off in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+
+
+class StateStore(Protocol):
+    """Small values that outlive the process: Airflow's task state store."""
+
+    def get(self, key: str) -> Any:
+        """The value, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+@dataclass(frozen=True)
+class LedgerJob:
+    """A job that was created for a part.
+
+    :param id: the job.
+    :param api_version: the version it was created in.
+    :param rows: how many rows it was given.
+    :param retry: how often rows that met a passing error had been sent again by then, within one try.
+    :param uploaded: whether Salesforce said that it has the rows.
+    """
+
+    id: str
+    api_version: str
+    rows: int
+    retry: int = 0
+    uploaded: bool = False
+
+    @property
+    def ref(self) -> JobRef:
+        """Enough to find the job again."""
+        return JobRef(self.id, self.api_version, "ingest")
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What is known of one part.
+
+    :param sha256: of the part's rows and of what was to be done with them.
+    :param jobs: in the order in which they were created. All but the first hold rows that failed before.
+    :param over_rest: whether its rows went over REST, which has no jobs to look up.
+    :param deleted: of a delete over REST: the rows that were deleted or may have been, as a number in hex, in which the
+        last bit is the first row's.
+    """
+
+    sha256: str
+    jobs: tuple[LedgerJob, ...] = ()
+    over_rest: bool = False
+    deleted: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as JSON knows it."""
+        jobs = [asdict(job) for job in self.jobs]
+        return {"sha256": self.sha256, "jobs": jobs, "over_rest": self.over_rest, "deleted": self.deleted}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> LedgerEntry:
+        """Read what :meth:`to_json` wrote.
+
+        :param content: decoded.
+        """
+        jobs = tuple(LedgerJob(**job) for job in content["jobs"])
+        return cls(content["sha256"], jobs, bool(content.get("over_rest")), str(content.get("deleted") or ""))
+
+
+class Ledger:
+    """The parts of a load, by their numbers.
+
+    :param store: keeps one small value for each part; None for a load that no retry comes back to.
+    :param entries: what a deferral handed over, where the store forgot.
+    """
+
+    def __init__(self, store: StateStore | None, entries: Mapping[str, Any] | None = None) -> None:
+        self._store = store
+        self._counted = 0
+        self._one_at_a_time = threading.Lock()  # parts are sent by several threads
+        self._entries = {int(number): LedgerEntry.from_json(each) for number, each in (entries or {}).items()}
+        for number in range((store.get(_COUNT) or 0) if store is not None else 0):
+            kept = store.get(_key(number)) if store is not None else None
+            if kept is not None:
+                self._entries[number] = LedgerEntry.from_json(kept)
+
+    def entry(self, number: int) -> LedgerEntry | None:
+        """What is known of a part.
+
+        :param number: of the part.
+        """
+        return self._entries.get(number)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The parts that anything is known of."""
+        return sorted(self._entries)
+
+    def begin(self, number: int, sha256: str, *, over_rest: bool = False, deleted: str = "") -> None:
+        """Begin a part anew.
+
+        :param number: of the part.
+        :param sha256: of its content.
+        :param over_rest: whether its rows go over REST.
+        :param deleted: of a delete over REST: see :class:`LedgerEntry`.
+        """
+        self._keep(number, LedgerEntry(sha256, over_rest=over_rest, deleted=deleted))
+
+    def created(self, number: int, job: LedgerJob) -> None:
+        """Remember a job before anything is sent to it.
+
+        :param number: of the part.
+        :param job: the job.
+        """
+        entry = self._entries[number]
+        self._keep(number, replace(entry, jobs=(*entry.jobs, job)))
+
+    def uploaded(self, number: int, job_id: str) -> None:
+        """Remember that Salesforce has a job's rows.
+
+        :param number: of the part.
+        :param job_id: the job.
+        """
+        self._change(number, job_id, lambda job: replace(job, uploaded=True))
+
+    def dropped(self, number: int, job_id: str) -> None:
+        """Forget a job that was aborted before it did anything.
+
+        :param number: of the part.
+        :param job_id: the job.
+        """
+        self._change(number, job_id, lambda job: None)
+
+    def forget(self) -> None:
+        """Forget everything: the load is done, and a cleared task loads anew."""
+        if self._store is not None:
+            for number in self._entries:
+                self._store.delete(_key(number))
+            self._store.delete(_COUNT)
+        self._entries = {}
+
+    def to_json(self) -> dict[str, Any]:
+        """All entries as JSON knows them, by the text of their numbers."""
+        return {str(number): entry.to_json() for number, entry in self._entries.items()}
+
+    def _change(self, number: int, job_id: str, change: Any) -> None:
+        entry = self._entries[number]
+        jobs = [change(job) if job.id == job_id else job for job in entry.jobs]
+        self._keep(number, replace(entry, jobs=tuple(job for job in jobs if job is not None)))
+
+    def _keep(self, number: int, entry: LedgerEntry) -> None:
+        with self._one_at_a_time:
+            self._entries[number] = entry
+            if self._store is None:
+                return
+            self._store.set(_key(number), entry.to_json())
+            count = max(self._entries) + 1
+            if count != self._counted:
+                # Before any job is created: a part beyond the count would be forgotten.
+                self._store.set(_COUNT, count)
+                self._counted = count
+
+
+_COUNT = "salesforce_load_parts"
+
+
+def _key(number: int) -> str:
+    return f"salesforce_load_part_{number:05d}"

@@ -1,0 +1,157 @@
+"""What a load reads: files of several formats, a previous extract, or rows, as Arrow tables, a piece at a time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.files.values.arrow_setup import require_arrow
+from airflow_provider_sfjwt.load.reading.files import InputFile, find_files, unreadable
+from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source, is_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_sfjwt.load.reading.source_argument import Source
+
+#: Rows that come as they are, e.g. from an XCom. More belong into a file.
+MOST_ROWS = 10_000
+#: What stands for the file of such rows.
+ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something in the input that keeps the load from being sent.
+
+    :param file: the file, or ``rows``.
+    :param row: 1 is the first row of data; None when the whole file or column is meant.
+    :param column: its name, or None when the whole row is meant.
+    :param message: what is wrong.
+    """
+
+    file: str
+    row: int | None
+    column: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class SourcePiece:
+    """Some rows that follow each other in one file.
+
+    :param file: the file, or ``rows``.
+    :param first_row: of the piece within the file, from 1.
+    :param first_position: of the piece within all files, from 0.
+    :param table: the rows, with the columns of the source in their order.
+    :param faults: what cannot be read in them. Such a cell is null in the table.
+    """
+
+    file: str
+    first_row: int
+    first_position: int
+    table: pa.Table
+    faults: tuple[Fault, ...] = ()
+
+
+class LoadSource:
+    """The input of a load.
+
+    :param source: a path, a glob (with ``*``, ``?`` or ``[``) or several of them; the folder, the receipt's path or the
+        returned summary of a previous extract; or rows, at most 10,000. A path is a URL or absolute.
+    :param file_format: ``csv``, ``jsonl`` or ``parquet``. None takes it from the names: ``.csv``, ``.jsonl``,
+        ``.ndjson``, ``.parquet``, the first three also with ``.gz``.
+    :raises ConfigurationError: when it is none of these, there is no such file, or one that cannot be read at all.
+    """
+
+    def __init__(self, source: Source, *, file_format: str | None = None) -> None:
+        require_arrow()
+        self._rows: list[Mapping[str, Any]] | None = None
+        self._files: list[InputFile] = []
+        self._starts: list[int] = []
+        if fault := fault_of_source(source):
+            raise ConfigurationError({"source": fault}, subject="the task")
+        if is_rows(source):
+            self._rows = _bounded(source)
+            self.files: tuple[str, ...] = (ROWS,)
+            self.columns = tuple(dict.fromkeys(str(name) for row in self._rows for name in row))
+            if self._rows and not self.columns:
+                raise unreadable(ROWS, "they are empty: not even the names of columns are known")
+        else:
+            self._files = find_files(source, file_format)
+            self.files = tuple(file.name for file in self._files)
+            self.columns = _columns(self._files)
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[SourcePiece]:
+        """Read all rows. Each call reads anew, and gives the same pieces.
+
+        :param columns: only these, in this order; what the others hold is not judged. Default: all.
+        :raises ConfigurationError: when a file turns out to be none of its format.
+        """
+        wanted = self.columns if columns is None else tuple(columns)
+        position, starts = 0, []
+        for file in self._files:
+            starts.append(position)
+            row = 1
+            for table, faults in _reader(file).pieces(file, wanted, self.columns):
+                yield SourcePiece(file.name, row, position, table, tuple(faults))
+                row, position = row + table.num_rows, position + table.num_rows
+        if self._rows:
+            from airflow_provider_sfjwt.files.formats.json_lines import table_of
+
+            starts.append(0)
+            table, faults = table_of(self._rows, wanted, ROWS, 1, self.columns)
+            yield SourcePiece(ROWS, 1, 0, table, tuple(faults))
+        self._starts = starts
+
+    def locate(self, position: int) -> tuple[str, int]:
+        """Where a row came from.
+
+        :param position: of the row within all files, from 0. Everything must have been read once.
+        :return: its file, and its row there, from 1.
+        """
+        place = bisect_right(self._starts, position) - 1
+        return self.files[place], position - self._starts[place] + 1
+
+
+def _bounded(rows: Any) -> list[Mapping[str, Any]]:
+    if len(rows) > MOST_ROWS:
+        message = f"{len(rows):,} rows are more than the {MOST_ROWS:,} that can be given as they are"
+        raise ConfigurationError({"source": f"{message}. Write them to a file and give its path"}, subject="the task")
+    return list(rows)
+
+
+def _reader(file: InputFile) -> Any:
+    """The module that reads a format."""
+    if file.file_format == "csv":
+        from airflow_provider_sfjwt.files.formats import csv
+
+        return csv
+    if file.file_format == "jsonl":
+        from airflow_provider_sfjwt.files.formats import json_lines
+
+        return json_lines
+    from airflow_provider_sfjwt.files.formats import parquet_input
+
+    return parquet_input
+
+
+def _columns(files: Sequence[InputFile]) -> tuple[str, ...]:
+    """The columns that all files have, in the order of the first."""
+    columns: tuple[str, ...] = ()
+    for file in files:
+        found = tuple(_reader(file).columns(file))
+        if not columns:
+            columns = found
+        elif file.file_format == "jsonl" and files[0].file_format == "jsonl":
+            # A line need not have every key.
+            columns = tuple(dict.fromkeys(columns + found))
+        elif set(columns) != set(found):
+            missing, more = sorted(set(columns) - set(found)), sorted(set(found) - set(columns))
+            parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(more)} as well"] * bool(more)
+            reason = f"its columns are not those of {files[0].name}: it {' and '.join(parts)}"
+            raise unreadable(file.name, reason)
+    return columns

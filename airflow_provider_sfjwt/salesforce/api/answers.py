@@ -1,0 +1,167 @@
+"""The one place where an HTTP answer becomes data or an error.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from airflow_provider_sfjwt.exceptions import (
+    ApiError,
+    ErrorItem,
+    NotFoundError,
+    ProtocolError,
+    RequestLimitError,
+    SessionExpiredError,
+)
+from airflow_provider_sfjwt.salesforce.wire.flow import Response
+
+#: What to do about an error code, in the words of Setup.
+_REMEDIES = {
+    "INVALID_TYPE": "Check the object's API name (custom objects end in __c) and that the user's profile or permission "
+    "sets may read it.",
+    "INVALID_FIELD": "Check the field's API name, and that the user's field-level security shows it: a hidden field "
+    "looks like a missing one.",
+    "MALFORMED_QUERY": "Correct the SOQL at the place that the message names.",
+    "QUERY_TIMEOUT": "Narrow the query with a selective filter, or extract over Bulk API 2.0.",
+    "INVALID_QUERY_LOCATOR": "The query's cursor expired or too many were open for the user: run the query anew.",
+    "REQUEST_LIMIT_EXCEEDED": "The org's API calls of the last 24 hours are used up, or too many calls of over 20 "
+    "seconds run at once: see Setup → Company Information → API Requests, and run again later.",
+    "API_DISABLED_FOR_ORG": "The org's edition has no API access; ask Salesforce.",
+    "API_CURRENTLY_DISABLED": "The user's profile or permission sets lack 'API Enabled'.",
+    "INSUFFICIENT_ACCESS": "The user lacks a permission for this; give it by a permission set.",
+    "INVALID_AUTH_HEADER": "Salesforce could not read the access token; check that the app issues opaque or JWT-based "
+    "access tokens that this API takes.",
+    "TXN_SECURITY_NO_ACCESS": "A transaction security policy forbids it; exempt the integration user.",
+    "TXN_SECURITY_METERING_ERROR": "A transaction security policy took too long; exempt the integration user.",
+    "INVALIDENTITY": "Bulk API 2.0 does not offer this object; take transport='rest' (or 'auto', for an extract).",
+    "UNSUPPORTED_API_VERSION": "The API version is retired; empty API version in the connection.",
+    "LIMIT_EXCEEDED": "A limit of the last 24 hours is reached: see Setup → Company Information, and run again later.",
+}
+#: These codes are worth another try later, though the status does not show it.
+_RETRYABLE = frozenset(
+    {
+        "UNABLE_TO_LOCK_ROW",
+        "SERVER_UNAVAILABLE",
+        "TXN_SECURITY_METERING_ERROR",
+        "REQUEST_LIMIT_EXCEEDED",
+        "LIMIT_EXCEEDED",
+        "INVALID_QUERY_LOCATOR",  # a task that is tried again runs the query anew
+    }
+)
+_DEAD_SESSION = frozenset({"INVALID_SESSION_ID", "INVALIDSESSIONID"})
+
+
+def session_expired(response: Response) -> bool:
+    """Whether an answer says that the access token is dead.
+
+    REST answers 401 ``INVALID_SESSION_ID``; Bulk API answers 400 ``InvalidSessionId``.
+
+    :param response: any answer.
+    """
+    if response.status not in (400, 401):
+        return False
+    return any(item.code.upper() in _DEAD_SESSION for item in _items(response))
+
+
+def check(response: Response, *, method: str, path: str) -> Response:
+    """Let a successful answer pass.
+
+    :param response: the answer.
+    :param method: the HTTP method of the request.
+    :param path: the path of the request; its query string is dropped.
+    :return: the same answer, when its status is one of 2xx.
+    :raises ApiError: else, by its kind.
+    """
+    if response.ok:
+        return response
+    path = path.partition("?")[0]
+    items = _items(response)
+    codes = {item.code.upper() for item in items}
+    said = "; ".join(f"{item.code}: {_one_line(item.message)}" for item in items) or _said_by_page(response)
+    remedy = next((_REMEDIES[code] for code in sorted(codes) if code in _REMEDIES), "")
+    raise _kind(response, codes)(
+        f"{method} {path} answered {response.status}: {said.rstrip('.')}. {remedy}".rstrip(),
+        status=response.status,
+        items=items,
+        method=method,
+        path=path,
+        retryable=response.status >= 500
+        or response.status in (420, 429)
+        or (response.status == 406 and not response.body)  # a passing error of the edge
+        or bool(codes & _RETRYABLE),
+    )
+
+
+def data(response: Response, *, method: str, path: str, numbers_as_text: bool = False) -> Any:
+    """The JSON of a successful answer.
+
+    :param response: the answer.
+    :param method: the HTTP method of the request.
+    :param path: the path of the request.
+    :param numbers_as_text: whether numbers come back as text with all their digits, which a float would round.
+    :return: the decoded JSON, or None for an empty body.
+    :raises ApiError: when the status is not one of 2xx.
+    :raises ProtocolError: when a 2xx answer holds something else than JSON.
+    """
+    check(response, method=method, path=path)
+    if not response.body.strip():
+        return None
+    number = str if numbers_as_text else None
+    try:
+        return json.loads(response.body, parse_float=number, parse_int=number)
+    except ValueError:
+        kind = response.headers.get("content-type", "no content type")
+        raise ProtocolError(
+            f"{method} {path.partition('?')[0]} answered {response.status} with {kind} where JSON was expected. "
+            "Something between here and Salesforce may answer in its place: check Proxy and Login URL."
+        ) from None
+
+
+def _kind(response: Response, codes: set[str]) -> type[ApiError]:
+    if codes & _DEAD_SESSION and response.status in (400, 401):
+        return SessionExpiredError
+    if "REQUEST_LIMIT_EXCEEDED" in codes:
+        return RequestLimitError
+    return NotFoundError if response.status == 404 else ApiError
+
+
+def _items(response: Response) -> tuple[ErrorItem, ...]:
+    """What Salesforce lists: an array of objects as a rule, one object from some resources, XML from Bulk API."""
+    try:
+        answer = json.loads(response.body)
+    except ValueError:
+        return _xml_items(response.body)
+    entries = answer if isinstance(answer, list) else [answer]
+    return tuple(_item(entry) for entry in entries if isinstance(entry, dict))
+
+
+def _item(entry: dict[str, Any]) -> ErrorItem:
+    code = entry.get("errorCode") or entry.get("exceptionCode") or entry.get("error") or "UNKNOWN"
+    message = entry.get("message") or entry.get("exceptionMessage") or entry.get("error_description") or ""
+    fields = entry.get("fields")
+    return ErrorItem(str(code), str(message), tuple(map(str, fields)) if isinstance(fields, list) else ())
+
+
+def _xml_items(body: bytes) -> tuple[ErrorItem, ...]:
+    code = re.search(rb"<exceptionCode>(\w+)</exceptionCode>", body)
+    message = re.search(rb"<exceptionMessage>([^<]*)</exceptionMessage>", body)
+    if code is None:
+        return ()
+    return (ErrorItem(code[1].decode("ascii"), message[1].decode("utf-8", "replace") if message else ""),)
+
+
+def _said_by_page(response: Response) -> str:
+    if response.status in (301, 302, 303, 307, 308):
+        return "a redirect. Check Login URL and Proxy: Salesforce's API does not redirect."
+    title = re.search(rb"<title[^>]*>\s*(.{1,100}?)\s*</title>", response.body, re.IGNORECASE | re.DOTALL)
+    if title:
+        return f"a page titled '{title[1].decode('utf-8', 'replace')}'."
+    return "no reason given."
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

@@ -1,0 +1,366 @@
+"""Bulk API 2.0 ingest: a job is created, filled with one upload, closed, and its rows come back in three result sets.
+
+Nothing here sends a row a second time unless it is certain that the first time came to nothing: a job whose upload has
+an unclear end is aborted before another takes its place, and an aborted job never loads what arrives late.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bulk_api_2_0_ingest.htm
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_sfjwt.exceptions import (
+    ApiError,
+    BulkJobTimeoutError,
+    ConfigurationError,
+    NotFoundError,
+    ProtocolError,
+    SalesforceError,
+    TransportError,
+)
+from airflow_provider_sfjwt.salesforce.api.bulk_job import FIRST_LOOK, SLOWER, Job, JobRef, decode_job, get_job
+from airflow_provider_sfjwt.salesforce.api.retry import may_have_been_processed
+from airflow_provider_sfjwt.salesforce.api.session import Session
+from airflow_provider_sfjwt.salesforce.wire import flow
+from airflow_provider_sfjwt.salesforce.wire.flow import Body, Flow, Response, Source
+
+T = TypeVar("T")
+
+#: Each row of an ended job is in one of them, unless the org's daily allocation ran out.
+RESULT_SETS = ("successfulResults", "failedResults", "unprocessedrecords")
+
+
+@dataclass(frozen=True)
+class IngestOrder:
+    """What a job is to do with its rows.
+
+    :param sobject: the object's API name.
+    :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
+    :param external_id_field: of an upsert: the field by which records are found.
+    :param assignment_rule_id: gives new leads and cases to their owners; None: no rule does.
+    """
+
+    sobject: str
+    operation: str
+    external_id_field: str | None = None
+    assignment_rule_id: str | None = None
+
+
+def create_ingest_job(session: Session, order: IngestOrder) -> Flow[Job]:
+    """Create a job that waits for its data.
+
+    The request may be repeated: a job whose creation got lost stays open and empty until Salesforce removes it.
+
+    :param session: the conversation.
+    :param order: what it is to do.
+    :return: the open job. It takes CSV in UTF-8 with commas and line feeds.
+    :raises ConfigurationError: when the user may not delete for good.
+    :raises ApiError: when Salesforce refuses for another reason.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/create_job.htm
+    """
+    api_version = yield from session.api_version()
+    wanted = {
+        "object": order.sobject,
+        "operation": order.operation,
+        "externalIdFieldName": order.external_id_field,
+        "assignmentRuleId": order.assignment_rule_id,
+        "contentType": "CSV",
+        "columnDelimiter": "COMMA",
+        "lineEnding": "LF",
+    }
+    body = {name: value for name, value in wanted.items() if value is not None}
+    try:
+        answer = yield from session.json("POST", "jobs/ingest", json_body=body, repeatable=True)
+    except ApiError as refusal:
+        if order.operation == "hardDelete" and _has_code(refusal, "FEATURENOTENABLED"):
+            raise ConfigurationError(
+                {
+                    "operation": "hardDelete needs the permission 'Bulk API Hard Delete'. Give it to the user by a "
+                    "permission set, or use delete, which leaves the records in the recycle bin for a while"
+                },
+                subject="the load",
+            ) from None
+        raise
+    return decode_job(answer, kind="ingest", api_version=api_version)
+
+
+def upload(session: Session, ref: JobRef, source: Source) -> Flow[None]:
+    """Send a job its data. A job takes data once.
+
+    It is sent again only where it is certain that Salesforce has not taken it.
+
+    :param session: the conversation.
+    :param ref: an open job without data.
+    :param source: opens the CSV: at most 100 MB, with a header; called anew for every attempt.
+    :raises TransportError: with ``request_was_sent`` when it is not known whether the data arrived. Then the job is of
+        no use: :func:`retire_job`, and create another.
+    :raises ApiError: when Salesforce refuses the data.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/upload_job_data.htm
+    """
+    path = yield from session.path(f"{ref.resource}/batches", ref.api_version)
+    try:
+        yield from session.call(
+            "PUT",
+            path,
+            headers={"Content-Type": "text/csv; charset=UTF-8"},
+            source=source,
+            repeatable=False,
+            strict=True,
+        )
+    except ApiError as refusal:
+        # INVALIDJOB: the job holds data already, from an attempt that seemed to have come to nothing.
+        if may_have_been_processed(refusal) or _has_code(refusal, "INVALIDJOB"):
+            raise TransportError(
+                f"{refusal} It is not known which data job {ref.id} holds.", request_was_sent=True
+            ) from None
+        raise
+
+
+def fill_job(
+    session: Session, order: IngestOrder, source: Source, *, on_created: Callable[[Job], None] | None = None
+) -> Flow[Job]:
+    """Create a job and send it its data; replace it where it is not known whether the data arrived.
+
+    :param session: the conversation.
+    :param order: what the job is to do.
+    :param source: opens the CSV, as :func:`upload` takes it.
+    :param on_created: is told of each job before data is sent to it.
+    :return: the job that was told last. It is open and holds the data; every other one is aborted.
+    :raises TransportError: when the data did not get through in as many jobs as a request has attempts.
+    :raises ApiError: when Salesforce refuses the job or its data.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        job = yield from create_ingest_job(session, order)
+        if on_created is not None:
+            on_created(job)
+        try:
+            yield from upload(session, job.ref, source)
+            return job
+        except TransportError as error:
+            if not error.request_was_sent:
+                raise
+            yield from retire_job(session, job.ref)
+            if attempt >= session.policy.attempts:
+                raise
+        yield from flow.pause(session.policy.delay(attempt, None))
+
+
+def close_job(session: Session, ref: JobRef) -> Flow[Job]:
+    """Tell Salesforce that a job's data is complete, so that it is processed. May be called again at any time.
+
+    After an unclear end the job is looked up, and closed again only while it is open.
+
+    :param session: the conversation.
+    :param ref: a job that holds its data.
+    :return: the job, in whatever state it is after that.
+    :raises TransportError: or another error when it is not known whether the job is closed: its rows must not be sent
+        in another job before :func:`retire_job` has told how it ended.
+    :raises NotFoundError: when the job is gone.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/close_job.htm
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return (yield from _patch_state(session, ref, "UploadComplete"))
+        except SalesforceError as error:
+            # INVALIDJOBSTATE: it is closed already, perhaps by the request whose answer was lost.
+            if not may_have_been_processed(error) and not _has_code(error, "INVALIDJOBSTATE"):
+                raise
+            job = yield from get_job(session, ref)
+            if job.state != "Open":
+                return job
+            if attempt >= session.policy.attempts:
+                raise
+        yield from flow.pause(session.policy.delay(attempt, None))
+
+
+def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
+    """Make sure that a job loads nothing more, and tell how it ended.
+
+    Meant for a job that nobody closed. One that is being processed is better waited for: Salesforce does not say
+    whether a batch in progress is cut off by the abortion.
+
+    :param session: the conversation.
+    :param ref: a job in any state.
+    :return: the job, which has come to an end: ``Aborted``, or what it was before. What it had loaded by then stays
+        loaded and is in its successful results. None when it is gone.
+    :raises ProtocolError: when Salesforce does not end it: its rows must not be sent again yet.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/close_job.htm
+    """
+    for attempt in range(1, session.policy.attempts + 1):
+        try:
+            try:
+                yield from _patch_state(session, ref, "Aborted")
+            except SalesforceError as error:
+                # INVALIDJOBSTATE: it has ended already, perhaps by the request whose answer was lost.
+                if not may_have_been_processed(error) and not _has_code(error, "INVALIDJOBSTATE"):
+                    raise
+            job = yield from get_job(session, ref)
+        except NotFoundError:
+            return None
+        if job.ended:
+            return job
+        yield from flow.pause(session.policy.delay(attempt, None))
+    raise ProtocolError(
+        f"job {ref.id} was aborted and is still {job.state}. Its rows are not sent again before it has ended; see "
+        "Setup → Bulk Data Load Jobs.",
+        retryable=True,
+    )
+
+
+def _patch_state(session: Session, ref: JobRef, state: str) -> Flow[Job]:
+    answer = yield from session.json("PATCH", ref.resource, json_body={"state": state}, api_version=ref.api_version)
+    return decode_job(answer, ref)
+
+
+def run_jobs(
+    session: Session,
+    refs: Sequence[JobRef],
+    *,
+    parallel_jobs: int,
+    poll_interval: float,
+    remaining: Callable[[], float],
+    on_progress: Callable[[Job], None] | None = None,
+) -> Flow[list[Job]]:
+    """Close jobs, a few at a time, and wait until all have ended. May be called again with the same jobs at any time.
+
+    :param session: the conversation.
+    :param refs: jobs that hold their data, in any state, each of them once. They are closed in this order.
+    :param parallel_jobs: how many are being processed at once at most; at least 1.
+    :param poll_interval: seconds between two looks at a job at most; the first looks come sooner.
+    :param remaining: the seconds that are left, at most 0 when time is up.
+    :param on_progress: is told of a job at each look.
+    :return: the jobs, which have come to an end, good or bad, in the order of ``refs``.
+    :raises BulkJobTimeoutError: when time is up. The jobs that are closed go on; its ``job["ids"]`` has all that have
+        not ended, in the order of ``refs``.
+    :raises NotFoundError: when a job is gone.
+    """
+    run = _Run(session, refs, poll_interval, remaining, on_progress)
+    while True:
+        yield from run.begin(parallel_jobs)
+        if not run.running:
+            return [run.ended[ref.id] for ref in refs]
+        if remaining() <= 0:
+            raise run.time_is_up(refs)
+        yield from run.look()
+
+
+@dataclass
+class _Watched:
+    """A job that is being processed.
+
+    :param due: when to look at it next, in seconds of waiting.
+    :param delay: seconds from that look to the one after it.
+    """
+
+    job: Job
+    due: float
+    delay: float
+
+
+class _Run:
+    """Where each job of :func:`run_jobs` is."""
+
+    def __init__(
+        self,
+        session: Session,
+        refs: Sequence[JobRef],
+        poll_interval: float,
+        remaining: Callable[[], float],
+        on_progress: Callable[[Job], None] | None,
+    ) -> None:
+        self.waiting = deque(refs)
+        self.running: list[_Watched] = []
+        self.ended: dict[str, Job] = {}
+        self._session, self._poll_interval = session, poll_interval
+        self._remaining, self._on_progress = remaining, on_progress
+        self._waited = 0.0
+
+    def begin(self, parallel_jobs: int) -> Flow[None]:
+        delay = min(FIRST_LOOK, self._poll_interval)
+        while self.waiting and len(self.running) < parallel_jobs:
+            # When time is up, jobs are only looked at: they may have ended, and none is begun.
+            step = close_job if self._remaining() > 0 else get_job
+            job = yield from step(self._session, self.waiting[0])
+            self.waiting.popleft()
+            self._sort(_Watched(job, self._waited + delay, delay * SLOWER))
+
+    def look(self) -> Flow[None]:
+        """Wait for the next look, and look."""
+        due = min(each.due for each in self.running)
+        left = self._remaining()
+        last = self._waited + left <= due
+        yield from flow.pause(max(0.0, min(due - self._waited, left)))
+        self._waited = due
+        watched, self.running = self.running, []
+        for each in watched:
+            if last or each.due <= due:
+                each.job = yield from get_job(self._session, each.job.ref)
+                each.due, each.delay = due + min(each.delay, self._poll_interval), each.delay * SLOWER
+                self._sort(each)
+            else:
+                self.running.append(each)
+
+    def _sort(self, each: _Watched) -> None:
+        if self._on_progress is not None:
+            self._on_progress(each.job)
+        if each.job.ended:
+            self.ended[each.job.ref.id] = each.job
+        else:
+            self.running.append(each)
+
+    def time_is_up(self, refs: Sequence[JobRef]) -> BulkJobTimeoutError:
+        ids = [ref.id for ref in refs if ref.id not in self.ended]
+        first = self.running[0].job
+        more = ", …" if len(ids) > 10 else ""
+        return BulkJobTimeoutError(
+            f"{len(ids)} of {len(refs)} jobs have not ended and the task's time is up: {', '.join(ids[:10])}{more}; "
+            f"job {first.ref.id} is still {first.state}. A retry of the task picks them up where they are; give it a "
+            "longer timeout if the org is that busy.",
+            job={**first.info, "ids": ids},
+            retryable=True,
+        )
+
+
+def result_set(session: Session, ref: JobRef, name: str, sink: Callable[[Body], T]) -> Flow[T]:
+    """Fetch one of the three result sets of a job that has ended.
+
+    :param session: the conversation.
+    :param ref: the job.
+    :param name: one of :data:`RESULT_SETS`.
+    :param sink: takes the CSV as it arrives, header first; called anew for every attempt. Nothing at all comes, not
+        even a header, where Salesforce answers 204.
+    :return: what the sink returned.
+    :raises ProtocolError: when something else than CSV comes.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/get_job_successful_results.htm
+    """
+    path = yield from session.path(f"{ref.resource}/{name}/", ref.api_version)
+
+    def take(head: Response, body: Body) -> T:
+        kind = head.headers.get("content-type", "")
+        if "html" in kind.lower():
+            raise ProtocolError(
+                f"GET {path} answered {head.status} with {kind} where CSV was expected. Something between here and "
+                "Salesforce may answer in its place: check Proxy and Login URL."
+            )
+        return sink(body)
+
+    response = yield from session.call("GET", path, headers={"Accept": "text/csv"}, sink=take)
+    result: T = response.sunk
+    return result
+
+
+def _has_code(error: Any, code: str) -> bool:
+    return isinstance(error, ApiError) and any(item.code.upper() == code for item in error.items)

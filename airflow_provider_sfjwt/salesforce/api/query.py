@@ -1,0 +1,90 @@
+"""SOQL over REST, a page at a time.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.salesforce.api.session import Session
+from airflow_provider_sfjwt.salesforce.wire.flow import Flow
+
+
+@dataclass(frozen=True)
+class QueryPage:
+    """One page of a query's rows.
+
+    :param records: as Salesforce sent them, without their ``attributes``.
+    :param total_size: how many rows the whole query has.
+    :param next_path: the path of the next page, or None after the last.
+    """
+
+    records: list[dict[str, Any]]
+    total_size: int
+    next_path: str | None
+
+
+def first_page(
+    session: Session, soql: str, *, include_deleted: bool = False, numbers_as_text: bool = False
+) -> Flow[QueryPage]:
+    """Run a query.
+
+    :param session: the conversation.
+    :param soql: the query.
+    :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
+    :param numbers_as_text: whether numbers come back as text with all their digits.
+    :raises ApiError: for SOQL that Salesforce refuses.
+    """
+    resource = "queryAll" if include_deleted else "query"
+    answer = yield from session.json("GET", resource, params={"q": soql}, numbers_as_text=numbers_as_text)
+    return (yield from _page(session, answer))
+
+
+def next_page(session: Session, path: str, *, numbers_as_text: bool = False) -> Flow[QueryPage]:
+    """Fetch a further page.
+
+    :param session: the conversation.
+    :param path: as :attr:`QueryPage.next_path` said.
+    :param numbers_as_text: as for the first page.
+    """
+    answer = yield from session.json("GET", path, numbers_as_text=numbers_as_text)
+    return (yield from _page(session, answer))
+
+
+def _page(session: Session, answer: Any) -> Flow[QueryPage]:
+    try:
+        done, total, rows = answer["done"], int(answer["totalSize"]), answer["records"]
+        path = None if done else answer["nextRecordsUrl"]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError
+    except (TypeError, KeyError, ValueError):
+        raise ProtocolError("the answer to a query lacks done, totalSize, records or nextRecordsUrl") from None
+    records = []
+    for row in rows:
+        records.append((yield from _plain(session, row)))
+    return QueryPage(records, total, path)
+
+
+def _plain(session: Session, value: dict[str, Any]) -> Flow[Any]:
+    """A row without Salesforce's bookkeeping; a sub-query's rows become a list, their further pages included."""
+    if "records" in value and "totalSize" in value:
+        return (yield from _sub_query(session, value))
+    plain = {name: each for name, each in value.items() if name != "attributes"}
+    for name, each in plain.items():
+        if isinstance(each, dict):
+            plain[name] = yield from _plain(session, each)
+    return plain
+
+
+def _sub_query(session: Session, answer: Any) -> Flow[list[Any]]:
+    page = yield from _page(session, answer)
+    rows = list(page.records)
+    while page.next_path is not None:
+        page = yield from next_page(session, page.next_path)
+        rows += page.records
+    if len(rows) != page.total_size:
+        raise ProtocolError(f"a sub-query brought {len(rows)} rows where Salesforce counted {page.total_size}")
+    return rows

@@ -1,0 +1,217 @@
+"""One authenticated conversation with an org: the token, the API version, the retries and what it all cost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.salesforce.api import answers, retry
+from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
+from airflow_provider_sfjwt.salesforce.auth.token import Token
+from airflow_provider_sfjwt.salesforce.wire import flow
+from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response, Sink, Source
+
+#: The newest API version that this package was written for. A newer org is spoken to in this one.
+NEWEST_API_VERSION = 67.0
+
+
+@dataclass
+class Usage:
+    """What a session cost and what it learned of the org on the way.
+
+    :param calls: how many requests counted against the org's API allocation, repetitions included.
+    :param used: API calls of the org in the last 24 hours as Salesforce last said, or None.
+    :param allowed: the org's allocation for 24 hours as Salesforce last said, or None.
+    """
+
+    calls: int = 0
+    used: int | None = None
+    allowed: int | None = None
+
+    @property
+    def left(self) -> int | None:
+        """What is left of the allocation, or None where Salesforce did not say."""
+        return None if self.used is None or self.allowed is None else self.allowed - self.used
+
+
+class Session:
+    """What every flow of ``api`` needs to speak to one org.
+
+    May be shared by threads and tasks; it holds no token, which it gets from the driver for each call.
+
+    :param api_version: e.g. ``66.0``; None for the newest that the org and this package both know.
+    :param policy: how often requests are repeated.
+    :param clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        api_version: str | None = None,
+        policy: RetryPolicy | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policy = policy or RetryPolicy()
+        self.usage = Usage()
+        self.clock = clock
+        self._api_version = api_version
+        self._server_time: tuple[datetime, float] | None = None
+        self._lock = threading.Lock()
+
+    def api_version(self) -> Flow[str]:
+        """The API version of this session, asked of the org when the connection names none.
+
+        :return: e.g. ``66.0``.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_versions.htm
+        """
+        if self._api_version is None:
+            offered = yield from self.json("GET", "/services/data/")
+            try:
+                versions = [float(entry["version"]) for entry in offered]
+            except (TypeError, KeyError, ValueError):
+                raise ProtocolError("GET /services/data/ did not answer with a list of API versions") from None
+            known = [version for version in versions if version <= NEWEST_API_VERSION]
+            if not known:
+                raise ProtocolError(f"the org offers no API version up to {NEWEST_API_VERSION}; upgrade this package")
+            self._api_version = f"{max(known):.1f}"
+        return self._api_version
+
+    def path(self, resource: str, api_version: str | None = None) -> Flow[str]:
+        """The path of a REST resource.
+
+        :param resource: e.g. ``limits`` or ``jobs/query``; a path that begins with ``/`` is returned as it is.
+        :param api_version: another version than the session's, e.g. that of an older job.
+        """
+        if resource.startswith("/"):
+            return resource
+        version = api_version or (yield from self.api_version())
+        return f"/services/data/v{version}/{resource}"
+
+    def json(
+        self,
+        method: str,
+        resource: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json_body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        api_version: str | None = None,
+        numbers_as_text: bool = False,
+        repeatable: bool | None = None,
+    ) -> Flow[Any]:
+        """Call a REST resource that speaks JSON.
+
+        :param method: the HTTP method.
+        :param resource: e.g. ``limits``, or a whole path.
+        :param params: for the query string; None values are left out.
+        :param json_body: what to send as JSON, or None to send nothing.
+        :param headers: in addition to the session's own.
+        :param api_version: another version than the session's.
+        :param numbers_as_text: whether numbers come back as text with all their digits.
+        :param repeatable: as :meth:`call` has it.
+        :return: the decoded JSON, or None for an empty body.
+        :raises ApiError: when Salesforce answers with an error.
+        """
+        path = yield from self.path(resource, api_version)
+        response = yield from self.call(
+            method, path, params=params, json_body=json_body, headers=headers, repeatable=repeatable
+        )
+        return answers.data(response, method=method, path=path, numbers_as_text=numbers_as_text)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json_body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        sink: Sink | None = None,
+        source: Source | None = None,
+        repeatable: bool | None = None,
+        strict: bool = False,
+    ) -> Flow[Response]:
+        """Send a request with a token that works, renewed once when it turns out to be dead.
+
+        :param method: the HTTP method.
+        :param path: the path, which may hold a query string.
+        :param params: for the query string; None values are left out.
+        :param json_body: what to send as JSON, or None to send nothing.
+        :param headers: in addition to the session's own.
+        :param sink: takes the body of a 2xx answer.
+        :param source: opens the file to send instead of JSON; its content type belongs in ``headers``.
+        :param repeatable: whether it does no harm when Salesforce processes it twice; None: for all but POST and PATCH.
+        :param strict: whether a request that is not repeatable must be certain not to have been processed: "not now"
+            is then believed to Salesforce alone, since what stands between may say so after it passed the request on.
+        :return: an answer whose status is one of 2xx.
+        :raises ApiError: for any other.
+        """
+        url = path + _query_string(path, params)
+        body = None if json_body is None else json.dumps(json_body).encode("utf-8")
+        content_type = {} if body is None else {"Content-Type": "application/json; charset=UTF-8"}
+        draft = Request(method, url, {**content_type, **(headers or {})}, body, sink, source)
+        again = {"repeatable": method not in ("POST", "PATCH") if repeatable is None else repeatable, "strict": strict}
+        token = yield from flow.renew()
+        response = yield from self._send(token, draft, **again)
+        if answers.session_expired(response):  # said before anything is done
+            token = yield from flow.renew(token)
+            response = yield from self._send(token, draft, **again)
+        return answers.check(response, method=method, path=path)
+
+    def server_now(self) -> datetime | None:
+        """The org's clock, from the ``Date`` of its last answer, or None before the first one."""
+        if self._server_time is None:
+            return None
+        moment, seen_at = self._server_time
+        return moment + timedelta(seconds=self.clock() - seen_at)
+
+    def _send(self, token: Token, draft: Request, *, repeatable: bool, strict: bool) -> Flow[Response]:
+        headers = {**draft.headers, "Authorization": f"Bearer {token.value}"}
+
+        def make_request() -> Request:
+            self._count(draft.url)
+            return replace(draft, url=token.instance_url + draft.url, headers=headers)
+
+        response = yield from retry.send(make_request, self.policy, repeatable=repeatable, strict=strict)
+        self._learn(response)
+        return response
+
+    def _count(self, path: str) -> None:
+        # The list of versions is free: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
+        # resources_versions.htm
+        if path.rstrip("/") != "/services/data":
+            with self._lock:
+                self.usage.calls += 1
+
+    def _learn(self, response: Response) -> None:
+        usage = _api_usage(response.headers.get("sforce-limit-info", ""))
+        if usage:
+            self.usage.used, self.usage.allowed = usage
+        moment = retry.http_date(response.headers.get("date", ""))
+        if moment is not None:
+            self._server_time = (moment, self.clock())
+
+
+def _query_string(path: str, params: Mapping[str, Any] | None) -> str:
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    if not given:
+        return ""
+    return ("&" if "?" in path else "?") + urlencode(given)
+
+
+def _api_usage(header: str) -> tuple[int, int] | None:
+    """``api-usage=18/5000``, possibly followed by ``; per-app-api-usage=…``."""
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        used, _, allowed = value.partition("/")
+        if name == "api-usage" and used.isdecimal() and allowed.isdecimal():
+            return int(used), int(allowed)
+    return None

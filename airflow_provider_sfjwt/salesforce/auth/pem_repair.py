@@ -1,0 +1,238 @@
+"""From whatever became of a PEM text on its way through forms, mails and shells, back to the PEM text.
+
+The steps, in this order: undo what happened to the characters, find the BEGIN and END lines, and take from
+between them as much base64 as the key's own ASN.1 length asks for.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import unicodedata
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from airflow_provider_sfjwt.salesforce.auth.unusable_keys import (
+    FOREIGN,
+    LOST_PLUS,
+    NO_BODY,
+    TRUNCATED,
+    UNRECOGNISED,
+    UnusableKeyError,
+    der_length,
+)
+
+
+def _decode_url(text: str) -> str:
+    if not re.search(r"%[0-9A-Fa-f]{2}", text):
+        return text
+    # Where pluses are encoded, or join the words after BEGIN or END, a bare plus is the space of a form's encoding.
+    # Not after BEGIN or END alone: base64 may hold "eNd+".
+    form = re.search(r"%2B|%5Cu002B|(BEGIN|END)\+(\w+\+){0,2}(PRIVATE|PUBLIC|CERTIFICATE)", text, re.IGNORECASE)
+    return urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)
+
+
+_ESCAPE: Final = re.compile(r"\\+(?:r\\+n|u(?P<u>[0-9A-Fa-f]{4})|x(?P<x>[0-9A-Fa-f]{2})|(?P<other>.?))", re.DOTALL)
+
+
+def _resolve_escape(escape: re.Match[str]) -> str:
+    code = escape["u"] or escape["x"]
+    if code:
+        return chr(int(code, 16))
+    # No character at all stands for the escaped pair of carriage return and line feed.
+    return {None: "\n", "n": "\n", "r": "\n", "t": " "}.get(escape["other"], escape["other"])
+
+
+def _drop_invisible(text: str) -> str:
+    # Cf: byte order marks, zero-width spaces, soft hyphens; Cc: the NULs of UTF-16 and a terminal's controls.
+    return "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc"))
+
+
+_CHARACTER_REPAIRS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
+    ("escape sequences stood for characters", lambda text: _ESCAPE.sub(_resolve_escape, text)),
+    ("URL encoding was undone", _decode_url),
+    ("invisible characters stood in it", _drop_invisible),
+    ("typographic dashes stood for hyphens", lambda text: re.sub("[‐-―⁃−─━﹘﹣-]", "-", text)),
+    ("quotes stood around it", lambda text: re.sub("[\"'`´‘-‟«»‹›]", "", text)),
+    ("mail quotation marks stood before its lines", lambda text: text.replace(">", "")),
+)
+
+_LABEL: Final = re.sub(
+    " ",
+    r"\\s*",
+    r"((RSA|EC|DSA|ENCRYPTED|OPENSSH|ANY|SSH2 ENCRYPTED) )?PRIVATE KEY|((RSA|DSA|SSH2) )?PUBLIC KEY"
+    r"|(NEW )?CERTIFICATE REQUEST|((X509|TRUSTED) )?CERTIFICATE|PKCS ?#?(12|7)|CMS|X509 CRL|(EC|DH|DSA) PARAMETERS",
+)
+# Where no space precedes the hyphens, a sixth may be the last character of base64 in the URL's alphabet.
+_MARKER: Final = re.compile(
+    rf"(?P<before>(?<!\S)-*|-{{0,5}})[^\S\n]{{0,4}}(?P<edge>BEGIN|END)\s*(?P<label>{_LABEL})[^\S\n]*(?P<after>-*)",
+    re.IGNORECASE,
+)
+# RFC 1421 section 4.6.1, as OpenSSL writes it: https://docs.openssl.org/3.0/man3/PEM_read_bio_PrivateKey/
+_HEADERS: Final = re.compile(
+    r"Proc-Type:\s*4\s*,\s*ENCRYPTED\s*DEK-Info:\s*"
+    r"(?P<cipher>(?:DES|RC2)[A-Z0-9-]*\s*,\s*[0-9A-F]{16}|[A-Z0-9-]+\s*,\s*[0-9A-F]{32})",
+    re.IGNORECASE,
+)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/\s_-]*")
+_URL_ALPHABET: Final = str.maketrans("-_", "+/")
+
+
+@dataclass(frozen=True, repr=False)
+class Section:
+    """What stands between a BEGIN and an END line, or a text that has neither.
+
+    :param label: the words after BEGIN, e.g. ``RSA PRIVATE KEY``; empty where there is no such line.
+    :param headers: the two lines with which OpenSSL says how it encrypted a PKCS#1 key, or nothing.
+    :param body: the base64, still in its disorder.
+    :param repairs: what was damaged.
+    """
+
+    label: str
+    headers: str
+    body: str
+    repairs: tuple[str, ...]
+
+    def contents(self) -> bytes:
+        """Decode the body.
+
+        :raises UnusableKeyError: where a part of it is missing, or is not base64.
+        """
+        run = _BASE64.match(self.body)
+        text = run.group() if run else ""
+        foreign = not re.fullmatch(r"[=\s-]*", self.body[len(text) :])
+        characters = "".join(text.split()).translate(_URL_ALPHABET)
+        if self.label and not characters:
+            raise UnusableKeyError(NO_BODY)
+        length = None if self.headers else der_length(_decode(characters[:8]))
+        if length is None:
+            if foreign or (len(characters) % 4 == 1 and not self.headers):
+                raise UnusableKeyError((FOREIGN if foreign else TRUNCATED) if self.label else UNRECOGNISED)
+            data = _decode(characters)
+            # Ciphertext comes in blocks of 8 or 16 bytes; a hyphen too many may have been read as base64.
+            return data[: len(data) // 8 * 8] if self.headers else data
+        # What follows a whole key is no part of it: a comment, or the next line of a file.
+        needed = -(-length * 4 // 3)
+        if len(characters) < needed:
+            lines = text.split()[:-1]
+            irregular = any(len(line) % 4 for line in lines)
+            raise UnusableKeyError(FOREIGN if foreign else LOST_PLUS if irregular else TRUNCATED)
+        return _decode(characters[:needed])[:length]
+
+    def lines(self) -> list[str]:
+        """Write the body the way OpenSSL would, in base64 of 64 characters a line.
+
+        :raises UnusableKeyError: as :meth:`contents` does.
+        """
+        encoded = base64.b64encode(self.contents()).decode("ascii")
+        return [encoded[at : at + 64] for at in range(0, len(encoded), 64)]
+
+    def pem(self) -> str:
+        """Write the section the way OpenSSL would.
+
+        :raises UnusableKeyError: as :meth:`contents` does.
+        """
+        lines = "\n".join(self.lines())
+        return f"-----BEGIN {self.label}-----\n{self.headers}{lines}\n-----END {self.label}-----\n"
+
+
+def read_sections(text: str) -> tuple[Section, ...]:
+    """Find the PEM blocks of a text, in their order.
+
+    :param text: what was entered.
+    :return: every block; where there is none, one section without a label that holds the text.
+    """
+    text, found = _repair_characters(text)
+    sections = []
+    opened: re.Match[str] | None = None
+    start = 0
+    for marker in _MARKER.finditer(text):
+        closes = marker["edge"].upper() == "END"
+        body = text[start : marker.start()]
+        if opened or (closes and body.strip()):
+            sections.append(_section(body, opened, marker if closes else None, found))
+        opened = None if closes else marker
+        start = marker.end()
+    if opened or not sections:
+        sections.append(_section(text[start:], opened, None, found))
+    return tuple(sections)
+
+
+def _repair_characters(text: str) -> tuple[str, list[str]]:
+    found = []
+    before = None
+    while text != before:  # one damage may hide another: escapes in a URL, a URL in escapes
+        before = text
+        for name, repair in _CHARACTER_REPAIRS:
+            repaired = repair(text)
+            if repaired != text and name not in found:
+                found.append(name)
+            text = repaired
+    return re.sub(r"\r\n?", "\n", text), found
+
+
+def text_inside(section: Section) -> str | None:
+    """Decode a section whose base64 holds text again, such as a whole PEM in base64.
+
+    :param section: one without a label.
+    """
+    try:
+        decoded = decode_text(section.contents())
+    except UnusableKeyError:
+        return None
+    readable = decoded and all(c.isprintable() or c.isspace() for c in _drop_invisible(decoded))
+    return decoded if readable else None
+
+
+def decode_text(data: bytes) -> str | None:
+    """Decode a file's bytes, or return None where they are no text.
+
+    :param data: the bytes; UTF-16 with a byte order mark is what some Windows programs save.
+    """
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def is_only_markers(text: str) -> bool:
+    """Tell whether a text is BEGIN and END lines alone, which are no secret.
+
+    :param text: any text.
+    """
+    return not re.sub(r"\\[rn]|\s", "", _MARKER.sub("", text))
+
+
+def _section(body: str, opened: re.Match[str] | None, closed: re.Match[str] | None, repairs: list[str]) -> Section:
+    marker = opened or closed
+    headers = _HEADERS.search(body)
+    label = _canonical_label(marker["label"]) if marker else "RSA PRIVATE KEY" if headers else ""
+    rest = body[headers.end() :] if headers else body
+    found = list(repairs)
+    if any(edge and (edge["before"], edge["after"]) != ("-----", "-----") for edge in (opened, closed)):
+        found.append("hyphens of the BEGIN or END line were missing or too many")
+    if not (opened and closed):
+        found.append("the BEGIN or END line was missing")
+    lines = rest.strip()
+    if "\n" not in lines and len(lines) > 76:
+        found.append("line breaks were lost")
+    elif re.search(r"[^\S\n]|\n\n", lines):
+        found.append("spaces or empty lines stood in it")
+    if re.search(r"[_-]", lines):
+        found.append("it was in the base64 alphabet of URLs")
+    cipher = "".join(headers["cipher"].split()).upper() if headers else ""
+    written = f"Proc-Type: 4,ENCRYPTED\nDEK-Info: {cipher}\n\n" if headers else ""
+    return Section(label, written, rest, tuple(found))
+
+
+def _canonical_label(label: str) -> str:
+    words = re.findall("RSA|EC|DSA|ENCRYPTED|OPENSSH|ANY|SSH2|PRIVATE|PUBLIC|KEY|[A-Z0-9#]+", label.upper())
+    return " ".join(words)
+
+
+def _decode(characters: str) -> bytes:
+    usable = characters[: len(characters) - (len(characters) % 4 == 1)]
+    return base64.b64decode(usable + "=" * (-len(usable) % 4))

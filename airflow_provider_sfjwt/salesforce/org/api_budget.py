@@ -1,0 +1,41 @@
+"""How many API calls an extract leaves to the org's other users."""
+
+from __future__ import annotations
+
+from airflow_provider_sfjwt.exceptions import RequestLimitError
+from airflow_provider_sfjwt.salesforce.api import org as org_api
+from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+
+
+class ApiBudget:
+    """The org's API calls that must stay unused.
+
+    :param org: the org.
+    :param at_least: how many must be left of its allocation for 24 hours; None for no limit of ours.
+    """
+
+    def __init__(self, org: ConnectedOrg, at_least: int | None) -> None:
+        self._org = org
+        self.at_least = at_least
+
+    @property
+    def spent(self) -> bool:
+        """Whether fewer are left, by what the org said last; it is asked where it did not say."""
+        return self.at_least is not None and self._org.run(org_api.api_calls_left) < self.at_least
+
+    def check(self) -> None:
+        """Let a call pass as long as enough are left.
+
+        :raises RequestLimitError: else. A retry goes on when the org has calls again.
+        """
+        if self.spent:
+            usage = self._org.session.usage
+            raise RequestLimitError(
+                f"the org has {usage.left} of its {usage.allowed} API calls of 24 hours left, fewer than "
+                f"min_api_calls_left={self.at_least}. Nothing was published. Retry later (with deferrable=True the "
+                "task waits by itself), or lower min_api_calls_left.",
+                status=403,
+                method="GET",
+                path="limits",
+                retryable=True,
+            )

@@ -1,0 +1,139 @@
+"""How a job and a download are getting on, in the task's log."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
+from airflow_provider_sfjwt.salesforce.wire.flow import Body
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two lines of the log.
+_INTERVAL = 10.0
+_MEGABYTE = 1e6
+
+
+class JobProgress:
+    """Logs a job's state and records, each time that one of them changes.
+
+    :param logger: where to.
+    """
+
+    def __init__(self, logger: Any = log) -> None:
+        self._logger = logger
+        self._told: tuple[str, int] | None = None
+
+    def tell(self, job: Job) -> None:
+        """Log how a job is getting on.
+
+        :param job: as Salesforce described it just now.
+        """
+        news = (job.state, job.records_processed or 0)
+        if news != self._told:
+            self._logger.info("Job %s is %s, %s records processed", job.ref.id, *news)
+            self._told = news
+
+
+class DownloadProgress:
+    """Counts what arrives, over all threads of a download, and logs it now and then.
+
+    :param name: of what is fetched, for the log.
+    :param expected: how many records there are in all, or None where nobody knows.
+    :param clock: seconds that never go back.
+    :param interval: seconds between two lines of the log.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        expected: int | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        interval: float = _INTERVAL,
+    ) -> None:
+        self._name = name
+        self._expected = expected
+        self._clock = clock
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._started = self._logged_at = clock()
+        self._bytes = self._records = self._pages = 0
+        self._kept_records = self._kept_pages = 0
+        self._known_pages, self._all_pages_known = 0, False
+
+    def watch(self, body: Body) -> Body:
+        """A body whose bytes are counted as they are read.
+
+        :param body: the body.
+        """
+        return _WatchedBody(body, self._arrived)
+
+    def page_known(self) -> None:
+        """There is one page more."""
+        self._known_pages += 1
+
+    def all_pages_known(self) -> None:
+        """There are no more pages than those that are known."""
+        self._all_pages_known = True
+
+    def page_kept(self, records: int) -> None:
+        """A page lies there from an earlier try.
+
+        :param records: in it.
+        """
+        with self._lock:
+            self._kept_pages += 1
+            self._kept_records += records
+
+    def page_done(self, records: int) -> None:
+        """A page was fetched and written.
+
+        :param records: in it.
+        """
+        with self._lock:
+            self._pages += 1
+            self._records += records
+
+    def line(self) -> str:
+        """What is known, in one line; the time left only where it can be told."""
+        seconds = max(self._clock() - self._started, 1e-9)
+        done, pages = self._records + self._kept_records, self._pages + self._kept_pages
+        known = max(self._known_pages, pages)
+        of_pages = f" of {known}" if self._all_pages_known else f" of at least {known}"
+        of_records = f" of {self._expected:,}" if self._expected is not None else ""
+        kept = f" ({self._kept_pages} kept from an earlier try)" if self._kept_pages else ""
+        rate = self._bytes / _MEGABYTE / seconds
+        text = (
+            f"{self._name}: {pages}{of_pages} pages{kept}, {done:,}{of_records} records, "
+            f"{self._bytes / _MEGABYTE:,.1f} MB at {rate:,.1f} MB/s"
+        )
+        if self._expected is None or self._records == 0 or done >= self._expected:
+            return text
+        left = (self._expected - done) * seconds / self._records
+        return f"{text}, about {left:,.0f} s left"
+
+    def _arrived(self, count: int) -> None:
+        with self._lock:
+            self._bytes += count
+            now = self._clock()
+            if now - self._logged_at < self._interval:
+                return
+            self._logged_at = now
+        log.info("%s", self.line())
+
+
+@dataclass
+class _WatchedBody:
+    body: Body
+    arrived: Callable[[int], None]
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self.body.readinto(buffer)
+        self.arrived(count)
+        return count

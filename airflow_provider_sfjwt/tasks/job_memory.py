@@ -1,0 +1,101 @@
+"""What a task remembers of its remote job across tries, kept in Airflow's task state store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+
+_KEY = "salesforce_bulk_job"
+
+
+@dataclass(frozen=True)
+class SubmittedJob:
+    """A job that was created for this task.
+
+    :param job_id: the job.
+    :param api_version: the version it was created in.
+    :param soql: the query it runs.
+    :param order: a fingerprint of what the task asked for, so that a changed task does not take the job for its own.
+    :param window: start and end in ISO 8601, or None.
+    :param api_calls: what the extract cost up to now, over all tries that ended in order.
+    :param created_at: seconds since the epoch.
+    :param reattached: whether a later try picked it up.
+    """
+
+    job_id: str
+    api_version: str
+    soql: str
+    order: str
+    window: tuple[str, str] | None
+    api_calls: int
+    created_at: float
+    reattached: bool = False
+
+    @property
+    def ref(self) -> JobRef:
+        """Enough to find it again."""
+        from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+
+        return JobRef(self.job_id, self.api_version)
+
+    @property
+    def moments(self) -> tuple[datetime, datetime] | None:
+        """The window as moments."""
+        if self.window is None:
+            return None
+        return datetime.fromisoformat(self.window[0]), datetime.fromisoformat(self.window[1])
+
+    def to_json(self) -> dict[str, Any]:
+        """The job as JSON knows it, which has no tuples."""
+        return {**asdict(self), "window": list(self.window) if self.window else None}
+
+    @classmethod
+    def from_json(cls, content: Any) -> SubmittedJob | None:
+        """Read what :meth:`to_json` wrote.
+
+        :param content: decoded; None, or what another release wrote, is no job.
+        """
+        if not isinstance(content, dict):
+            return None
+        window = content.get("window")
+        try:
+            return cls(**{**content, "window": (window[0], window[1]) if window else None})
+        except TypeError:
+            return None
+
+
+class JobMemory:
+    """Remembers one job for each task instance.
+
+    :param context: Airflow's. Without a task state store (as in a unit test) nothing is remembered.
+    """
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        self._store = context.get("task_state_store")
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a later try will remember."""
+        return self._store is not None
+
+    def recall(self) -> SubmittedJob | None:
+        """The job of an earlier try, or None."""
+        return SubmittedJob.from_json(self._store.get(_KEY)) if self._store is not None else None
+
+    def remember(self, job: SubmittedJob) -> None:
+        """Keep a job, before it is waited for.
+
+        :param job: the job.
+        """
+        if self._store is not None:
+            self._store.set(_KEY, job.to_json())
+
+    def forget(self) -> None:
+        """Forget the job, so that the next try or a cleared task starts a new one."""
+        if self._store is not None:
+            self._store.delete(_KEY)

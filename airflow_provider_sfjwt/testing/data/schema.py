@@ -1,0 +1,162 @@
+"""Objects of the org: the standard ones that the simulator knows, and those that a test adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_sfjwt.testing.data.fields import Field
+
+# Objects that the REST API knows and the Bulk API refuses with INVALIDENTITY; connectors keep lists of them.
+# https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_objects.htm
+NOT_IN_BULK = frozenset(
+    (
+        "CaseStatus",
+        "ContractStatus",
+        "OrderStatus",
+        "PartnerRole",
+        "RecentlyViewed",
+        "SolutionStatus",
+        "TaskPriority",
+        "TaskStatus",
+    )
+)
+_KEPT_BY_THE_SYSTEM = {"nillable": False, "createable": False, "updateable": False, "defaulted_on_create": True}
+
+
+def _stamp(name: str, label: str) -> Field:
+    return Field(name, "datetime", label, **_KEPT_BY_THE_SYSTEM)  # type: ignore[arg-type]
+
+
+def _by(name: str, label: str) -> Field:
+    to_user: dict[str, Any] = {"reference_to": ("User",), "relationship_name": name.removesuffix("Id")}
+    return Field(name, "reference", label, **to_user, **_KEPT_BY_THE_SYSTEM)  # type: ignore[arg-type]
+
+
+ID = Field("Id", "id", "Record ID", nillable=False, createable=False, updateable=False, defaulted_on_create=True)
+SYSTEM_FIELDS = (
+    Field("IsDeleted", "boolean", "Deleted", createable=False, updateable=False, defaulted_on_create=True),
+    _stamp("CreatedDate", "Created Date"),
+    _by("CreatedById", "Created By ID"),
+    _stamp("LastModifiedDate", "Last Modified Date"),
+    _by("LastModifiedById", "Last Modified By ID"),
+    _stamp("SystemModstamp", "System Modstamp"),
+)
+
+
+@dataclass(frozen=True)
+class SObject:
+    """One object: its name and its fields in the order in which the describe call lists them.
+
+    :param name: API name, in its canonical spelling.
+    :param key_prefix: first three characters of its record ids.
+    :param fields: all of them, ``Id`` and the system fields included.
+    :param bulk: whether Bulk API queries may name it.
+    """
+
+    name: str
+    key_prefix: str
+    fields: tuple[Field, ...]
+    label: str = ""
+    label_plural: str = ""
+    bulk: bool = True
+
+    def field(self, name: str) -> Field | None:
+        """Return the field of that name in any case, or None."""
+        wanted = name.lower()
+        return next((field for field in self.fields if field.name.lower() == wanted), None)
+
+    def relationship(self, name: str) -> Field | None:
+        """Return the reference field whose relationship has that name in any case, or None."""
+        wanted = name.lower()
+        return next((f for f in self.fields if f.relationship_name and f.relationship_name.lower() == wanted), None)
+
+    def parts(self, compound: str) -> tuple[Field, ...]:
+        """Return the fields of which a compound field is made."""
+        return tuple(field for field in self.fields if field.compound == compound and field.name != compound)
+
+    @property
+    def custom(self) -> bool:
+        """Whether the name says that a customer made it."""
+        return self.name.endswith("__c")
+
+    @property
+    def writable(self) -> bool:
+        """Whether records of it may be made, changed and deleted."""
+        return self.name not in NOT_IN_BULK and self.name != "Organization"
+
+    @property
+    def columns(self) -> tuple[Field, ...]:
+        """The fields that hold a value of their own, which compounds do not."""
+        return tuple(field for field in self.fields if field.type != "address")
+
+
+class Schema:
+    """All objects of the org, found by name in any case.
+
+    :param objects: what to begin with.
+    """
+
+    def __init__(self, objects: Iterable[SObject]) -> None:
+        self._objects = {found.name.lower(): found for found in objects}
+
+    def __iter__(self) -> Iterator[SObject]:
+        return iter(list(self._objects.values()))
+
+    def find(self, name: str) -> SObject | None:
+        """Return the object of that name in any case, or None."""
+        return self._objects.get(name.lower())
+
+    def get(self, name: str) -> SObject:
+        """Return the object of that name in any case.
+
+        :raises KeyError: where there is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise KeyError(f"the org has no object {name!r}; it has {', '.join(o.name for o in self)}")
+        return found
+
+    def define(self, name: str, fields: Iterable[Field], label: str, key_prefix: str | None, bulk: bool) -> SObject:
+        """Add an object with ``Id``, a ``Name`` unless the fields have one, the fields and the system fields.
+
+        :raises ValueError: where the org has the object already.
+        """
+        if self.find(name):
+            raise ValueError(f"the org has an object {name} already")
+        own = tuple(fields)
+        if not any(field.name_field for field in own):
+            own = (Field("Name", length=80, name_field=True), *own)
+        prefix = key_prefix or f"a{len(self._objects):02d}"
+        bulk = bulk and name not in NOT_IN_BULK
+        made = SObject(name, prefix, (ID, *own, *SYSTEM_FIELDS), label or name, f"{label or name}s", bulk)
+        self._objects[name.lower()] = made
+        return made
+
+    def with_field(self, name: str, field: Field) -> SObject:
+        """Add a field to an object.
+
+        :raises ValueError: where the object has it already.
+        """
+        known = self.get(name)
+        if known.field(field.name):
+            raise ValueError(f"{known.name} has a field {field.name} already")
+        self._objects[name.lower()] = replace(known, fields=(*known.fields, field))
+        return self._objects[name.lower()]
+
+    def without_field(self, name: str, field_name: str) -> SObject:
+        """Hide a field from everybody, as field-level security does.
+
+        :raises KeyError: where the object has no such field.
+        """
+        known = self.get(name)
+        hidden = known.field(field_name)
+        if hidden is None:
+            raise KeyError(f"{known.name} has no field {field_name!r}")
+        self._objects[name.lower()] = replace(known, fields=tuple(f for f in known.fields if f is not hidden))
+        return self._objects[name.lower()]
+
+    def children(self, parent: str) -> list[tuple[SObject, Field]]:
+        """Return the (object, reference field) pairs that point to an object."""
+        return [(child, field) for child in self for field in child.fields if parent in field.reference_to]

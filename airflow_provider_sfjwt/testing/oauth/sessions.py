@@ -1,0 +1,103 @@
+"""Access tokens: who holds which, and until when."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from airflow_provider_sfjwt.testing.settings import Switches
+
+
+@dataclass
+class Session:
+    """One access token and its last use; a use prolongs it."""
+
+    token: str
+    username: str
+    issued: float
+    used: float
+
+
+class Sessions:
+    """The org's sessions. Repeated exchanges by a user return the same token while it lives, as real orgs do.
+
+    :param switches: for the clock, the lifetime and the kind of token.
+    :param org_id: 18 characters; its first 15 open an opaque token.
+    :param signing_key: signs tokens that are JWTs.
+    """
+
+    def __init__(self, switches: Switches, org_id: str, user_id: str, signing_key: RSAPrivateKey) -> None:
+        self._switches = switches
+        self._org_id = org_id
+        self._user_id = user_id
+        self._key = signing_key
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def open(self, username: str) -> Session:
+        """Return the user's living session, or a new one."""
+        now = self._switches.now()
+        with self._lock:
+            for session in self._sessions.values():
+                if session.username == username and self._alive(session, now):
+                    session.used = now.timestamp()
+                    return session
+            made = Session(self._new_token(now), username, now.timestamp(), now.timestamp())
+            self._sessions[made.token] = made
+            return made
+
+    def find(self, token: str, use: bool = True) -> Session | None:
+        """Return the living session of a token, or None.
+
+        :param use: whether this counts as a use.
+        """
+        now = self._switches.now()
+        with self._lock:
+            session = self._sessions.get(token)
+            if session is None or not self._alive(session, now):
+                return None
+            if use:
+                session.used = now.timestamp()
+            return session
+
+    def revoke(self, token: str) -> bool:
+        """End a session; return whether there was one."""
+        with self._lock:
+            return self._sessions.pop(token, None) is not None
+
+    def expire(self) -> None:
+        """End all sessions."""
+        with self._lock:
+            self._sessions.clear()
+
+    def _alive(self, session: Session, now: datetime) -> bool:
+        return now.timestamp() - session.used < self._switches.session_seconds
+
+    def _new_token(self, now: datetime) -> str:
+        if not self._switches.jwt_access_tokens:
+            return f"{self._org_id[:15]}!AQ4A{secrets.token_hex(40)}.{secrets.token_hex(8)}"
+        issued = int(now.timestamp())
+        claims = {
+            "scp": "api id",
+            "aud": ["https://login.salesforce.com"],
+            "sub": f"uid:{self._user_id}",
+            "iat": issued,
+            "exp": issued + self._switches.session_seconds,
+            "jti": secrets.token_hex(12),
+        }
+        header = {"tnk": f"core/prod/{self._org_id}", "typ": "JWT", "alg": "RS256"}
+        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+        signature = self._key.sign(signed, PKCS1v15(), SHA256())
+        return (signed + b"." + _base64url(signature)).decode()
+
+
+def _base64url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")

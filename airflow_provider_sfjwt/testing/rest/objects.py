@@ -1,0 +1,197 @@
+"""The REST resources other than queries: versions, limits, describe, single records."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
+from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.data.store import Store, quoted
+from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, json_answer, json_text_answer, not_found
+from airflow_provider_sfjwt.testing.rest.row_writers import record_writer
+from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.soql.compiler import Compiler
+from airflow_provider_sfjwt.testing.soql.tree import Comparison, Literal, Path, Query
+
+# Version 58.0 was Summer '23; there are three releases a year.
+_SEASONS = ("Summer", "Winter", "Spring")
+_FIRST = 58
+
+
+def versions(api_versions: tuple[str, ...]) -> Answer:
+    """Answer ``/services/data``: the API versions that the org speaks, oldest first; needs no session.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_versions.htm
+    """
+    return json_answer([{"label": _label(v), "url": f"/services/data/v{v}", "version": v} for v in api_versions])
+
+
+def _label(version: str) -> str:
+    number = int(float(version)) - _FIRST
+    return f"{_SEASONS[number % 3]} '{23 + (number + 2) // 3:02d}"
+
+
+def resources(version: str, identity_url: str) -> Answer:
+    """Answer ``/services/data/vXX.0``: what the simulator has there."""
+    start = f"/services/data/v{version}"
+    names = ("sobjects", "query", "queryAll", "limits", "jobs", "composite")
+    return json_answer({name: f"{start}/{name}" for name in names} | {"identity": identity_url})
+
+
+def limits(switches: Switches, api_calls: int, query_jobs: int, batches: int) -> Answer:
+    """Answer ``/limits``.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_limits.htm
+    """
+
+    def limit(most: int, used: int = 0) -> dict[str, int]:
+        return {"Max": most, "Remaining": max(0, most - used)}
+
+    return json_answer(
+        {
+            "DailyApiRequests": limit(switches.daily_api_requests, api_calls),
+            "DailyAsyncApexExecutions": limit(250_000),
+            "DailyBulkApiBatches": limit(switches.daily_bulk_batches, batches),
+            "DailyBulkV2QueryFileStorageMB": limit(976_562),
+            "DailyBulkV2QueryJobs": limit(switches.daily_bulk_query_jobs, query_jobs),
+            "DataStorageMB": limit(1024),
+            "FileStorageMB": limit(1024),
+            "HourlyPublishedPlatformEvents": limit(50_000),
+        }
+    )
+
+
+class SObjects:
+    """``/sobjects`` and what is below it."""
+
+    def __init__(self, schema: Schema, store: Store, switches: Switches) -> None:
+        self._schema = schema
+        self._store = store
+        self._switches = switches
+
+    def all(self, version: str) -> Answer:
+        """Answer the list of objects."""
+        entries = [_summary(sobject, version) for sobject in self._schema]
+        return json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries})
+
+    def about(self, name: str, version: str) -> Answer:
+        """Answer ``/sobjects/X``."""
+        return json_answer({"objectDescribe": _summary(self._named(name), version), "recentItems": []})
+
+    def describe(self, name: str, version: str) -> Answer:
+        """Answer ``/sobjects/X/describe``.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
+        """
+        sobject = self._named(name)
+        children: list[dict[str, Any]] = [
+            {
+                "cascadeDelete": False,
+                "childSObject": child.name,
+                "deprecatedAndHidden": False,
+                "field": field.name,
+                "junctionIdListNames": [],
+                "junctionReferenceTo": [],
+                "relationshipName": field.child_relationship,
+                "restrictedDelete": False,
+            }
+            for child, field in self._schema.children(sobject.name)
+        ]
+        described: dict[str, Any] = {
+            "actionOverrides": [],
+            "childRelationships": children,
+            "compactLayoutable": True,
+            "defaultImplementation": None,
+            "extendedBy": None,
+            "extendsInterfaces": None,
+            "fields": [field.described() for field in sobject.fields],
+            "implementedBy": None,
+            "implementsInterfaces": None,
+            "listviewable": None,
+            "lookupLayoutable": None,
+            "namedLayoutInfos": [],
+            "networkScopeFieldName": None,
+            "recordTypeInfos": [],
+            "searchLayoutable": True,
+            "sobjectDescribeOption": "FULL",
+            "supportedScopes": [{"label": f"All {sobject.label_plural}", "name": "everything"}],
+        }
+        return json_answer(dict(sorted((described | _summary(sobject, version)).items())))
+
+    def record(self, name: str, record: str, fields: str | None, version: str) -> Answer:
+        """Answer one record.
+
+        :param record: id of 15 or 18 characters.
+        :param fields: comma-separated names; None: all.
+        """
+        sobject = self._named(name)
+        wanted = [part.strip() for part in fields.split(",")] if fields else [f.name for f in sobject.fields]
+        found = canonical_id(record)
+        if found is None:
+            raise not_found()
+        where = Comparison(Path(("Id",), 0), "=", Literal("string", found, 0))
+        items = tuple(Path(tuple(name.split(".")), 0) for name in wanted)
+        query = Query(f"SELECT {','.join(wanted)}", items, Path((sobject.name,), 0), where=where)
+        compiled = Compiler(self._schema, query, True, self._switches.now()).compile()
+        rows = self._store.select(compiled.sql, compiled.parameters)
+        if not rows:
+            raise not_found()
+        if self._store.select(f"SELECT IsDeleted FROM {quoted(sobject.name)} WHERE Id = ?", [found])[0][0]:
+            raise RefusalError(404, "ENTITY_IS_DELETED", "entity is deleted")
+        return json_text_answer(record_writer(compiled.row, self._store, version)(rows[0]))
+
+    def blob(self, name: str, record: str, field_name: str) -> Answer:
+        """Answer the bytes of a base64 field."""
+        sobject, found = self._named(name), canonical_id(record)
+        field = sobject.field(field_name)
+        if field is None or field.type != "base64" or found is None:
+            raise not_found()
+        sql = f"SELECT {quoted(field.name)} FROM {quoted(sobject.name)} WHERE Id = ? AND IsDeleted = 0"
+        rows = self._store.select(sql, [found])
+        if not rows:
+            raise not_found()
+        return Answer(200, base64.b64decode(rows[0][0] or ""), {"Content-Type": "application/octet-stream"})
+
+    def _named(self, name: str) -> SObject:
+        found = self._schema.find(name)
+        if found is None:
+            raise not_found()
+        return found
+
+
+def _summary(sobject: SObject, version: str) -> dict[str, Any]:
+    start = f"/services/data/v{version}/sobjects/{sobject.name}"
+    urls = {"sobject": start, "describe": f"{start}/describe", "rowTemplate": f"{start}/{{ID}}"}
+    yes: tuple[str, ...] = (
+        "createable",
+        "deletable",
+        "layoutable",
+        "mergeable",
+        "queryable",
+        "replicateable",
+        "retrieveable",
+    )
+    yes += ("searchable", "triggerable", "undeletable", "updateable")
+    no: tuple[str, ...] = (
+        "activateable",
+        "customSetting",
+        "deepCloneable",
+        "deprecatedAndHidden",
+        "feedEnabled",
+        "hasSubtypes",
+    )
+    no += ("isInterface", "isSubtype", "mruEnabled")
+    return {
+        "associateEntityType": None,
+        "associateParentEntity": None,
+        "custom": sobject.custom,
+        "keyPrefix": sobject.key_prefix,
+        "label": sobject.label,
+        "labelPlural": sobject.label_plural,
+        "name": sobject.name,
+        "urls": urls,
+        **dict.fromkeys(yes, True),
+        **dict.fromkeys(("createable", "deletable", "undeletable", "updateable"), sobject.writable),
+        **dict.fromkeys(no, False),
+    }

@@ -1,0 +1,37 @@
+"""Sessions that do not wait, and answers of real orgs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
+from airflow_provider_sfjwt.salesforce.api.session import Session
+
+
+@pytest.fixture
+def policy() -> RetryPolicy:
+    """Three attempts, always after the longest delay."""
+    return RetryPolicy(attempts=3, first_delay=1.0, longest_delay=60.0, jitter=lambda longest: longest)
+
+
+@pytest.fixture
+def session(policy: RetryPolicy) -> Session:
+    return Session("66.0", policy)
+
+
+@pytest.fixture
+def recording() -> Callable[[str], bytes]:
+    """Reads an answer of a real org; they lie beside the checkout, where at all."""
+
+    def read(name: str) -> bytes:
+        folder = os.environ.get("SFJWT_RECORDINGS")
+        if not folder:
+            missing = pytest.fail if os.environ.get("SFJWT_NO_SKIP") == "1" else pytest.skip
+            missing("SFJWT_RECORDINGS names no folder of recorded answers")
+        return (Path(str(folder)) / name).read_bytes()
+
+    return read
