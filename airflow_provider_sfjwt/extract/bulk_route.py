@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
-from airflow_provider_sfjwt.files.formats.registry import FileFormat, Part, WrittenPage
+from airflow_provider_sfjwt.files.formats.registry import FileFormat, WrittenPage
+from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import bulk_query
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
@@ -29,7 +30,7 @@ class Result:
     :param columns: of the parts, in order.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[OutputFile, ...]
     declared: int
     columns: tuple[Column, ...]
 
@@ -80,7 +81,7 @@ class ResultDownload:
             self._finished = self._folder.finished_pages(self._ref.id)
         locators = self._links() if parallel_pages > 1 else None
         pages = self._one_by_one() if locators is None else self._at_once(locators, parallel_pages)
-        parts: list[Part] = []
+        parts: list[OutputFile] = []
         columns: tuple[Column, ...] | None = None
         declared = 0
         with closing(pages):  # so that no download goes on behind an error

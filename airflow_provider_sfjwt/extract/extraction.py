@@ -17,9 +17,10 @@ from airflow_provider_sfjwt.extract.bulk_route import Result, ResultDownload
 from airflow_provider_sfjwt.extract.columns import check_flat, columns_of_query, columns_of_sobject
 from airflow_provider_sfjwt.extract.rest_route import RestDownload
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
-from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, Writer, column_entry, drift_between
+from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures
+from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import bulk_job, bulk_query, soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef

@@ -32,7 +32,8 @@ from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Tra
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
-    from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, Writer
+    from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
+    from airflow_provider_sfjwt.files.storage.receipts import Writer
     from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport
     from airflow_provider_sfjwt.load.spec import Source
 
@@ -50,7 +51,7 @@ def _writer() -> Writer | None:
     """The task instance that uses the hook, or None outside a task."""
     from airflow.sdk import get_current_context
 
-    from airflow_provider_sfjwt.files.data_sets.receipt import Writer
+    from airflow_provider_sfjwt.files.storage.receipts import Writer
 
     try:
         return Writer.of(get_current_context())
@@ -271,7 +272,8 @@ class SalesforceJwtHook(BaseHook):
         """
         from airflow.sdk import ObjectStoragePath
 
-        from airflow_provider_sfjwt.files.data_sets.receipt import RECEIPT_NAME, read_receipt
+        from airflow_provider_sfjwt.files.data_sets.receipt import read_receipt
+        from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
 
         receipt = read_receipt(ObjectStoragePath(output_path.rstrip("/")))
         if receipt is None:

@@ -13,7 +13,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, RecordsFailedE
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.files.data_sets.receipt import Writer
+    from airflow_provider_sfjwt.files.storage.receipts import Writer
     from airflow_provider_sfjwt.load.reading.source_argument import Source as Source
 
 #: Operations by the names that Bulk API 2.0 knows, and by those of other clients.

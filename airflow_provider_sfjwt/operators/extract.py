@@ -176,7 +176,7 @@ class SalesforceExtractOperator(BaseOperator):
         :param context: Airflow's, or None for an order that is only looked at.
         """
         from airflow_provider_sfjwt.extract.extraction import ExtractOrder
-        from airflow_provider_sfjwt.files.data_sets.receipt import Writer
+        from airflow_provider_sfjwt.files.storage.receipts import Writer
 
         return ExtractOrder(
             output_path=self.output_path,

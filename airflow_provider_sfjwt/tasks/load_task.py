@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import SalesforceError
-from airflow_provider_sfjwt.files.data_sets.receipt import Writer
+from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.load import Load
 from airflow_provider_sfjwt.tasks.deferral import settling_time

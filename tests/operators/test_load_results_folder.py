@@ -16,7 +16,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
-from airflow_provider_sfjwt.files.data_sets.receipt import Writer
+from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.load.outcomes import results_folder
 from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport, ResultsFolder

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
-from airflow_provider_sfjwt.files.data_sets.receipt import RECEIPT_NAME, Receipt, Writer, kind_of_receipt
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -153,7 +154,7 @@ class DataSetFolder:
 
     def _refuse_rival(self, receipt: Receipt | None, writer: Writer | None) -> None:
         """End a task that would replace what its own DAG run has just extracted: both would be green, one set lost."""
-        if receipt is None or writer is None or not writer.rivals(receipt.written_by):
+        if receipt is None or writer is None or not writer.conflicts_with(receipt.written_by):
             return
         raise ConfigurationError(
             {

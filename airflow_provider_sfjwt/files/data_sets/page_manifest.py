@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_sfjwt.files.formats.registry import FileFormat, Part
+from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
 
 
@@ -28,7 +29,7 @@ class PageManifest:
     locator: str | None
     next_locator: str | None
     declared: int
-    part: Part
+    part: OutputFile
     columns: tuple[Column, ...]
     file_format: FileFormat
 
@@ -47,7 +48,7 @@ class PageManifest:
             return cls(
                 **{
                     **content,
-                    "part": Part(**content["part"]),
+                    "part": OutputFile(**content["part"]),
                     "columns": tuple(Column(**column) for column in content["columns"]),
                     "file_format": FileFormat(**content["file_format"]),
                 }

@@ -8,85 +8,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
-from airflow_provider_sfjwt.files.formats.registry import Part
+from airflow_provider_sfjwt.files.storage.receipts import (
+    RECEIPT_NAME,
+    OutputFile,
+    Writer,
+    kind_of_receipt,
+    receipt_text,
+)
 from airflow_provider_sfjwt.files.values.columns import Column
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-RECEIPT_NAME = "_receipt.json"
 RECEIPT_VERSION = 1
-
-
-def kind_of_receipt(text: str) -> Literal["extract", "load"] | None:
-    """Tell whose a ``_receipt.json`` is: extracts and loads both write one.
-
-    :param text: of the file.
-    :return: None where it is neither's.
-    """
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(content, dict):
-        return None
-    if "receipt_version" in content:
-        return "extract"
-    return "load" if "report_version" in content else None
-
-
-@dataclass(frozen=True)
-class Writer:
-    """The task instance that wrote a receipt.
-
-    :param dag_id: of its DAG.
-    :param run_id: of the DAG run.
-    :param task_id: with the groups that the task is in.
-    :param map_index: its place among the instances of a mapped task; -1 where it is not mapped.
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
-
-    @classmethod
-    def of(cls, context: Mapping[str, Any]) -> Writer | None:
-        """The task instance that runs.
-
-        :param context: Airflow's.
-        :return: None where there is none, or only what stands for one in a unit test.
-        """
-        instance = context.get("ti")
-        dag_id, run_id, task_id = (getattr(instance, name, None) for name in ("dag_id", "run_id", "task_id"))
-        index = getattr(instance, "map_index", None)
-        if isinstance(dag_id, str) and isinstance(run_id, str) and isinstance(task_id, str):
-            return cls(dag_id, run_id, task_id, index if isinstance(index, int) else -1)
-        return None
-
-    @classmethod
-    def from_json(cls, content: Any) -> Writer | None:
-        """Read what a receipt tells of its writer.
-
-        :param content: decoded; None where it tells nothing.
-        """
-        if not isinstance(content, Mapping):
-            return None
-        return cls(*(content[name] for name in cls.__dataclass_fields__))
-
-    def rivals(self, other: Writer | None) -> bool:
-        """Whether another is a task instance of the same DAG run, so that both want their rows to stay.
-
-        :param other: who wrote what lies there, or None where that is not known.
-        """
-        same_run = other is not None and (other.dag_id, other.run_id) == (self.dag_id, self.run_id)
-        return same_run and other != self
-
-    def __str__(self) -> str:
-        return f"task '{self.task_id}'" + (f", map index {self.map_index}" if self.map_index >= 0 else "")
 
 
 @dataclass(frozen=True)
@@ -134,7 +71,7 @@ class Receipt:
     api_version: str
     records: int
     counts: Counts
-    parts: tuple[Part, ...]
+    parts: tuple[OutputFile, ...]
     columns: tuple[Mapping[str, str], ...]
     drift: Mapping[str, list[str]] | None
     file_format: str
@@ -181,7 +118,7 @@ class Receipt:
                     **known,
                     "window": tuple(content["window"]) if content["window"] else None,
                     "counts": Counts(**content["counts"]),
-                    "parts": tuple(Part(**part) for part in content["parts"]),
+                    "parts": tuple(OutputFile(**part) for part in content["parts"]),
                     "columns": tuple(content["columns"]),
                     "written_by": Writer.from_json(content.get("written_by")),
                 },
@@ -236,15 +173,3 @@ def read_receipt(folder: ObjectStoragePath) -> Receipt | None:
     """
     text = receipt_text(folder)
     return None if text is None else Receipt.from_json(text, str(folder))
-
-
-def receipt_text(folder: ObjectStoragePath) -> str | None:
-    """The text of a folder's ``_receipt.json``, whoever wrote it, or None when there is none.
-
-    :param folder: of an extract or a load.
-    """
-    try:
-        # What is no text is no receipt, as it turns out when it is read.
-        return (folder / RECEIPT_NAME).read_bytes().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return None

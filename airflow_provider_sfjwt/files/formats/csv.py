@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from airflow_provider_sfjwt.files.formats.csv_records import end_of_first_record
-from airflow_provider_sfjwt.load.reading.files import InputFile, same_columns, unreadable
-from airflow_provider_sfjwt.load.reading.source import Fault
+from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
 
 #: Bytes that are read at once.
 _BLOCK = 2**20

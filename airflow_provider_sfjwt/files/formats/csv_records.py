@@ -6,6 +6,8 @@ quotes before it is even. Text may hold newlines, so lines are not records.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 
 from airflow_provider_sfjwt.exceptions import TransportError
@@ -74,6 +76,14 @@ def end_of_first_record(piece: bytes | memoryview) -> int:
         position = newline + 1
         if quotes % 2 == 0:
             return position
+
+
+def column_names(header: bytes) -> list[str]:
+    """The names in a header record.
+
+    :param header: the record as it came.
+    """
+    return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
 
 
 def _last_record_end(buffer: bytearray, filled: int) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.values.arrow_arrays import texts
 from airflow_provider_sfjwt.files.values.from_python import Digits, UnfitValueError, text_of
-from airflow_provider_sfjwt.load.reading.files import InputFile, same_columns, unreadable
-from airflow_provider_sfjwt.load.reading.source import Fault
 
 _LINES = 5_000
 _BOM = "\ufeff"

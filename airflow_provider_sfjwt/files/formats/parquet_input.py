@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.storage.file_writer import is_local
-from airflow_provider_sfjwt.load.reading.files import InputFile, same_columns, unreadable
-from airflow_provider_sfjwt.load.reading.source import Fault
 
 #: Bytes of a piece, about, and the rows it has at most.
 _PIECE = 2**20

@@ -15,9 +15,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
-from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record, whole_records
+from airflow_provider_sfjwt.files.formats.csv_records import (
+    column_names,
+    count_records,
+    end_of_first_record,
+    whole_records,
+)
 from airflow_provider_sfjwt.files.storage.file_writer import PartFile, writing
-from airflow_provider_sfjwt.files.values.arrow_setup import choose_memory_pool
+from airflow_provider_sfjwt.files.storage.receipts import OutputFile
+from airflow_provider_sfjwt.files.values.arrow_arrays import choose_memory_pool
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
@@ -40,22 +46,6 @@ _COMPRESSIONS: dict[str, dict[str | None, str]] = {
 
 
 @dataclass(frozen=True)
-class Part:
-    """A file of a data set, as the receipt lists it.
-
-    :param name: the file's name within its folder.
-    :param records: rows, the header not counted.
-    :param bytes: its size.
-    :param sha256: of its bytes, in hex.
-    """
-
-    name: str
-    records: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
 class WrittenPage:
     """A result page that became a part.
 
@@ -63,7 +53,7 @@ class WrittenPage:
     :param columns: what it holds, in the order of the page's header.
     """
 
-    part: Part
+    part: OutputFile
     columns: tuple[Column, ...]
 
     @property
@@ -116,7 +106,7 @@ class FileFormat:
         typed = _typed(header, columns)
         with writing(path) as file:
             records = writer(header, typed, _with_whole_end(pieces, len(typed)), file, self.compression)
-        return WrittenPage(Part(path.name, records, file.bytes, file.sha256), tuple(typed))
+        return WrittenPage(OutputFile(path.name, records, file.bytes, file.sha256), tuple(typed))
 
 
 Pieces = Iterable[memoryview]
@@ -141,14 +131,6 @@ def _with_whole_end(pieces: Pieces, cells: int) -> Iterator[memoryview]:
             if len(last) != cells or piece[-1] == _COMMA:
                 raise TransportError("a result page ends within a record: it is not whole", request_was_sent=True)
         yield piece
-
-
-def column_names(header: bytes) -> list[str]:
-    """The names in a header record.
-
-    :param header: the record as it came.
-    """
-    return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
 
 
 def _typed(header: bytes, columns: Sequence[Column]) -> list[Column]:

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from airflow_provider_sfjwt.files.data_sets.receipt import receipt_text
 from airflow_provider_sfjwt.files.storage.errors import usable_folder
 from airflow_provider_sfjwt.files.storage.file_writer import is_local, writing
+from airflow_provider_sfjwt.files.storage.receipts import receipt_text
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

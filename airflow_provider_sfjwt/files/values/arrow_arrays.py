@@ -1,4 +1,4 @@
-"""Arrow's arrays and scalars of Python's values, made without pandas.
+"""Arrow, set up before it is imported, and its arrays and scalars made of Python values without pandas.
 
 ``pyarrow.array`` and ``pyarrow.scalar`` import pandas where it is installed, and so does every function that is given a
 Python value in place of a scalar. That takes half a second and 35 MB, which a load has better uses for.
@@ -6,10 +6,37 @@ Python value in place of a scalar. That takes half a second and 35 MB, which a l
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from array import array
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def choose_memory_pool() -> None:
+    """Let Arrow take its memory from jemalloc, unless the environment says otherwise.
+
+    Arrow reads this when it is first imported. With jemalloc, writing takes a fifth less computing and a tenth less
+    memory than with Arrow's own choice. https://arrow.apache.org/docs/cpp/env_vars.html
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+
+
+def require_arrow() -> None:
+    """See that Arrow is there, and settle its memory pool. Call it before anything of a load imports pyarrow.
+
+    :raises ConfigurationError: when pyarrow is not installed.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ConfigurationError(
+            {"source": "a load needs pyarrow: pip install 'airflow-provider-sfjwt[parquet]'"}, subject="the task"
+        )
+    choose_memory_pool()
 
 
 def integers(values: Iterable[int]) -> pa.Int64Array:
@@ -17,6 +44,8 @@ def integers(values: Iterable[int]) -> pa.Int64Array:
 
     :param values: of 64 bits at most.
     """
+    import pyarrow as pa
+
     numbers = array("q", values)
     return pa.Int64Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
 
@@ -26,6 +55,8 @@ def texts(values: Sequence[str | None]) -> pa.StringArray:
 
     :param values: less than 2 GB in all; None stands for null.
     """
+    import pyarrow as pa
+
     encoded = [(value or "").encode("utf-8") for value in values]
     ends = array("i", [0])
     for each in encoded:
@@ -42,6 +73,8 @@ def scalar(value: str | bool | int | None) -> pa.Scalar:
 
     :param value: None is text that is null.
     """
+    import pyarrow as pa
+
     if isinstance(value, bool):
         return pa.BooleanArray.from_buffers(pa.bool_(), 1, [None, pa.py_buffer(bytes([value]))])[0]
     return integers([value])[0] if isinstance(value, int) else texts([value])[0]

@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.csv import read_text
-from airflow_provider_sfjwt.files.formats.csv_records import end_of_first_record, whole_records
-from airflow_provider_sfjwt.files.formats.registry import column_names
+from airflow_provider_sfjwt.files.formats.csv_records import column_names, end_of_first_record, whole_records
 from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 

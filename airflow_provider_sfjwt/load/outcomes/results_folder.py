@@ -14,11 +14,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
-from airflow_provider_sfjwt.files.data_sets.receipt import RECEIPT_NAME, Writer, kind_of_receipt
-from airflow_provider_sfjwt.files.formats.registry import Part
 from airflow_provider_sfjwt.files.storage.errors import storage_errors
 from airflow_provider_sfjwt.files.storage.file_writer import writing
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, OutputFile, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +69,7 @@ class LoadReport:
     counts: Mapping[str, int]
     errors_by_code: Mapping[str, Mapping[str, Any]]
     jobs: tuple[Mapping[str, Any], ...]
-    parts: tuple[Part, ...]
+    parts: tuple[OutputFile, ...]
     api_calls: int
     seconds: float
     package_version: str
@@ -104,7 +103,7 @@ class LoadReport:
                 )
             known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
             known["files"], known["jobs"] = tuple(content["files"]), tuple(content["jobs"])
-            known["parts"] = tuple(Part(**part) for part in content["parts"])
+            known["parts"] = tuple(OutputFile(**part) for part in content["parts"])
             known["unprocessed_sample"] = tuple(content.get("unprocessed_sample") or ())
             known["written_by"] = Writer.from_json(content.get("written_by"))
             return cls(**{**known, "results_path": results_path})
@@ -180,7 +179,7 @@ class ResultsFolder:
                 subject="the task",
             )
         other = _writer_of(self._found)
-        if self._writer is not None and other is not None and self._writer.rivals(other):
+        if self._writer is not None and other is not None and self._writer.conflicts_with(other):
             sent = " What an earlier try has sent stays in Salesforce, and its ledger as well." if begun else ""
             raise ConfigurationError(
                 {
@@ -190,7 +189,7 @@ class ResultsFolder:
                 subject="the task",
             )
 
-    def write(self, kind: Kind, number: int, table: pa.Table) -> Part:
+    def write(self, kind: Kind, number: int, table: pa.Table) -> OutputFile:
         """Write one file of results.
 
         :param kind: what became of its rows.
@@ -201,7 +200,7 @@ class ResultsFolder:
 
         return self._write(kind, number, [(encoded(table, header=True), table.num_rows)])
 
-    def write_beside(self, kind: Kind, number: int, columns: Sequence[str], pieces: Iterable[Beside]) -> Part:
+    def write_beside(self, kind: Kind, number: int, columns: Sequence[str], pieces: Iterable[Beside]) -> OutputFile:
         """Write one file of results: new columns, and behind them the rows as they were sent.
 
         :param kind: what became of its rows.
@@ -217,14 +216,14 @@ class ResultsFolder:
         head = [(encoded(no_rows, header=True), 0)]
         return self._write(kind, number, chain(head, ((_beside(each), len(each.records)) for each in pieces)))
 
-    def _write(self, kind: Kind, number: int, pieces: Iterable[tuple[pa.Buffer | memoryview, int]]) -> Part:
+    def _write(self, kind: Kind, number: int, pieces: Iterable[tuple[pa.Buffer | memoryview, int]]) -> OutputFile:
         path = self._folder / f"{kind}-{number:05d}-{self._token}.csv"
         records = 0
         with storage_errors(self.path, "results_path"), writing(path) as file:
             for data, rows in pieces:
                 file.write(data)
                 records += rows
-        return Part(path.name, records, file.bytes, file.sha256)
+        return OutputFile(path.name, records, file.bytes, file.sha256)
 
     def publish(self, report: LoadReport, *, dry_run: bool = False) -> None:
         """Write the receipt, then remove what it replaces.

@@ -13,7 +13,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_sfjwt.files.formats.registry import Part
+    from airflow_provider_sfjwt.files.storage.receipts import OutputFile
     from airflow_provider_sfjwt.load.outcomes.results_folder import Beside, Kind, ResultsFolder
     from airflow_provider_sfjwt.load.staging.parts import StagedPart
 
@@ -47,7 +47,7 @@ class LoadAccounts:
         self.errors: dict[str, dict[str, Any]] = {}
         self.unprocessed: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
-        self.files: list[Part] = []
+        self.files: list[OutputFile] = []
 
     def add(self, part: StagedPart, outcome: PartOutcome, jobs: list[Job]) -> None:
         """Account for the rows of one part.

@@ -2,104 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os.path
 import re
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
-from airflow_provider_sfjwt.files.data_sets.receipt import RECEIPT_NAME, Receipt, read_receipt
-from airflow_provider_sfjwt.files.formats.registry import Part
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, read_receipt
+from airflow_provider_sfjwt.files.formats.faults import unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
 from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
 from airflow_provider_sfjwt.files.storage.file_writer import is_local
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source, paths_of, text_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-#: Bytes that an object store's client reads ahead.
-_BLOCK = 4 * 2**20
 _GLOB = re.compile(r"[*?\[]")
 _ENDINGS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
 _FORMATS = ("csv", "jsonl", "parquet")
-
-
-def unreadable(name: str, reason: str, argument: str = "source") -> ConfigurationError:
-    """The error for a file that cannot be loaded.
-
-    :param name: the file.
-    :param reason: what is wrong with it.
-    :param argument: of the task, that is to be changed.
-    """
-    return ConfigurationError({argument: f"{name}: {reason}"}, subject="the task")
-
-
-@dataclass
-class InputFile:
-    """A file to load.
-
-    :param path: the file.
-    :param file_format: ``csv``, ``jsonl`` or ``parquet``.
-    :param part: what a receipt says of it, or None.
-    """
-
-    path: ObjectStoragePath
-    file_format: str
-    part: Part | None = None
-    _verified: bool = field(default=False, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The path as it is told to people."""
-        return str(self.path)
-
-    @contextmanager
-    def opened(self, *, in_order: bool = True) -> Iterator[BinaryIO]:
-        """Open the file, unpacked where its name ends with ``.gz``.
-
-        :param in_order: whether it is read from its beginning to its end; else an object store's client fetches what it
-            is asked for and no more.
-        :raises ConfigurationError: when it is no file of that kind, or not the one that a receipt lists.
-        :raises SalesforceError: retryable, when the storage fails.
-        """
-        self._verify()
-        try:
-            with self._raw(in_order) as raw:
-                if self.file_format != "parquet" and self.name.lower().endswith(".gz"):
-                    with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
-                        yield cast(BinaryIO, unpacked)
-                else:
-                    yield raw
-        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise unreadable(self.name, f"it cannot be unpacked: {error}") from None
-        except FileNotFoundError:
-            raise unreadable(self.name, "there is no such file") from None
-        except storage_failures() as error:
-            raise _unread(self.name, error) from error
-
-    def _raw(self, in_order: bool = True) -> Any:
-        cache = {} if in_order else {"cache_type": "none"}
-        return self.path.fs.open(self.path.path, "rb", block_size=_BLOCK, **cache)
-
-    def _verify(self) -> None:
-        """Compare the file with what the receipt says of it, once."""
-        if self.part is None or self._verified:
-            return
-        digest = hashlib.sha256()
-        try:
-            with self._raw() as raw:
-                while block := raw.read(2**20):
-                    digest.update(block)
-        except FileNotFoundError:
-            raise unreadable(self.name, "the receipt lists this part, and it is gone") from None
-        if digest.hexdigest() != self.part.sha256:
-            raise unreadable(self.name, "it is not the part that the receipt lists: its SHA-256 differs")
-        self._verified = True
 
 
 def find_files(source: Any, file_format: str | None) -> list[InputFile]:
@@ -132,10 +54,6 @@ def _check_twice(files: Sequence[InputFile]) -> None:
         seen[place] = file.name
 
 
-def _unread(name: str, error: Exception) -> SalesforceError:
-    return SalesforceError(f"reading {name} (source) failed: {reason_of(error)}", retryable=True)
-
-
 def _path(text: str) -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath
 
@@ -159,7 +77,7 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
     except (FileNotFoundError, PermissionError) as error:
         raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
     except storage_failures() as error:
-        raise _unread(text, error) from error
+        raise unread(text, error) from error
     return [InputFile(path, file_format or _format_of(text))]
 
 
@@ -221,17 +139,3 @@ def _format_of(name: str) -> str:
         known = ", ".join(f".{each}" for each in _ENDINGS)
         raise unreadable(name, f"its name ends with none of {known} (.gz behind text), so give file_format")
     return found
-
-
-def same_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
-    """See that each column has a name, and one of its own.
-
-    :param names: the columns of a file.
-    :param name: of the file.
-    """
-    for place, each in enumerate(names, 1):
-        if not each.strip():
-            raise unreadable(name, f"column {place} of its header has no name")
-        if names.count(each) > 1:
-            raise unreadable(name, f"its header names column {each} {names.count(each)} times")
-    return tuple(names)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.files.values.arrow_setup import require_arrow
-from airflow_provider_sfjwt.load.reading.files import InputFile, find_files, unreadable
+from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.values.arrow_arrays import require_arrow
+from airflow_provider_sfjwt.load.reading.files import find_files
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source, is_rows
 
 if TYPE_CHECKING:
@@ -21,22 +23,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 10_000
 #: What stands for the file of such rows.
 ROWS = "rows"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something in the input that keeps the load from being sent.
-
-    :param file: the file, or ``rows``.
-    :param row: 1 is the first row of data; None when the whole file or column is meant.
-    :param column: its name, or None when the whole row is meant.
-    :param message: what is wrong.
-    """
-
-    file: str
-    row: int | None
-    column: str | None
-    message: str
 
 
 @dataclass(frozen=True)

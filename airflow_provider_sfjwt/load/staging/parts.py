@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.formats.csv_records import end_of_first_record, whole_records
-from airflow_provider_sfjwt.files.values.arrow_setup import require_arrow
+from airflow_provider_sfjwt.files.values.arrow_arrays import require_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,9 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_sfjwt.files.formats.faults import Fault
 from airflow_provider_sfjwt.files.values.arrow_arrays import scalar, texts
 from airflow_provider_sfjwt.load.columns import LoadColumn
-from airflow_provider_sfjwt.load.reading.source import Fault, SourcePiece
+from airflow_provider_sfjwt.load.reading.source import SourcePiece
 from airflow_provider_sfjwt.load.staging.field_patterns import FORMS, NULL, Form
 
 #: Characters that a cell and a record may have.

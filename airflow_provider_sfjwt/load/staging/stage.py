@@ -17,7 +17,8 @@ from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_sfjwt.load.reading.source import Fault, LoadSource
+    from airflow_provider_sfjwt.files.formats.faults import Fault
+    from airflow_provider_sfjwt.load.reading.source import LoadSource
     from airflow_provider_sfjwt.load.staging.parts import StagedPart, Staging
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,8 @@ def _keep_results_apart(order: LoadOrder, source: LoadSource) -> None:
 
 def _add_checked(staging: Staging, source: LoadSource, columns: Sequence[LoadColumn], order: LoadOrder) -> None:
     """Check all rows and stage them. What the checks know of each row is forgotten when this ends."""
+    from airflow_provider_sfjwt.files.formats.faults import Fault
     from airflow_provider_sfjwt.files.values.from_arrow import salesforce_text
-    from airflow_provider_sfjwt.load.reading.source import Fault
     from airflow_provider_sfjwt.load.staging.field_patterns import in_plain_form
     from airflow_provider_sfjwt.load.staging.row_checks import RowChecks
 

@@ -9,17 +9,9 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
-from airflow_provider_sfjwt.files.data_sets.receipt import (
-    RECEIPT_NAME,
-    Counts,
-    Receipt,
-    Writer,
-    column_entry,
-    drift_between,
-    kind_of_receipt,
-    read_receipt,
-)
+from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between, read_receipt
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 from airflow_provider_sfjwt.files.values.columns import Column
 from tests.files.bodies import ChunkedBody, salesforce_csv
 

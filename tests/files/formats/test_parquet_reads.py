@@ -11,7 +11,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_sfjwt.files.formats import parquet_input
-from airflow_provider_sfjwt.load.reading.files import InputFile
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
 
 MEGABYTE = 2**20
 

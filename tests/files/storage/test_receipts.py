@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from airflow_provider_sfjwt.files.data_sets.receipt import Writer
+from airflow_provider_sfjwt.files.storage.receipts import Writer
 
 TASK = {"dag_id": "dag", "run_id": "run", "task_id": "group.task"}
 
@@ -23,11 +23,11 @@ def test_what_stands_for_one_in_the_test_of_a_dag(context: dict[str, Any]) -> No
     assert Writer.of(context) is None
 
 
-def test_rivals_are_others_of_the_same_run() -> None:
+def test_another_task_instance_of_the_same_run_conflicts() -> None:
     writer = Writer("dag", "run", "task", 0)
-    assert not writer.rivals(None)
-    assert not writer.rivals(writer)
-    assert not writer.rivals(Writer("dag", "another run", "task", 1))
-    assert not writer.rivals(Writer("another dag", "run", "task", 1))
-    assert writer.rivals(Writer("dag", "run", "task", 1))
-    assert writer.rivals(Writer("dag", "run", "another task", 0))
+    assert not writer.conflicts_with(None)
+    assert not writer.conflicts_with(writer)
+    assert not writer.conflicts_with(Writer("dag", "another run", "task", 1))
+    assert not writer.conflicts_with(Writer("another dag", "run", "task", 1))
+    assert writer.conflicts_with(Writer("dag", "run", "task", 1))
+    assert writer.conflicts_with(Writer("dag", "run", "another task", 0))

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry
 from airflow_provider_sfjwt.files.formats import csv as csv_format
+from airflow_provider_sfjwt.files.formats.faults import Fault
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
 from airflow_provider_sfjwt.files.values.columns import Column
-from airflow_provider_sfjwt.load.reading.source import Fault, LoadSource
+from airflow_provider_sfjwt.load.reading.source import LoadSource
 from tests.files.bodies import ChunkedBody, salesforce_csv
 
 cells = st.text(alphabet=st.sampled_from('ab",;\n\ré🚀 #N/A'), max_size=12)

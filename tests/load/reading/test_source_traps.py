@@ -18,7 +18,8 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sfjwt.files.formats import csv
-from airflow_provider_sfjwt.load.reading.source import Fault, LoadSource
+from airflow_provider_sfjwt.files.formats.faults import Fault
+from airflow_provider_sfjwt.load.reading.source import LoadSource
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source
 from tests.load.reading.test_source import faults, read, refusal, write
 

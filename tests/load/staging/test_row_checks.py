@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_sfjwt.files.formats.faults import Fault
 from airflow_provider_sfjwt.load.columns import LoadColumn
-from airflow_provider_sfjwt.load.reading.source import Fault, SourcePiece
+from airflow_provider_sfjwt.load.reading.source import SourcePiece
 from airflow_provider_sfjwt.load.staging import row_checks
 from airflow_provider_sfjwt.load.staging.field_patterns import FORMS, in_plain_form
 from airflow_provider_sfjwt.load.staging.row_checks import RowChecks

@@ -1,0 +1,48 @@
+"""What is wrong in an input: a file that cannot be read at all, or a row or cell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something in the input that keeps the load from being sent.
+
+    :param file: the file, or ``rows``.
+    :param row: 1 is the first row of data; None when the whole file or column is meant.
+    :param column: its name, or None when the whole row is meant.
+    :param message: what is wrong.
+    """
+
+    file: str
+    row: int | None
+    column: str | None
+    message: str
+
+
+def unreadable(name: str, reason: str, argument: str = "source") -> ConfigurationError:
+    """The error for a file that cannot be loaded.
+
+    :param name: the file.
+    :param reason: what is wrong with it.
+    :param argument: of the task, that is to be changed.
+    """
+    return ConfigurationError({argument: f"{name}: {reason}"}, subject="the task")
+
+
+def same_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
+    """See that each column has a name, and one of its own.
+
+    :param names: the columns of a file.
+    :param name: of the file.
+    """
+    for place, each in enumerate(names, 1):
+        if not each.strip():
+            raise unreadable(name, f"column {place} of its header has no name")
+        if names.count(each) > 1:
+            raise unreadable(name, f"its header names column {each} {names.count(each)} times")
+    return tuple(names)
