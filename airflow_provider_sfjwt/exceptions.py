@@ -25,6 +25,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "BulkJobAbortedError",
+    "BulkJobError",
+    "BulkJobFailedError",
+    "BulkJobTimeoutError",
+    "ConfigurationError",
+    "ErrorItem",
+    "NotFoundError",
+    "ProtocolError",
+    "RecordsFailedError",
+    "RequestLimitError",
+    "SalesforceError",
+    "SessionExpiredError",
+    "TransportError",
+]
+
 
 class SalesforceError(Exception):
     """Anything this package can say went wrong.

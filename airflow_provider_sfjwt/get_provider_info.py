@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["get_provider_info"]
+
 _SIGN_IN, _KEY, _ADVANCED = "Salesforce app", "Private key", "Advanced"
 
 _CONSUMER_KEY_HELP = (

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport
     from airflow_provider_sfjwt.load.spec import Source
 
+__all__ = ["SalesforceJwtHook"]
+
 #: Connections that are looked up at a time in one event loop.
 _LOOKUPS_AT_ONCE = 8
 _lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
+__all__ = ["SalesforceExtractOperator"]
+
 
 class SalesforceExtractOperator(BaseOperator):
     """Extracts an object or a query over Bulk API 2.0 into a folder, and writes a receipt that proves it complete.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.load.spec import LoadOrder, Source
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
+__all__ = ["SalesforceLoadOperator"]
+
 
 class SalesforceLoadOperator(BaseOperator):
     """Loads rows into an object, and knows what became of each.

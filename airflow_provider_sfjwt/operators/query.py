@@ -13,6 +13,8 @@ from airflow_provider_sfjwt.tasks.errors import airflow_outcome
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+__all__ = ["SalesforceQueryOperator"]
+
 
 class SalesforceQueryOperator(BaseOperator):
     """Runs a query over REST and returns its rows to XCom.

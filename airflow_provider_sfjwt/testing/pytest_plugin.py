@@ -11,6 +11,8 @@ import pytest
 
 from airflow_provider_sfjwt.testing.org import SimulatedOrg
 
+__all__ = ["salesforce_jwt_connection", "simulated_org"]
+
 
 @pytest.fixture
 def simulated_org() -> Iterator[SimulatedOrg]:

@@ -9,6 +9,8 @@ from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
+__all__ = ["SalesforceApiCallsTrigger"]
+
 
 class SalesforceApiCallsTrigger(OrgTrigger):
     """Fires when the org has at least so many API calls left of its allocation for 24 hours, or when time is up.

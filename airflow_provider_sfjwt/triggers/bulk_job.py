@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
     from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
+__all__ = ["SalesforceBulkJobTrigger"]
+
 
 class SalesforceBulkJobTrigger(OrgTrigger):
     """Fires when a Bulk API 2.0 job has ended, well or badly, or when its time is up.

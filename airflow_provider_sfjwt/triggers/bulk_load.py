@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
     from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
 
+__all__ = ["SalesforceBulkLoadTrigger"]
+
 
 class SalesforceBulkLoadTrigger(OrgTrigger):
     """Fires when all ingest jobs of a load have ended, well or badly, or when their time is up.

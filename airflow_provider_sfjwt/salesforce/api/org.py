@@ -12,6 +12,8 @@ from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 
+__all__ = ["api_calls_left", "describe", "limits", "server_time", "wait_for_api_calls"]
+
 #: Seconds between two looks at the org's limits at most.
 _LONGEST_WAIT = 900.0
 

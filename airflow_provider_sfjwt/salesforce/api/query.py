@@ -12,6 +12,8 @@ from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 
+__all__ = ["QueryPage", "first_page", "next_page"]
+
 
 @dataclass(frozen=True)
 class QueryPage:
