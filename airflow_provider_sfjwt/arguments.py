@@ -1,56 +1,38 @@
-"""Whether the arguments of a task are of the right kind, told by their names.
+"""The arguments of a task: their kinds, and a spec that holds and checks them.
 
-DAG files are not type-checked, and templates render to text: what Python would trip over later is refused here.
+DAG files are not type-checked, and templates render to text: a wrong value is refused here, by its argument's name,
+before it can fail somewhere else.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.path_argument import fault_of_place, is_nothing
 
-#: Says what is wrong with a value, or nothing.
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+#: Says what is wrong with a value; None when it is right.
 Check = Callable[[Any], str | None]
 
+_WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
 
-def faults_of(owner: object, checks: Mapping[str, Check]) -> dict[str, str]:
-    """Judge attributes.
-
-    :param owner: what has the attributes.
-    :param checks: by the attribute's name.
-    :return: what is wrong, by name; empty when all is well.
-    """
-    told = {name: check(getattr(owner, name)) for name, check in checks.items()}
-    return {name: fault for name, fault in told.items() if fault}
-
-
-def check_waiting(poll_interval: Any, timeout: Any) -> None:
-    """See that a job can be waited for.
-
-    :param poll_interval: seconds between two looks at the job at most.
-    :param timeout: seconds that it may take.
-    :raises ConfigurationError: naming the argument.
-    """
-    _refuse({"poll_interval": seconds(poll_interval), "timeout": seconds(timeout)})
-
-
-def check_query(soql: Any, include_deleted: Any) -> None:
-    """See that a query can be sent.
-
-    :param soql: the query.
-    :param include_deleted: whether deleted rows are returned too.
-    :raises ConfigurationError: naming the argument.
-    """
-    _refuse({"soql": name(soql), "include_deleted": flag(include_deleted)})
+# -- kinds of arguments ------------------------------------------------------------------------------------------------
 
 
 def optional(check: Check) -> Check:
-    """None is right as well.
+    """A value that may also be None.
 
     :param check: of any other value.
     """
@@ -66,7 +48,7 @@ def whole_number(least: int, most: int | None = None) -> Check:
 
     def check(value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int):
-            return f"must be a whole number, not {_told(value)}"
+            return f"must be a whole number, not {_shown(value)}"
         if value < least or (most is not None and value > most):
             return f"must be at least {least}" if most is None else f"must be between {least:,} and {most:,}"
         return None
@@ -82,16 +64,18 @@ def number(least: float = -math.inf, most: float = math.inf, *, above: float = -
     :param above: it must be more than this.
     :param unit: for the message.
     """
-    behind = f" {unit}" if unit else ""
+    of_unit = f" {unit}" if unit else ""
 
     def check(value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"must be a number{f' of {unit}' if unit else ''}, not {_told(value)}"
+            return f"must be a number{f' of {unit}' if unit else ''}, not {_shown(value)}"
         if value <= above:
-            return f"must be more than {above:g}{behind}"
+            return f"must be more than {above:g}{of_unit}"
         if not least <= value <= most:
             return (
-                f"must be at least {least:g}{behind}" if most == math.inf else f"must be between {least:g} and {most:g}"
+                f"must be at least {least:g}{of_unit}"
+                if most == math.inf
+                else f"must be between {least:g} and {most:g}"
             )
         return None
 
@@ -107,7 +91,7 @@ def flag(value: Any) -> str | None:
 
     :param value: what was given.
     """
-    return None if isinstance(value, bool) else f"must be True or False, not {_told(value)}"
+    return None if isinstance(value, bool) else f"must be True or False, not {_shown(value)}"
 
 
 def text(value: Any) -> str | None:
@@ -116,12 +100,12 @@ def text(value: Any) -> str | None:
     :param value: what was given.
     """
     if not isinstance(value, str):
-        return f"must be text, not {_told(value)}"
+        return f"must be text, not {_shown(value)}"
     return None if value.strip() else "is empty"
 
 
 def name(value: Any) -> str | None:
-    """A name, or other text that templates may have rendered to nothing.
+    """A name, or other text that is neither empty nor ``None`` as a template renders it.
 
     :param value: what was given.
     """
@@ -131,7 +115,7 @@ def name(value: Any) -> str | None:
 
 
 def condition(value: Any) -> str | None:
-    """A condition; an empty one, to which a template may well render, is none.
+    """A SOQL condition. Empty text (an empty template) means no condition.
 
     :param value: what was given.
     """
@@ -146,37 +130,58 @@ def one_of(*choices: str) -> Check:
 
     def check(value: Any) -> str | None:
         if not isinstance(value, str):
-            return f"must be text, not {_told(value)}"
-        return None if value in choices else f"'{value}' is none of {', '.join(choices)}"
+            return f"must be text, not {_shown(value)}"
+        return None if value in choices else f"'{value}' is not one of {', '.join(choices)}"
 
     return check
 
 
 def names(value: Any) -> str | None:
-    """A list of names; one text would be taken for its characters.
+    """A list of names. A single text is refused: as a list it would be its characters.
 
     :param value: what was given.
     """
     if isinstance(value, str) or not isinstance(value, Sequence):
-        return f"must be a list of names, not {_told(value)}"
+        return f"must be a list of names, not {_shown(value)}"
     if not value:
         return "is empty; name the fields, or leave it out for all of them"
     wrong = [each for each in value if not isinstance(each, str) or not each.strip()]
     if wrong:
-        return f"must hold names, not {_told(wrong[0])}"
+        return f"must hold names, not {_shown(wrong[0])}"
     times = Counter(each.lower() for each in value)
     twice = sorted({each for each in value if times[each.lower()] > 1})
     return f"names {', '.join(twice)} more than once" if twice else None
 
 
 def folder(value: Any) -> str | None:
-    """A folder that every worker understands alike: a URL, or an absolute path.
+    """A folder that is the same place on every worker: a URL or an absolute path.
 
     :param value: what was given.
     """
     if not isinstance(value, str) or is_nothing(value):
-        return f"names no folder but {_told(value)}; give one such as s3://conn_id@bucket/x/ds={{{{ ds }}}}"
+        return f"must name a folder such as s3://conn_id@bucket/x/ds={{{{ ds }}}}, not {_shown(value)}"
     return fault_of_place(value)
+
+
+def is_nothing(text: str) -> bool:
+    """Whether a text is empty or ``None``, as a template renders a missing value.
+
+    :param text: what was given.
+    """
+    return text.strip() in ("", "None")
+
+
+def fault_of_place(text: str) -> str | None:
+    """What is wrong with a path: it must be a URL or absolute.
+
+    :param text: what was given.
+    """
+    if text.startswith("/") or _WITH_SCHEME.match(text):
+        return None
+    return (
+        f"'{text}' is neither a URL nor an absolute path, and would mean another place on each worker; begin it with "
+        "file:///, s3:// or the like"
+    )
 
 
 def window(value: Any) -> str | None:
@@ -185,24 +190,149 @@ def window(value: Any) -> str | None:
     :param value: what was given.
     """
     if not isinstance(value, tuple | list) or len(value) != 2:
-        return f"must be two moments, not {_told(value)}"
+        return f"must be two moments, not {_shown(value)}"
     for moment in value:
         if not isinstance(moment, datetime):
-            return f"must be two moments, not {_told(moment)}"
+            return f"must be two moments, not {_shown(moment)}"
         if moment.tzinfo is None:
             return "holds a moment without a time zone; give both with one, e.g. tzinfo=timezone.utc"
     start, end = value
     return f"ends at {end}, before it begins at {start}" if end < start else None
 
 
-def _told(value: Any) -> str:
+def api_version_of(text: str | None) -> str | None:
+    """Read an API version.
+
+    :param text: e.g. ``66.0``, ``66`` or ``v66.0``; None and blanks mean that none is named.
+    :return: as Salesforce writes it, e.g. ``66.0``.
+    :raises ValueError: for any other text, with a sentence that says so.
+    """
+    if text is None or not text.strip():
+        return None
+    match = re.fullmatch(r"[vV]?(\d{2,3})(\.0)?", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError("is not an API version; enter e.g. 66.0, or leave it empty for the newest")
+    return f"{match[1]}.0"
+
+
+def api_version(value: Any) -> str | None:
+    """An API version as text or as a number.
+
+    :param value: what was given.
+    """
+    try:
+        api_version_of(str(value))
+    except ValueError:
+        return f"'{value}' is not an API version; give e.g. 66.0, or None for the connection's"
+    return None
+
+
+def _shown(value: Any) -> str:
     if value is None:
         return "None"
     shown = repr(value)
     return f"{type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
-def _refuse(told: Mapping[str, str | None]) -> None:
-    faults = {argument: fault for argument, fault in told.items() if fault}
-    if faults:
-        raise ConfigurationError(faults, subject="the task")
+def faults_of(owner: object, checks: Mapping[str, Check]) -> dict[str, str]:
+    """Judge attributes.
+
+    :param owner: what has the attributes.
+    :param checks: by the attribute's name.
+    :return: what is wrong, by name; empty when all is well.
+    """
+    found = {name: check(getattr(owner, name)) for name, check in checks.items()}
+    return {name: fault for name, fault in found.items() if fault}
+
+
+# -- specs -------------------------------------------------------------------------------------------------------------
+
+
+@overload
+def argument(check: Check, *, harmless: bool = ...) -> Any: ...
+@overload
+def argument(check: Check, *, default: T, harmless: bool = ...) -> T: ...
+def argument(check: Check, *, default: Any = MISSING, harmless: bool = False) -> Any:
+    """A field of a :class:`Spec` that the author of a task gives.
+
+    :param check: of its value.
+    :param default: without one the argument is required.
+    :param harmless: whether a remote job stays the task's own when this argument changes: the fingerprint leaves it
+        out.
+    """
+    return field(default=default, metadata={"check": check, "harmless": harmless})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What a task is asked to do: its arguments with their defaults and checks, in one place.
+
+    A subclass is a frozen dataclass with keyword-only fields. Each argument is a field made by :func:`argument`; any
+    other field is not an argument, and only who makes the spec gives it.
+    """
+
+    @classmethod
+    def of(cls, task: object, **others: Any) -> Self:
+        """Read the arguments from an operator, by the names of the fields.
+
+        :param task: the operator; it has each argument as an attribute of the same name.
+        :param others: fields that the operator does not have, or has under another name.
+        """
+        names = [each.name for each in fields(cls) if "check" in each.metadata and each.name not in others]
+        return cls(**{name: getattr(task, name) for name in names}, **others)
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong, by the names of the arguments; empty when the spec can be carried out.
+
+        A subclass adds what is wrong with arguments taken together.
+        """
+        checked = {each.name: each.metadata["check"] for each in fields(self) if "check" in each.metadata}
+        found = {name: check(getattr(self, name)) for name, check in checked.items()}
+        return {name: fault for name, fault in found.items() if fault}
+
+    def check(self) -> None:
+        """Refuse a spec that cannot be carried out, before anything is done.
+
+        :raises ConfigurationError: with everything that is wrong, by the names of the arguments.
+        """
+        if faults := self.faults():
+            raise ConfigurationError(faults, subject="the task")
+
+    def fingerprint(self) -> str:
+        """A SHA-256 in hex of every argument that is not marked as harmless.
+
+        A remote job belongs to a task only while this stays the same. It is made as 0.1.0 made it, so that a job
+        survives an upgrade.
+        """
+        asked = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if "check" in each.metadata and not each.metadata["harmless"]
+        }
+        return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrgSpec(Spec):
+    """What every operator that calls Salesforce takes.
+
+    :param salesforce_conn_id: the connection.
+    :param api_version: e.g. ``66.0``; None for the connection's, or else the newest.
+    """
+
+    salesforce_conn_id: str = argument(name, default="salesforce_jwt_default")
+    api_version: str | None = argument(optional(api_version), default=None, harmless=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec(OrgSpec):
+    """What every operator that waits for Salesforce takes as well.
+
+    :param deferrable: whether the triggerer waits. Operators default to ``[operators] default_deferrable``.
+    :param poll_interval: seconds between two looks at a job at most.
+    :param timeout: seconds that the jobs may take.
+    """
+
+    deferrable: bool = argument(flag, default=False, harmless=True)
+    poll_interval: float = argument(seconds, default=30, harmless=True)
+    timeout: float = argument(seconds, default=43_200, harmless=True)

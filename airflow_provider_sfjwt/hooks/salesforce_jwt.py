@@ -15,15 +15,14 @@ from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 
 from airflow_provider_sfjwt import arguments
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connections import connection_settings, mask
+from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.salesforce.api import org as org_api
-from airflow_provider_sfjwt.salesforce.api import query as query_api
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.api.sign_in import introspect, revoke, sign_in
-from airflow_provider_sfjwt.salesforce.api.soql import is_count
-from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, api_version_of
+from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings
 from airflow_provider_sfjwt.salesforce.auth.token import Token, TokenSource
 from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg, ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
@@ -75,7 +74,7 @@ class SalesforceJwtHook(BaseHook):
     :param salesforce_conn_id: a connection of the type ``salesforce_jwt``.
     :param api_version: e.g. ``66.0``; None for the connection's, or else for the newest that the org and this package
         both know.
-    :raises ConfigurationError: for an ``api_version`` that is none.
+    :raises ConfigurationError: when ``api_version`` is not an API version.
     """
 
     conn_name_attr = "salesforce_conn_id"
@@ -86,11 +85,9 @@ class SalesforceJwtHook(BaseHook):
     def __init__(self, salesforce_conn_id: str = default_conn_name, api_version: str | None = None) -> None:
         super().__init__()
         self.salesforce_conn_id = salesforce_conn_id
-        try:
-            self.api_version = api_version_of(None if api_version is None else str(api_version))
-        except ValueError:
-            message = f"'{api_version}' is no API version; give e.g. 66.0, or None for the connection's"
-            raise ConfigurationError({"api_version": message}, subject="the task") from None
+        if api_version is not None and (fault := arguments.api_version(api_version)):
+            raise ConfigurationError({"api_version": fault}, subject="the task")
+        self.api_version = arguments.api_version_of(None if api_version is None else str(api_version))
 
     # -- Salesforce, for a DAG's author ------------------------------------------------------------------------------
 
@@ -114,19 +111,9 @@ class SalesforceJwtHook(BaseHook):
         :raises ApiError: for SOQL that Salesforce refuses.
         :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
         """
-        arguments.check_query(soql, include_deleted)
-        page = self._org.run(query_api.first_page, soql, include_deleted=include_deleted)
-        if is_count(soql):
-            yield {"expr0": page.total_size}
-            return
-        seen = len(page.records)
-        yield from page.records
-        while page.next_path is not None:
-            page = self._org.run(query_api.next_page, page.next_path)
-            seen += len(page.records)
-            yield from page.records
-        if seen != page.total_size:
-            raise ProtocolError(f"the query brought {seen} rows where Salesforce counted {page.total_size}: {soql}")
+        spec = QuerySpec(soql=soql, include_deleted=include_deleted)
+        spec.check()
+        yield from query_rows(self._org, spec)
 
     def describe(self, sobject: str) -> dict[str, Any]:
         """Describe an object and its fields.
@@ -207,7 +194,7 @@ class SalesforceJwtHook(BaseHook):
             output_path, sobject, soql, fields, where, window, cursor_field, file_format, compression, include_deleted,
             parallel_pages, transport, min_api_calls_left, verify_job_count, _writer(),
         )  # fmt: skip
-        arguments.check_waiting(poll_interval, timeout)
+        arguments.JobSpec(poll_interval=poll_interval, timeout=timeout).check()
         with self.connect() as org:
             extraction = Extraction(org, order)
             extraction.prepare()

@@ -59,19 +59,18 @@ class SalesforceQueryOperator(BaseOperator):
         """
         from itertools import islice
 
-        from airflow_provider_sfjwt import arguments
+        from airflow_provider_sfjwt.hooks.query import QuerySpec
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
         with airflow_outcome(self):
-            checks = {"max_rows": arguments.whole_number(1), "salesforce_conn_id": arguments.name}
-            if faults := arguments.faults_of(self, checks):
-                raise ConfigurationError(faults, subject="the task")
-            hook = SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)
-            rows = list(islice(hook.query(self.soql, self.include_deleted), self.max_rows + 1))
-            if len(rows) > self.max_rows:
+            spec = QuerySpec.of(self)
+            spec.check()
+            hook = SalesforceJwtHook(spec.salesforce_conn_id, api_version=spec.api_version)
+            rows = list(islice(hook.query(spec.soql, spec.include_deleted), spec.max_rows + 1))
+            if len(rows) > spec.max_rows:
                 raise ConfigurationError(
                     {
-                        "max_rows": f"the query has more than {self.max_rows} rows. Narrow it, raise max_rows, or "
+                        "max_rows": f"the query has more than {spec.max_rows} rows. Narrow it, raise max_rows, or "
                         "extract it to files with SalesforceExtractOperator"
                     },
                     subject="the task",

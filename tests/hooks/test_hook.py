@@ -82,7 +82,7 @@ def test_the_api_version_is_read_as_the_connections_is(given: Any, used: str | N
 
 @pytest.mark.parametrize("given", ["abc", "None", "66.5", True])
 def test_an_api_version_that_is_none_is_named(given: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"api_version: '{given}' is no API version"):
+    with pytest.raises(ConfigurationError, match=f"api_version: '{given}' is not an API version"):
         SalesforceJwtHook(api_version=given)
 
 

@@ -45,8 +45,8 @@ BOTH: list[tuple[str, Any, str]] = [
     ("file_format", None, "must be text, not None"),
     ("compression", 9, "must be text, not int 9"),
     ("transport", ["rest"], "must be text, not list ['rest']"),
-    ("output_path", "None", "names no folder but str 'None'"),
-    ("output_path", "", "names no folder but str ''"),
+    ("output_path", "None", "must name a folder such as s3://conn_id@bucket/x/ds={{ ds }}, not str 'None'"),
+    ("output_path", "", "must name a folder such as s3://conn_id@bucket/x/ds={{ ds }}, not str ''"),
     ("output_path", "x/y", "is neither a URL nor an absolute path"),
     ("output_path", "~/x", "is neither a URL nor an absolute path"),
 ]
@@ -56,8 +56,8 @@ OPERATOR: list[tuple[str, Any, str]] = [
     ("commit_lag", -1, "must be at least 0 seconds"),
     ("deferrable", "false", "must be True or False, not str 'false'"),
     ("salesforce_conn_id", "None", "is the text 'None'"),
-    ("api_version", "abc", "'abc' is no API version"),
-    ("api_version", "None", "'None' is no API version"),
+    ("api_version", "abc", "'abc' is not an API version"),
+    ("api_version", "None", "'None' is not an API version"),
     ("incremental", "daily", "'daily' is neither 'watermark' nor 'data_interval' nor None"),
 ]
 HOOK: list[tuple[str, Any, str]] = [

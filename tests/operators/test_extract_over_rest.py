@@ -182,7 +182,7 @@ def test_what_is_no_table_is_refused_by_name(
 
 def test_an_unknown_transport_is_named(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(
-        AirflowFailException, match="transport: 'soap' is none of auto, bulk, rest; .*min_api_calls_left"
+        AirflowFailException, match="transport: 'soap' is not one of auto, bulk, rest; .*min_api_calls_left"
     ):
         run_to_end(extract(tmp_path, transport="soap", min_api_calls_left=-1), context)
 

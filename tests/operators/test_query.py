@@ -47,7 +47,7 @@ def test_too_many_rows_fail_and_are_never_cut_short(org: SimulatedOrg) -> None:
         ({"max_rows": None}, "max_rows: must be a whole number, not None"),
         ({"include_deleted": "false"}, "include_deleted: must be True or False, not str 'false'"),
         ({"salesforce_conn_id": "None"}, "salesforce_conn_id: is the text 'None'"),
-        ({"api_version": "None"}, "api_version: 'None' is no API version"),
+        ({"api_version": "None"}, "api_version: 'None' is not an API version"),
     ],
 )
 def test_arguments_of_another_kind_are_named_and_not_retried(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.path_argument import fault_of_place, is_nothing
+from airflow_provider_sfjwt.arguments import fault_of_place, is_nothing
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

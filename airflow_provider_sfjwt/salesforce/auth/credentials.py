@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_provider_sfjwt.arguments import api_version_of
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.salesforce.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
@@ -114,21 +115,6 @@ def read_connection(
     :raises ConfigurationError: with every fault at once, by the label of its field.
     """
     return _Reader(login=login, password=password, host=host, port=port, extra=extra).read(subject)
-
-
-def api_version_of(text: str | None) -> str | None:
-    """Read an API version.
-
-    :param text: e.g. ``66.0``, ``66`` or ``v66.0``; None and blanks mean none.
-    :return: as Salesforce writes it, e.g. ``66.0``.
-    :raises ValueError: for anything else, with a sentence that says so.
-    """
-    if text is None or not text.strip():
-        return None
-    match = re.fullmatch(r"[vV]?(\d{2,3})(\.0)?", text.strip(), re.ASCII)
-    if match is None:
-        raise ValueError("is no API version; enter e.g. 66.0, or leave it empty for the newest")
-    return f"{match[1]}.0"
 
 
 def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] | None) -> tuple[str, ...]:
