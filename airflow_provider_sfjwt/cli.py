@@ -282,7 +282,8 @@ def _print_conversion(args: Namespace, conversion: Conversion) -> None:
 def _connection(conn_id: str, conn_type: str) -> Any:
     """Find a connection wherever this installation keeps some, its database included."""
     from airflow.models import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from airflow_provider_sfjwt.compat import AirflowNotFoundException
 
     try:
         # Only in servers does the way that tasks take lead to the database.

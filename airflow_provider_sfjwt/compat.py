@@ -1,11 +1,135 @@
-"""Whether the remote job of a trigger that Airflow kills is waited for by another one."""
+"""The one module that knows which Airflow this is, and what that Airflow does oddly.
+
+Whatever differs between Airflow's releases, or contradicts its documentation, stands here with its reason. Everything
+else of Airflow (operators, hooks, triggers, ``ObjectStoragePath``) is used directly, where it is needed.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.sdk.exceptions import AirflowRuntimeError
-from airflow.triggers.base import BaseTrigger
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset, BaseHook
+    from airflow.triggers.base import BaseTrigger
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "StateStore",
+    "aconnection",
+    "asset_state_store",
+    "conf",
+    "current_context",
+    "default_deferrable",
+    "mask",
+    "settling_time",
+    "still_deferred",
+    "task_state_store",
+]
+
+_SHORTEST_SECRET = 5  # the masker warns of shorter ones
+
+# -- configuration -----------------------------------------------------------------------------------------------------
+
+
+def default_deferrable() -> bool:
+    """Whether operators defer where their authors do not say: ``[operators] default_deferrable``."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def settling_time() -> float:
+    """Seconds for which a deferred task stays deferred.
+
+    A worker's supervisor may notice only at its next heartbeat that the task has deferred. If the task runs again by
+    then, the scheduler of Airflow 3.3 takes that for the end of the new run, and fails it.
+    """
+    heartbeat: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+    return 1.2 * heartbeat
+
+
+# -- secrets and connections -------------------------------------------------------------------------------------------
+
+
+def mask(*secrets: str) -> None:
+    """Tell Airflow's masker in this process, and in the one that writes the log.
+
+    :param secrets: what to mask. Airflow masks nothing under five characters.
+    """
+    from airflow.sdk.log import mask_secret
+
+    mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+
+
+async def aconnection(hook: BaseHook, conn_id: str) -> Any:
+    """Look a connection up from an event loop.
+
+    :param hook: that needs it.
+    :param conn_id: its id.
+    :raises AirflowNotFoundException: when there is no such connection.
+    """
+    from asgiref.sync import sync_to_async
+
+    try:
+        return await hook.aget_connection(conn_id)
+    except AirflowNotFoundException:
+        # `dag.test()` has no asynchronous way to a connection of the metastore in Airflow 3.3.
+        return await sync_to_async(hook.get_connection)(conn_id)
+
+
+# -- the task that runs, and what it remembers -------------------------------------------------------------------------
+
+
+class StateStore(Protocol):
+    """Small values that outlive the process: Airflow's state store of a task instance or of an asset."""
+
+    def get(self, key: str) -> Any:
+        """The value, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+def current_context() -> Mapping[str, Any] | None:
+    """The context of the task that runs, or None outside a task."""
+    from airflow.sdk import get_current_context
+
+    try:
+        return get_current_context()
+    except RuntimeError:
+        return None
+
+
+def task_state_store(context: Mapping[str, Any]) -> StateStore | None:
+    """What the task instance remembers from one attempt to the next.
+
+    :param context: Airflow's.
+    :return: None where there is no store, as in a unit test.
+    """
+    store: StateStore | None = context.get("task_state_store")
+    return store
+
+
+def asset_state_store(context: Mapping[str, Any], asset: Asset) -> StateStore | None:
+    """What is remembered with an asset, over all runs.
+
+    :param context: Airflow's.
+    :param asset: an asset of the task.
+    :return: None where there is no store, as in a unit test.
+    """
+    stores = context.get("asset_state_store")
+    store: StateStore | None = None if stores is None else stores[asset]
+    return store
+
+
+# -- killed triggers ---------------------------------------------------------------------------------------------------
 
 
 async def still_deferred(trigger: BaseTrigger) -> bool:

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_provider_sfjwt.compat import mask
 from airflow_provider_sfjwt.doctor.verdicts import APPS, COMPANY, HISTORY, Step, failed, verdict_on, warned
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
@@ -24,7 +25,6 @@ from airflow_provider_sfjwt.exceptions import (
     SalesforceError,
     TransportError,
 )
-from airflow_provider_sfjwt.hooks.connections import mask
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.salesforce.api import retry
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy

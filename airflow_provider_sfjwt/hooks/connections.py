@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk.log import mask_secret
-
+from airflow_provider_sfjwt.compat import mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, connection_secrets, read_connection
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 _KEPT = 32
 _parsed: dict[str, ConnectionSettings] = {}
 _CONN_TYPE = "salesforce_jwt"
-_SHORTEST_SECRET = 5  # the masker warns of shorter ones
 #: What has been warned of in this process, so that a triggerer does not say it a thousand times.
 _warned: set[str] = set()
 
@@ -63,14 +61,6 @@ def _fault_of_type(connection: Any, conn_id: str) -> str | None:
         return None
     official = f"; 'airflow salesforce-jwt from-salesforce {conn_id}' converts it" if given == "salesforce" else ""
     return f"is '{given}' and should be '{_CONN_TYPE}'{official}"
-
-
-def mask(*secrets: str) -> None:
-    """Tell Airflow's masker in this process, and in the one that writes the log.
-
-    :param secrets: what to mask. Airflow masks nothing under five characters.
-    """
-    mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
 
 
 def _also_in_urls(secrets: tuple[str, ...]) -> dict[str, None]:

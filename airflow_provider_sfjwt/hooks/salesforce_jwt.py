@@ -12,11 +12,10 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
-from airflow.sdk.configuration import conf
 
-from airflow_provider_sfjwt import arguments
+from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.hooks.connections import connection_settings, mask
+from airflow_provider_sfjwt.hooks.connections import connection_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
@@ -50,21 +49,17 @@ def _lookups() -> asyncio.Semaphore:
 
 def _writer() -> Writer | None:
     """The task instance that uses the hook, or None outside a task."""
-    from airflow.sdk import get_current_context
-
     from airflow_provider_sfjwt.files.storage.receipts import Writer
 
-    try:
-        return Writer.of(get_current_context())
-    except RuntimeError:
-        return None
+    context = compat.current_context()
+    return None if context is None else Writer.of(context)
 
 
 def retry_policy() -> RetryPolicy:
     """How often requests are repeated, as Airflow's configuration says."""
     return RetryPolicy(
-        attempts=max(1, conf.getint("salesforce_jwt", "retry_attempts", fallback=5)),
-        first_delay=conf.getfloat("salesforce_jwt", "retry_first_delay", fallback=1.0),
+        attempts=max(1, compat.conf.getint("salesforce_jwt", "retry_attempts", fallback=5)),
+        first_delay=compat.conf.getfloat("salesforce_jwt", "retry_first_delay", fallback=1.0),
     )
 
 
@@ -335,20 +330,10 @@ class SalesforceJwtHook(BaseHook):
 
         if "settings" not in self.__dict__:
             async with _lookups():
-                connection = await self._aconnection()
+                connection = await compat.aconnection(self, self.salesforce_conn_id)
                 # Reading a key costs 30 ms of computing, too long for an event loop.
                 self.__dict__["settings"] = await sync_to_async(self._read)(connection)
         return self.settings
-
-    async def _aconnection(self) -> Any:
-        from airflow.sdk.exceptions import AirflowNotFoundException
-        from asgiref.sync import sync_to_async
-
-        try:
-            return await self.aget_connection(self.salesforce_conn_id)
-        except AirflowNotFoundException:
-            # `dag.test()` has no asynchronous way to a connection of the metastore in Airflow 3.3.
-            return await sync_to_async(self.get_connection)(self.salesforce_conn_id)
 
     def _read(self, connection: Any) -> ConnectionSettings:
         return connection_settings(connection, self.salesforce_conn_id)
@@ -382,7 +367,7 @@ class SalesforceJwtHook(BaseHook):
     def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
         def exchange() -> Flow[Token]:
             token = yield from sign_in(settings.credentials, policy)
-            mask(token.value, quote(token.value, safe=""))
+            compat.mask(token.value, quote(token.value, safe=""))
             return token
 
         return TokenSource(settings.credentials, exchange, **options)

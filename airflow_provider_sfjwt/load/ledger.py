@@ -5,22 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
+from airflow_provider_sfjwt.compat import StateStore
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
-
-
-class StateStore(Protocol):
-    """Small values that outlive the process: Airflow's task state store."""
-
-    def get(self, key: str) -> Any:
-        """The value, or None."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Keep a value."""
-
-    def delete(self, key: str) -> None:
-        """Forget a value."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.configuration import conf
 
+from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.tasks.deferral import check_event
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
@@ -85,7 +85,7 @@ class SalesforceExtractOperator(BaseOperator):
         transport: str = "auto",
         min_api_calls_left: int | None = None,
         verify_job_count: bool = True,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = default_deferrable(),
         poll_interval: float = 30,
         timeout: float = 43_200,
         salesforce_conn_id: str = "salesforce_jwt_default",

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.configuration import conf
 
+from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, ConfigurationError
 from airflow_provider_sfjwt.tasks.deferral import check_event
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
@@ -83,7 +83,7 @@ class SalesforceLoadOperator(BaseOperator):
         assignment_rule_id: str | None = None,
         file_format: str | None = None,
         dry_run: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = default_deferrable(),
         poll_interval: float = 30,
         timeout: float = 43_200,
         salesforce_conn_id: str = "salesforce_jwt_default",

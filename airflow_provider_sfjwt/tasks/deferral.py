@@ -7,23 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.configuration import conf
-
+from airflow_provider_sfjwt.compat import settling_time
 from airflow_provider_sfjwt.exceptions import SalesforceError
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
     from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
-
-
-def settling_time() -> float:
-    """Seconds for which a deferred task stays deferred.
-
-    A worker's supervisor may notice only at its next heartbeat that the task has deferred. If the task runs again by
-    then, the scheduler of Airflow 3.3 takes that for the end of the new run, and fails it.
-    """
-    heartbeat: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
-    return 1.2 * heartbeat
 
 
 def let_commits_settle(operator: Any, org: ConnectedOrg, end: datetime, *, method_name: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from airflow_provider_sfjwt.compat import AirflowFailException
 from airflow_provider_sfjwt.exceptions import SalesforceError
 
 
@@ -16,8 +17,6 @@ def airflow_outcome(operator: Any) -> Iterator[None]:
     :param operator: where its author gave a ``retry_policy``, all errors pass as they are, for the policy to match.
     :raises AirflowFailException: for an error that no retry can mend.
     """
-    from airflow.sdk.exceptions import AirflowFailException
-
     try:
         yield
     except SalesforceError as error:

@@ -12,8 +12,9 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.compat import settling_time
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, NotFoundError, ProtocolError, SalesforceError
-from airflow_provider_sfjwt.tasks.deferral import let_commits_settle, settling_time, spare_api_calls
+from airflow_provider_sfjwt.tasks.deferral import let_commits_settle, spare_api_calls
 from airflow_provider_sfjwt.tasks.job_memory import JobMemory, SubmittedJob
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 from airflow_provider_sfjwt.tasks.windows import Watermark, Window, run_interval

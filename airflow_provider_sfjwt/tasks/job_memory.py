@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.compat import task_state_store
+
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
@@ -76,7 +78,7 @@ class JobMemory:
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
-        self._store = context.get("task_state_store")
+        self._store = task_state_store(context)
 
     @property
     def lasts(self) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.compat import settling_time, task_state_store
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.load import Load
-from airflow_provider_sfjwt.tasks.deferral import settling_time
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LoadRun:
         self._task = task
         self._context = context
         self._org = org
-        self._ledger = Ledger(context.get("task_state_store"), event.get("ledger") if event else None)
+        self._ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
         self._earlier_calls = int(event.get("api_calls") or 0) if event else 0
         order = replace(task.order(), written_by=Writer.of(context))
         self._load = Load(org, order, self._ledger, new_try=event is None, earlier_calls=self._earlier_calls)

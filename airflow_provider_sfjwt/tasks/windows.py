@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_sfjwt.compat import asset_state_store
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 
 Window = tuple[datetime, datetime]
@@ -72,13 +73,13 @@ class Watermark:
         uri = f"salesforce://{conn_id}/{sobject}"
         wanted = Asset(uri=uri).uri
         self._asset = next((each for each in outlets or () if getattr(each, "uri", None) == wanted), None)
-        stores = context.get("asset_state_store")
-        if self._asset is None or stores is None:
+        store = None if self._asset is None else asset_state_store(context, self._asset)
+        if self._asset is None or store is None:
             raise ConfigurationError(
                 {"incremental": f"'watermark' is kept with the asset: add outlets=[Asset(uri=\"{uri}\")] to the task"},
                 subject="the task",
             )
-        self._store = stores[self._asset]
+        self._store = store
         self._events = context.get("outlet_events")
         self._key = f"watermark.{owner}"
         self._condition = dict(condition)
