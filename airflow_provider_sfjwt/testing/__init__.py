@@ -5,7 +5,7 @@ It shares no code with the client, so that it cannot share the client's faults.
 
 from airflow_provider_sfjwt.testing.data.fields import Field
 from airflow_provider_sfjwt.testing.http.faults import Fault
-from airflow_provider_sfjwt.testing.http.server import LoggedRequest
+from airflow_provider_sfjwt.testing.http.gateway import LoggedRequest
 from airflow_provider_sfjwt.testing.org import SimulatedOrg
 
 __all__ = ["Fault", "Field", "LoggedRequest", "SimulatedOrg"]

@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import secrets
-import ssl
-import tempfile
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
-from airflow_provider_sfjwt.testing.bulk.ingest import BulkIngest
-from airflow_provider_sfjwt.testing.bulk.jobs import Jobs
-from airflow_provider_sfjwt.testing.bulk.query import BulkQueries
-from airflow_provider_sfjwt.testing.data import seed
+from airflow_provider_sfjwt.testing.bulk.jobs import Ending
+from airflow_provider_sfjwt.testing.connection import connection_json
 from airflow_provider_sfjwt.testing.data.fields import Field
-from airflow_provider_sfjwt.testing.data.record_ids import canonical_id, record_id
+from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
 from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
-from airflow_provider_sfjwt.testing.data.standard_objects import CASE_STATUSES, standard_objects
+from airflow_provider_sfjwt.testing.data.standard_objects import standard_objects
 from airflow_provider_sfjwt.testing.data.store import Store
-from airflow_provider_sfjwt.testing.dml.row_faults import Troubles
-from airflow_provider_sfjwt.testing.dml.save import Dml
-from airflow_provider_sfjwt.testing.http.faults import FaultScript
-from airflow_provider_sfjwt.testing.http.server import LoggedRequest, Server
+from airflow_provider_sfjwt.testing.dml.row_faults import Predicate, Where
+from airflow_provider_sfjwt.testing.first_records import fill
+from airflow_provider_sfjwt.testing.http.faults import Fault
+from airflow_provider_sfjwt.testing.http.gateway import LoggedRequest
+from airflow_provider_sfjwt.testing.identity import Address, Identity
+from airflow_provider_sfjwt.testing.listener import Listener
 from airflow_provider_sfjwt.testing.oauth import certificates
-from airflow_provider_sfjwt.testing.oauth.endpoints import OAuth
-from airflow_provider_sfjwt.testing.oauth.sessions import Sessions
-from airflow_provider_sfjwt.testing.rest.collections import Collections
-from airflow_provider_sfjwt.testing.rest.objects import SObjects
-from airflow_provider_sfjwt.testing.rest.query import RestQueries
-from airflow_provider_sfjwt.testing.routes import Routes
-from airflow_provider_sfjwt.testing.script import Scripted
+from airflow_provider_sfjwt.testing.script import Script
+from airflow_provider_sfjwt.testing.services import Services
+from airflow_provider_sfjwt.testing.settings import Setting, Settings
 
 API_VERSIONS = tuple(f"{number}.0" for number in range(58, 69))
-USERNAME = "integration.user@sfjwt.example.com"
-CONSUMER_KEY = "3MVG9" + "SimulatedOrg0123456789" * 3 + "ConsumerKey"
 
 
-class SimulatedOrg(Scripted):
+class SimulatedOrg:
     """A Salesforce org on this machine, with one user and one connected app. A context manager; threads may share it.
 
-    Every attribute of :class:`Switches` may be changed while it runs.
+    Every setting, see :class:`~airflow_provider_sfjwt.testing.settings.Settings`, may be changed while it runs.
 
     :param port: on 127.0.0.1; 0: any free one.
     :param tls: serve https with a certificate of an authority made for the occasion, see ``ca_bundle``.
@@ -55,11 +41,48 @@ class SimulatedOrg(Scripted):
     :param modified_between: SystemModstamp of sample rows is spread over it; None: the last 30 days.
     :param rest_page_size: rows of a REST query page.
     :param bulk_page_size: rows of a Bulk result page.
-    :param bulk_polls: how many GETs of a job answer InProgress before JobComplete; 0: complete at once.
+    :param bulk_polls: number of GETs of a job that answer InProgress before JobComplete; 0: complete at once.
     :param private_key: RSA key as unencrypted PEM; None: one made once per process.
     :param api_versions: that the org speaks, oldest first.
+    :param daily_api_requests: calls before REQUEST_LIMIT_EXCEEDED.
+    :param gzip: answer compressed where the client accepts it.
+    :param session_seconds: seconds that an unused access token lives.
     :param sites: paths of Experience Cloud sites.
+    :param jwt_access_tokens: tokens are JWTs instead of opaque texts.
+    :raises KeyError: for sample rows of an unknown object.
+    :raises ValueError: for a key that is not an RSA key, or a database that another version of this package wrote.
     """
+
+    rest_page_size = Setting[int]()
+    bulk_page_size = Setting[int]()
+    bulk_polls = Setting[int]()
+    daily_api_requests = Setting[int]()
+    daily_bulk_query_jobs = Setting[int]()
+    daily_bulk_batches = Setting[int]()
+    beyond_allocation = Setting[str]()
+    bulk_batch_rows = Setting[int]()
+    bulk_poll_seconds = Setting[float]()
+    bulk_upload_bytes = Setting[int]()
+    refuse_second_upload = Setting[bool]()
+    hard_delete_allowed = Setting[bool]()
+    gzip = Setting[bool]()
+    session_seconds = Setting[int]()
+    permitted_users = Setting[str]()
+    user_approved = Setting[bool]()
+    user_active = Setting[bool]()
+    ip_restricted = Setting[bool]()
+    org_locked = Setting[bool]()
+    app_installed = Setting[bool]()
+    login_rate = Setting["int | None"]()
+    jwt_access_tokens = Setting[bool]()
+    clock_offset = Setting[float]()
+
+    username: str
+    consumer_key: str
+    consumer_secret: str
+    private_key: str
+    org_id: str
+    user_id: str
 
     def __init__(
         self,
@@ -81,7 +104,7 @@ class SimulatedOrg(Scripted):
         sites: Sequence[str] = ("customers",),
         jwt_access_tokens: bool = False,
     ) -> None:
-        super().__init__(
+        self._settings = Settings(
             rest_page_size=rest_page_size,
             bulk_page_size=bulk_page_size,
             bulk_polls=bulk_polls,
@@ -90,128 +113,37 @@ class SimulatedOrg(Scripted):
             session_seconds=session_seconds,
             jwt_access_tokens=jwt_access_tokens,
         )
-        self.username = USERNAME
-        self.consumer_key = CONSUMER_KEY
-        self.consumer_secret = secrets.token_hex(32)
-        self.private_key = private_key or certificates.shared_private_key()
-        self.org_id, self.user_id = record_id("00D", 1), record_id("005", 1)
-        self.ca_bundle: str | None = None
-        self._port = port
-        self._scheme = "https" if tls else "http"
-        self._sandbox = sandbox
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._server: Server | None = None
-        self._thread: threading.Thread | None = None
-        self._requests: list[LoggedRequest] = []
-        self._faults = FaultScript()
-        self._jobs = Jobs()
-        self._troubles = Troubles()
-        self._rule_numbers = itertools.count(1)
+        key = private_key or certificates.shared_private_key()
+        identity = Identity(key, sandbox, tuple(sites), tuple(api_versions))
+        self._identity = identity
+        self.username, self.consumer_key = identity.username, identity.consumer_key
+        self.consumer_secret, self.private_key = identity.consumer_secret, key
+        self.org_id, self.user_id = identity.org_id, identity.user_id
+        self._address = Address("https" if tls else "http", port)
+        self._script = Script()
         self._schema = Schema(standard_objects())
         self._store = Store(self._schema, database)
-        key = certificates.load_rsa_key(self.private_key)
-        self._sessions = Sessions(self, self.org_id, self.user_id, key)
-        self._queries = RestQueries(self._schema, self._store, self)
-        self._bulk = BulkQueries(self._schema, self._store, self, self._jobs, self.user_id)
-        dml = Dml(self._schema, self._store, self, self._troubles, self.user_id)
-        self._ingest, self._collections = BulkIngest(dml, self._jobs), Collections(dml)
-        self._oauth = self._make_oauth(sites)
-        self._routes = self._make_routes(tuple(api_versions), sites)
-        self.register_certificate(certificates.certificate_for(self.private_key))
-        self._fill(records, modified_between)
-
-    def _make_oauth(self, sites: Sequence[str]) -> OAuth:
-        return OAuth(
-            self,
-            self._sessions,
-            self.consumer_key,
-            self.consumer_secret,
-            self.username,
-            (self.org_id, self.user_id),
-            self._urls,
-            sites,
-            self._sandbox,
-        )
-
-    def _make_routes(self, api_versions: tuple[str, ...], sites: Sequence[str]) -> Routes:
-        objects = SObjects(self._schema, self._store, self)
-        queries = (self._queries, self._bulk)
-        loads = (self._ingest, self._collections)
-        return Routes(self, self._sessions, self._oauth, objects, *queries, *loads, self._jobs, api_versions, sites)
-
-    def _fill(self, records: Mapping[str, int] | None, span: tuple[datetime, datetime] | None) -> None:
-        if not self._store.count(self._schema.get("Organization")):
-            self.insert("Organization", [self._organization()])
-            self.insert("User", [self._user()])
-            self.insert("CaseStatus", CASE_STATUSES)
-        for name, count in (seed.SMALL if records is None else records).items():
-            sobject = self._schema.get(name)
-            if count and not self._store.count(sobject):
-                seed.seed(self._store, sobject, count, span or seed.last_days(self.now()), self.user_id)
-
-    def _organization(self) -> dict[str, Any]:
-        return {
-            "Id": self.org_id,
-            "Name": "Simulated Org",
-            "InstanceName": "SIM1",
-            "IsSandbox": self._sandbox,
-            "OrganizationType": "Developer Edition",
-            "Country": "US",
-            "DefaultLocaleSidKey": "en_US",
-            "LanguageLocaleKey": "en_US",
-            "TimeZoneSidKey": "America/Los_Angeles",
-        }
-
-    def _user(self) -> dict[str, Any]:
-        return {
-            "Id": self.user_id,
-            "Username": self.username,
-            "Name": "Integration User",
-            "FirstName": "Integration",
-            "LastName": "User",
-            "Email": self.username,
-            "Alias": "integr",
-            "IsActive": True,
-            "UserType": "Standard",
-            "ProfileId": record_id("00e", 1),
-        }
-
-    def _urls(self) -> tuple[str, str]:
-        return self.url, f"{self._scheme}://localhost:{self._port}"
+        self._services = Services(identity, self._settings, self._script, self._store, self._address)
+        self._listener = Listener(self._address, self._services.gateway)
+        self.register_certificate(certificates.certificate_for(key))
+        fill(self._store, identity, records, modified_between, self.now())
 
     def start(self) -> SimulatedOrg:
-        """Begin to serve; after a stop, again on the same port."""
-        if self._server is not None:
-            raise RuntimeError("the org is running already")
-        self._server = Server(
-            self._port,
-            self._routes.respond,
-            self._faults,
-            self.expire_sessions,
-            self.now,
-            lambda: self.gzip,
-            self._requests.append,
-            self._tls_context() if self._scheme == "https" else None,
-        )
-        self._port = self._server.server_port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), name="simulated-org", daemon=True
-        )
-        self._thread.start()
+        """Begin to serve; after a stop, again on the same port.
+
+        :raises RuntimeError: where it serves already.
+        """
+        self._listener.start()
         return self
 
     def stop(self) -> None:
         """Stop serving and drop open connections; records, sessions and jobs stay for another start."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.stop()
+        self._listener.stop()
 
     def close(self) -> None:
         """Stop for good: close the database and remove temporary files."""
-        self.stop()
+        self._listener.close()
         self._store.close()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     def __repr__(self) -> str:
         """Name the address and nothing secret."""
@@ -225,22 +157,19 @@ class SimulatedOrg(Scripted):
     ) -> None:
         self.close()
 
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="simulated-org-")
-        folder = Path(self._folder.name)
-        bundle, served = folder / "authority.pem", folder / "server.pem"
-        if not served.exists():
-            bundle, served = certificates.write_tls_files(folder)
-        self.ca_bundle = str(bundle)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(served)
-        return context
+    def now(self) -> datetime:
+        """Return the org's time, UTC."""
+        return self._settings.now()
 
     @property
     def url(self) -> str:
         """Address of the org: login URL and instance URL in one."""
-        return f"{self._scheme}://127.0.0.1:{self._port}"
+        return self._address.url
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """Path of the certificate that clients must trust; None where the org serves http, or has not served yet."""
+        return self._listener.ca_bundle
 
     @property
     def certificate(self) -> str:
@@ -253,7 +182,7 @@ class SimulatedOrg(Scripted):
         :param pem: X.509 certificate of an RSA key.
         :raises ValueError: for anything else.
         """
-        self._oauth.register_certificate(pem)
+        self._services.oauth.register_certificate(pem)
         self._certificate = pem
 
     def connection_json(self, **extra: object) -> str:
@@ -261,20 +190,7 @@ class SimulatedOrg(Scripted):
 
         :param extra: further fields of the connection's extra; they win over those made here.
         """
-        fields: dict[str, object] = {"consumer_key": self.consumer_key, "private_key": self.private_key}
-        if self._sandbox:
-            fields["audience"] = "https://test.salesforce.com"
-        if self.ca_bundle:
-            fields["ca_bundle"] = self.ca_bundle
-        connection = {
-            "conn_type": "salesforce_jwt",
-            "login": self.username,
-            "host": self.url,
-            # The address has it already, but the Test button of Airflow 3.3.2 refuses a connection without one.
-            "port": urlsplit(self.url).port,
-            "extra": fields | extra,
-        }
-        return json.dumps(connection)
+        return connection_json(self._identity, self._address, self.ca_bundle, extra)
 
     def define_object(
         self,
@@ -287,6 +203,9 @@ class SimulatedOrg(Scripted):
     ) -> SObject:
         """Add an object; ``Id``, system fields and, unless given, ``Name`` come by themselves.
 
+        :param name: API name; one that ends in ``__c`` is a custom object.
+        :param label: default: the name.
+        :param key_prefix: first three characters of its record ids; None: one that no other object has.
         :param bulk: whether the Bulk API may name it; never so for those that it refuses in every org, such as
             ``TaskStatus``.
         :raises ValueError: where there is one of that name.
@@ -298,6 +217,7 @@ class SimulatedOrg(Scripted):
     def add_field(self, sobject: str, field: Field) -> None:
         """Add a field to an object; present rows have null there.
 
+        :raises KeyError: for an unknown object.
         :raises ValueError: where the object has it already.
         """
         self._store.make_table(self._schema.with_field(sobject, field))
@@ -305,7 +225,7 @@ class SimulatedOrg(Scripted):
     def hide_field(self, sobject: str, field: str) -> None:
         """Hide a field from the user, as field-level security does: it looks as if it were not there.
 
-        :raises KeyError: where there is none.
+        :raises KeyError: where the object has no such field.
         """
         self._schema.without_field(sobject, field)
 
@@ -317,22 +237,31 @@ class SimulatedOrg(Scripted):
         :raises KeyError: for an unknown object.
         :raises ValueError: for an unknown field or a value that it cannot take.
         """
-        self._ingest.settle()
+        self._services.ingest.settle()
         return self._store.insert(self._schema.get(sobject), rows, self.now(), self.user_id)
 
     def update(self, sobject: str, record: str, values: Mapping[str, Any]) -> None:
-        """Change a record and its SystemModstamp.
+        """Change one record and its SystemModstamp.
 
-        :raises KeyError: where there is no such record.
+        :param record: its id, 15 or 18 characters.
+        :param values: Python values by field name.
+        :raises TypeError: for several ids.
+        :raises KeyError: for an unknown object, or where there is no such record.
+        :raises ValueError: for an unknown field or a value that it cannot take.
         """
-        self._ingest.settle()
-        if not self._store.update(self._schema.get(sobject), canonical_id(record) or "", values, self.now()):
-            raise KeyError(record)
+        if not isinstance(record, str):
+            raise TypeError(f"record takes the id of one record as text, not {record!r}; call it once for each record")
+        self._services.ingest.settle()
+        found = self._schema.get(sobject)
+        if not self._store.update(found, canonical_id(record) or "", values, self.now()):
+            raise KeyError(f"{found.name} has no record {record!r}")
 
     def delete(self, sobject: str, record: str) -> None:
-        """Put a record into the recycle bin, where only ``queryAll`` sees it.
+        """Put one record into the recycle bin, where only ``queryAll`` sees it.
 
-        :raises KeyError: where there is no such record.
+        :param record: its id, 15 or 18 characters.
+        :raises TypeError: for several ids.
+        :raises KeyError: for an unknown object, or where there is no such record.
         """
         self.update(sobject, record, {"IsDeleted": True})
 
@@ -340,47 +269,112 @@ class SimulatedOrg(Scripted):
         """Return all records of an object, deleted ones included, as Python values by field name.
 
         Loads that are queued are processed first.
+
+        :raises KeyError: for an unknown object.
         """
-        self._ingest.settle()
+        self._services.ingest.settle()
         return self._store.rows(self._schema.get(sobject))
 
     @property
     def requests(self) -> list[LoggedRequest]:
         """The requests so far, oldest first; a copy."""
-        return list(self._requests)
+        return list(self._services.gateway.log)
 
     @property
     def logins(self) -> int:
         """Number of successful token exchanges."""
-        return self._oauth.logins
+        return self._services.oauth.logins
 
     @property
     def login_history(self) -> list[str]:
         """Every token exchange: ``success``, or the refusal as ``error: description``."""
-        return list(self._oauth.history)
+        return list(self._services.oauth.history)
 
     @property
     def api_calls(self) -> int:
-        """Data API calls so far, as Sforce-Limit-Info counts them."""
-        return self._routes.api_calls
+        """Data API calls so far, as Sforce-Limit-Info counts them; it may be set."""
+        return self._services.calls.count
 
     @api_calls.setter
     def api_calls(self, calls: int) -> None:
-        self._routes.api_calls = calls
+        self._services.calls.count = calls
 
     @property
     def jobs(self) -> dict[str, dict[str, Any]]:
         """Every job's information by id, as GET answers it; a look that brings no job further."""
-        return self._jobs.infos()
+        return self._services.jobs.infos()
 
     def issue_session(self) -> str:
         """Return an access token without any exchange, for clients that take a session id."""
-        return self._sessions.open(self.username).token
+        return self._services.sessions.open(self.username).token
 
     def expire_sessions(self) -> None:
         """Let every access token die; the next exchange gives a new one."""
-        self._sessions.expire()
+        self._services.sessions.expire()
 
     def expire_cursors(self) -> None:
         """Let every REST query cursor die, so that the next page is refused with INVALID_QUERY_LOCATOR."""
-        self._queries.expire()
+        self._services.queries.expire()
+
+    def approve(self, approved: bool = True) -> None:
+        """Allow the user to use the app, or stop allowing it."""
+        self.user_approved = approved
+
+    def fail_next_job(self, message: str, kind: str = "query", after_batches: int = 0) -> None:
+        """Let the next job that is created end as Failed with this errorMessage.
+
+        :param kind: ``query`` or ``ingest``.
+        :param after_batches: of a load: internal batches that are saved first, see ``bulk_batch_rows``.
+        """
+        self._script.jobs.add(kind, Ending("Failed", message, after_batches))
+
+    def abort_next_job(self, kind: str = "query", after_batches: int = 0) -> None:
+        """Let the next job that is created end as Aborted, as when an admin stops it.
+
+        :param kind: ``query`` or ``ingest``.
+        :param after_batches: of a load: internal batches that are saved first.
+        """
+        self._script.jobs.add(kind, Ending("Aborted", "", after_batches))
+
+    def lock_records(self, sobject: str, where: Where = None, times: int | None = 1) -> None:
+        """Let loads of matching records fail with UNABLE_TO_LOCK_ROW.
+
+        :param where: values by field name (a list: any of them), or a function of the record as it would become,
+            Python values by field name; None: every record.
+        :param times: attempts that fail, for each record; None: all.
+        :raises KeyError: for an unknown object.
+        """
+        self._script.rows.lock(self._schema.get(sobject), where, times)
+
+    def add_validation_rule(self, sobject: str, broken: Predicate, message: str, fields: Sequence[str] = ()) -> None:
+        """Refuse to save records with FIELD_CUSTOM_VALIDATION_EXCEPTION.
+
+        :param broken: a function that returns True for a record to refuse, as Salesforce's error condition formula
+            does. It gets the record as it would become: Python values by field name.
+        :param message: that the refusal shows.
+        :param fields: API names of the fields that the error is shown at; none: at the top.
+        :raises KeyError: for an unknown object.
+        """
+        self._script.rows.add_rule(self._schema.get(sobject), broken, message, tuple(fields))
+
+    def add_assignment_rule(self, sobject: str, owner: str, active: bool = True) -> str:
+        """Give new records to a user: by ``assignmentRuleId`` of a load or the header ``Sforce-Auto-Assign``.
+
+        :param owner: id of the user.
+        :param active: whether it works for requests that name no rule.
+        :return: the rule's id.
+        :raises KeyError: for an unknown object.
+        """
+        return self._script.rows.add_assignment(self._schema.get(sobject), owner, active)
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let something go wrong from now on, see :class:`Fault`."""
+        self._script.requests.add(fault)
+
+    def clear_faults(self) -> None:
+        """Let everything go right again; locks, rules and scripted ends of jobs stay."""
+        self._script.requests.clear()
+
+    def clear_job_endings(self) -> None:
+        """Forget the scripted ends of jobs, also of jobs that were created and have not ended."""
+        self._services.jobs.forget_endings()

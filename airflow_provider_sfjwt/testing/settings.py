@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Generic, Protocol, TypeVar
+
+_T = TypeVar("_T")
 
 
-@dataclass(eq=False, repr=False)
-class Switches:
-    """Plain attributes of the org, read anew by every request.
+@dataclass
+class Settings:
+    """Settings of the org, read anew by every request. ``SimulatedOrg`` has each of them as an attribute.
 
     :param rest_page_size: rows of a REST query page.
     :param bulk_page_size: rows of a Bulk result page.
-    :param bulk_polls: how many GETs of a job answer InProgress before JobComplete; 0: it is complete at once.
+    :param bulk_polls: number of GETs of a job that answer InProgress before JobComplete; 0: complete at once.
     :param daily_api_requests: calls before REQUEST_LIMIT_EXCEEDED.
     :param daily_bulk_query_jobs: Bulk query jobs before the org refuses more.
     :param daily_bulk_batches: internal batches of loads before the org processes no more rows.
     :param beyond_allocation: what becomes of the rows past it: ``lost`` (no result set has them) or ``unprocessed``.
     :param bulk_batch_rows: rows of an internal batch of a load; what a batch has saved stays saved.
-    :param bulk_poll_seconds: a poll of a load begins no batch after so long: a very large one takes more polls.
-    :param bulk_upload_bytes: size of a load's data, in base64 as Salesforce measures it.
-    :param refuse_second_upload: a second PUT of data is refused; False: it is taken, and closing the job refused.
+    :param bulk_poll_seconds: a poll of a load begins no batch after this many seconds, so a very large load takes
+        more polls.
+    :param bulk_upload_bytes: largest size of a load's data, in base64 as Salesforce measures it.
+    :param refuse_second_upload: a second PUT of data is refused; False: it is taken, and closing the job is refused.
     :param hard_delete_allowed: whether the user has the permission Bulk API Hard Delete.
     :param gzip: answer compressed where the client accepts it.
-    :param session_seconds: how long an unused access token lives.
+    :param session_seconds: seconds that an unused access token lives.
     :param permitted_users: the app's policy: ``admin`` (users are approved by an admin) or ``self``.
     :param user_approved: whether the user may use the app.
     :param user_active: False: the user is deactivated.
@@ -62,3 +66,23 @@ class Switches:
     def now(self) -> datetime:
         """Return the org's time, UTC."""
         return datetime.now(timezone.utc) + timedelta(seconds=self.clock_offset)
+
+
+class HasSettings(Protocol):
+    """What shows its settings as attributes of its own."""
+
+    _settings: Settings
+
+
+class Setting(Generic[_T]):
+    """An attribute that is read from and written to the settings of its object."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, found: HasSettings | None, owner: type) -> _T:
+        value: _T = getattr(Settings() if found is None else found._settings, self._name)
+        return value
+
+    def __set__(self, found: HasSettings, value: _T) -> None:
+        setattr(found._settings, self._name, value)

@@ -313,9 +313,7 @@ def _try(world: World, plan: Plan, sobject: str, store: MortalStore, number: int
 def _bring_about(world: World, sobject: str, store: MortalStore, drawn: Try) -> None:
     """Let things go wrong in the try that comes."""
     org = world.org
-    org._jobs.endings.clear()  # what earlier tries have left of them
-    for job in org._jobs.of_kind("ingest"):
-        job.ending = None  # also of jobs that an earlier try made, and had no time to see the end of
+    org.clear_job_endings()  # those that earlier attempts have left
     for each in drawn.faults:
         org.add_fault(each.made())
     for state, batches in drawn.ends:

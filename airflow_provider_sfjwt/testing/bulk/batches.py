@@ -87,7 +87,7 @@ class Load:
         except JobFailure as failure:
             self.ending = Ending("Failed", str(failure))
             return
-        size, begun = dml.switches.bulk_batch_rows, time.monotonic()
+        size, begun = dml.settings.bulk_batch_rows, time.monotonic()
         # Every job takes a batch at least, be it empty.
         starts = list(range(self.processed, len(rows), size)) if rows or self._batches else [0]
         for start in starts[: len(starts) // (polls_left + 1)]:
@@ -103,9 +103,9 @@ class Load:
         scripted = self._job.ending
         if scripted is not None and (last or self._batches >= scripted.after_batches):
             self.ending = scripted
-        elif not last and allocation.used >= dml.switches.daily_bulk_batches:
+        elif not last and allocation.used >= dml.settings.daily_bulk_batches:
             self.ending = _QUOTA
-            self._lost = dml.switches.beyond_allocation == "lost"
+            self._lost = dml.settings.beyond_allocation == "lost"
         return self.ending is not None
 
     def _save(self, dml: Dml, rows: Sequence[Sequence[str]]) -> None:

@@ -32,6 +32,7 @@ from airflow_provider_sfjwt.testing.http.messages import (
     not_found,
 )
 from airflow_provider_sfjwt.testing.http.multipart import parts_of
+from airflow_provider_sfjwt.testing.http.routing import Route
 
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 _SETTINGS = frozenset(
@@ -72,6 +73,20 @@ class BulkIngest:
         self._queue_lock = threading.Lock()
         self.allocation = BatchAllocation()
 
+    def routes(self) -> list[Route]:
+        """Return the endpoints."""
+        job = r"/jobs/ingest/(\w+)"
+        sets = r"/(successfulResults|failedResults|unprocessed[rR]ecords)/?"
+        return [
+            Route("POST", r"/jobs/ingest/?", self.create),
+            Route("GET", r"/jobs/ingest/?", self.list),
+            Route("GET", job + "/?", lambda r, v, job_id: self.get(job_id)),
+            Route("PUT", job + "/batches/?", lambda r, v, job_id: self.upload(job_id, r)),
+            Route("PATCH", job + "/?", lambda r, v, job_id: self.patch(job_id, r)),
+            Route("DELETE", job + "/?", lambda r, v, job_id: self.delete(job_id)),
+            Route("GET", job + sets, lambda r, v, job_id, which: self.results(job_id, which)),
+        ]
+
     def create(self, request: Request, version: str) -> Answer:
         """Create a job, or create it with its data in a single request.
 
@@ -106,16 +121,16 @@ class BulkIngest:
         ending = choice(wanted, "lineEnding", tuple(LINE_ENDINGS), "LF")
         choice(wanted, "contentType", ("CSV",), "CSV")
         sobject = self._object(wanted)
-        if operation == "hardDelete" and not self._dml.switches.hard_delete_allowed:
+        if operation == "hardDelete" and not self._dml.settings.hard_delete_allowed:
             message = "hardDelete operation requires special user profile permission, please contact your system admin"
             raise RefusalError(400, "FEATURENOTENABLED", message)
         key = self._key(wanted, sobject) if operation == "upsert" else None
         rule = str(wanted.get("assignmentRuleId") or "")
         try:
-            owner = self._dml.troubles.owner(sobject, rule)
+            owner = self._dml.row_faults.owner(sobject, rule)
         except KeyError:
             raise RefusalError(400, "INVALIDJOB", f"Invalid assignment rule: {rule}") from None
-        now = bulk_moment(self._dml.switches.now())
+        now = bulk_moment(self._dml.settings.now())
         info: dict[str, Any] = {
             "operation": operation,
             "object": sobject.name,
@@ -130,7 +145,7 @@ class BulkIngest:
             info["assignmentRuleId"] = rule
         info |= {"concurrencyMode": "Parallel", "contentType": "CSV", "apiVersion": float(version)}
         info |= {"contentUrl": "", "jobType": "V2Ingest", "lineEnding": ending, "columnDelimiter": delimiter}
-        job = self._jobs.add("ingest", version, info, self._dml.switches.bulk_polls)
+        job = self._jobs.add("ingest", version, info, self._dml.settings.bulk_polls)
         job.info["contentUrl"] = f"services/data/v{version}/jobs/ingest/{job.id}/batches"
         self._loads[job.id] = Load(job, sobject, key, owner)
         return job
@@ -173,14 +188,14 @@ class BulkIngest:
             raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "The data of a job must have the content type text/csv")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "The data of a job must not be compressed")
-        most = self._dml.switches.bulk_upload_bytes
+        most = self._dml.settings.bulk_upload_bytes
         if (len(request.body) + 2) // 3 * 4 > most:
             raise RefusalError(413, "CLIENTINPUTERROR", f"The data exceeds the maximum of {most} bytes in base64")
         with job.lock:
             load = self._loads[job.id]
             if job.state != "Open":
                 raise RefusalError(400, "INVALIDJOBSTATE", f"Uploading to already {_word(job)} Job not allowed")
-            if load.uploads and self._dml.switches.refuse_second_upload:
+            if load.uploads and self._dml.settings.refuse_second_upload:
                 raise RefusalError(400, "INVALIDJOB", _TWICE.format(job.id[:15]))
             load.data = request.body
             load.uploads += 1
@@ -227,7 +242,7 @@ class BulkIngest:
 
     def _advance(self, job: Job) -> None:
         load = self._loads[job.id]
-        load.process(self._dml, self.allocation, job.polls_left, self._dml.switches.bulk_poll_seconds)
+        load.process(self._dml, self.allocation, job.polls_left, self._dml.settings.bulk_poll_seconds)
         if job.polls_left == 0 and load.ending is not None:
             self._finish(job, load.ending)
             return
@@ -242,7 +257,7 @@ class BulkIngest:
         job.info["state"] = ending.state
         job.info.pop("contentUrl", None)
         self._count(job)
-        job.info["systemModstamp"] = bulk_moment(self._dml.switches.now())
+        job.info["systemModstamp"] = bulk_moment(self._dml.settings.now())
         if ending.message:
             job.info["errorMessage"] = ending.message
 

@@ -1,4 +1,4 @@
-"""The table of Bulk API 2.0 jobs, of whatever kind."""
+"""The table of Bulk API 2.0 jobs of every kind."""
 
 from __future__ import annotations
 
@@ -59,13 +59,36 @@ class Job:
         return str(self.info["state"])
 
 
-class Jobs:
-    """All jobs of an org."""
+class JobEndings:
+    """How a test wants the next jobs to end, by kind of job: ``query`` or ``ingest``."""
 
     def __init__(self) -> None:
+        self._waiting: dict[str, list[Ending]] = {}
+
+    def add(self, kind: str, ending: Ending) -> None:
+        """Let the next job of that kind for which nothing waits yet end so."""
+        self._waiting.setdefault(kind, []).append(ending)
+
+    def take(self, kind: str) -> Ending | None:
+        """Return how a job that is made now is to end; None: well."""
+        waiting = self._waiting.get(kind)
+        return waiting.pop(0) if waiting else None
+
+    def clear(self) -> None:
+        """Forget all endings that no job has taken."""
+        self._waiting.clear()
+
+
+class Jobs:
+    """All jobs of an org.
+
+    :param endings: how a test wants them to end.
+    """
+
+    def __init__(self, endings: JobEndings) -> None:
         self._jobs: dict[str, Job] = {}
         self._made: dict[str, int] = {}
-        self.endings: dict[str, list[Ending]] = {}
+        self.endings = endings
         self._lock = threading.Lock()
 
     def add(self, kind: str, version: str, info: dict[str, Any], polls: int) -> Job:
@@ -73,10 +96,16 @@ class Jobs:
         with self._lock:
             self._made[kind] = self._made.get(kind, 0) + 1
             job_id = record_id("750", sum(self._made.values()))
-            waiting = self.endings.get(kind)
-            job = Job(job_id, kind, version, {"id": job_id, **info}, polls, waiting.pop(0) if waiting else None)
+            job = Job(job_id, kind, version, {"id": job_id, **info}, polls, self.endings.take(kind))
             self._jobs[job_id] = job
             return job
+
+    def forget_endings(self) -> None:
+        """Let every job that has not ended end well."""
+        with self._lock:
+            self.endings.clear()
+            for job in self._jobs.values():
+                job.ending = None
 
     def find(self, kind: str, job_id: str) -> Job | None:
         """Return the job of that kind with that id of 15 or 18 characters, or None."""

@@ -21,7 +21,6 @@ from airflow_provider_sfjwt.testing.bulk.jobs import (
     bulk_moment,
     choice,
 )
-from airflow_provider_sfjwt.testing.data.schema import Schema
 from airflow_provider_sfjwt.testing.data.store import Store
 from airflow_provider_sfjwt.testing.http.messages import (
     CSV_TYPE,
@@ -31,9 +30,10 @@ from airflow_provider_sfjwt.testing.http.messages import (
     json_answer,
     not_found,
 )
+from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.query import too_complicated
 from airflow_provider_sfjwt.testing.rest.row_writers import CsvPage
-from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.settings import Settings
 from airflow_provider_sfjwt.testing.soql.compiler import Compiled, Compiler, Compound, Parent, invalid_type
 from airflow_provider_sfjwt.testing.soql.parser import parse
 from airflow_provider_sfjwt.testing.soql.tree import FieldsOf, Query, SubQuery
@@ -50,13 +50,26 @@ class BulkQueries:
     :param user_id: whose jobs they are.
     """
 
-    def __init__(self, schema: Schema, store: Store, switches: Switches, jobs: Jobs, user_id: str) -> None:
-        self._schema = schema
+    def __init__(self, store: Store, settings: Settings, jobs: Jobs, user_id: str) -> None:
+        self._schema = store.schema
         self._store = store
-        self._switches = switches
+        self._settings = settings
         self._jobs = jobs
         self._user_id = user_id
         self._results: dict[str, tuple[str, int, Compiled]] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the endpoints."""
+        job = r"/jobs/query/(\w+)"
+        return [
+            Route("POST", r"/jobs/query/?", self.create),
+            Route("GET", r"/jobs/query/?", lambda r, v: self.list()),
+            Route("GET", job + "/?", lambda r, v, job_id: self.get(job_id)),
+            Route("PATCH", job + "/?", lambda r, v, job_id: self.patch(job_id, r)),
+            Route("DELETE", job + "/?", lambda r, v, job_id: self.delete(job_id)),
+            Route("GET", job + "/results/?", lambda r, v, job_id: self.results(job_id, r, v)),
+            Route("GET", job + "/result[pP]ages/?", lambda r, v, job_id: self.result_pages(job_id, r, v)),
+        ]
 
     def create(self, request: Request, version: str) -> Answer:
         """Create a job; its rows are those of this moment.
@@ -72,7 +85,7 @@ class BulkQueries:
         if not isinstance(soql, str) or not soql.strip():
             raise RefusalError(400, "INVALIDJOB", "query must be specified")
         compiled = self._compiled(soql, operation == "queryAll")
-        most = self._switches.daily_bulk_query_jobs
+        most = self._settings.daily_bulk_query_jobs
         if self._jobs.made("query") >= most:
             message = f"Max bulk v2 query jobs ({most}) per 24 hrs has been reached"
             raise RefusalError(400, "LIMIT_EXCEEDED", message)
@@ -80,7 +93,7 @@ class BulkQueries:
             snapshot, count = self._store.snapshot(compiled.sql, compiled.parameters)
         except (sqlite3.OperationalError, OverflowError):
             raise too_complicated() from None
-        now = bulk_moment(self._switches.now())
+        now = bulk_moment(self._settings.now())
         info = {
             "operation": operation,
             "object": compiled.row.sobject.name,
@@ -94,7 +107,7 @@ class BulkQueries:
             "lineEnding": ending,
             "columnDelimiter": delimiter,
         }
-        job = self._jobs.add("query", version, info, self._switches.bulk_polls)
+        job = self._jobs.add("query", version, info, self._settings.bulk_polls)
         self._results[job.id] = (snapshot, count, compiled)
         return json_answer(job.info)
 
@@ -112,7 +125,7 @@ class BulkQueries:
         if not sobject.bulk:
             raise RefusalError(400, "INVALIDENTITY", f"Entity '{sobject.name}' is not supported by the Bulk API.")
         _refuse_shape(query)
-        compiled = Compiler(self._schema, query, include_deleted, self._switches.now()).compile()
+        compiled = Compiler(self._schema, query, include_deleted, self._settings.now()).compile()
         if _has_compound(compiled.row):
             raise RefusalError(400, "API_ERROR", "Selecting compound data not supported in Bulk Query")
         if any(leaf.field.type == "base64" for leaf in compiled.leaves):
@@ -148,7 +161,7 @@ class BulkQueries:
             "numberRecordsProcessed": done,
             "totalProcessingTime": 100 + count // 100,
         }
-        job.info["systemModstamp"] = bulk_moment(self._switches.now())
+        job.info["systemModstamp"] = bulk_moment(self._settings.now())
         if message:
             job.info["errorMessage"] = message
 
@@ -180,7 +193,7 @@ class BulkQueries:
         self._store.drop_snapshot(self._results.pop(job.id)[0])
         return Answer(204)
 
-    def list(self, version: str) -> Answer:
+    def list(self) -> Answer:
         """Answer all query jobs on one page."""
         records = [dict(job.info) for job in self._jobs.of_kind("query")]
         return json_answer({"done": True, "records": records, "nextRecordsUrl": None})
@@ -192,7 +205,7 @@ class BulkQueries:
         """
         job = self._finished(job_id, version)
         snapshot, count, compiled = self._results[job.id]
-        start, size = 0, self._switches.bulk_page_size
+        start, size = 0, self._settings.bulk_page_size
         locator = request.parameter("locator")
         if locator:
             start, size = self._located(job, locator)
@@ -200,7 +213,7 @@ class BulkQueries:
         if most is not None:
             if not most.isdigit() or not int(most):
                 raise RefusalError(400, "API_ERROR", "maxRecords must be a number above 0")
-            size = min(self._switches.bulk_page_size, int(most))
+            size = min(self._settings.bulk_page_size, int(most))
         end = min(start + size, count)
         headers = {
             "Content-Type": CSV_TYPE,
@@ -225,7 +238,7 @@ class BulkQueries:
             raise not_found()
         job = self._finished(job_id, version)
         count = self._results[job.id][1]
-        start, size = 0, self._switches.bulk_page_size
+        start, size = 0, self._settings.bulk_page_size
         locator = request.parameter("locator")
         if locator:
             start, size = self._located(job, locator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -128,11 +129,18 @@ class Schema:
         own = tuple(fields)
         if not any(field.name_field for field in own):
             own = (Field("Name", length=80, name_field=True), *own)
-        prefix = key_prefix or f"a{len(self._objects):02d}"
+        prefix = key_prefix or self._free_prefix()
         bulk = bulk and name not in NOT_IN_BULK
         made = SObject(name, prefix, (ID, *own, *SYSTEM_FIELDS), label or name, f"{label or name}s", bulk)
         self._objects[name.lower()] = made
         return made
+
+    def _free_prefix(self) -> str:
+        """Return a key prefix that no object has; those of custom objects begin with ``a``, later ones with ``b``…"""
+        taken = {known.key_prefix for known in self}
+        letters, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        found = ("".join(prefix) for prefix in itertools.product(letters, digits, digits))
+        return next(prefix for prefix in found if prefix not in taken)
 
     def with_field(self, name: str, field: Field) -> SObject:
         """Add a field to an object.

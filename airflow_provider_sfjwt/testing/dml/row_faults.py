@@ -1,12 +1,14 @@
-"""What a test wants to go wrong with single records: locks, validation rules; and who gets the new ones."""
+"""What a test scripts for single records: locks, validation rules, and assignment rules for new records."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_sfjwt.testing.data.record_ids import canonical_id, record_id
 from airflow_provider_sfjwt.testing.data.schema import SObject
 from airflow_provider_sfjwt.testing.dml.outcomes import RowError
 
@@ -40,13 +42,14 @@ class AssignmentRule:
     active: bool
 
 
-class Troubles:
-    """The scripted troubles of an org's records, by object."""
+class RowFaults:
+    """Locks and rules of an org's records, by object."""
 
     def __init__(self) -> None:
         self._locks: dict[str, list[Lock]] = {}
         self._rules: dict[str, list[tuple[Predicate, str, tuple[str, ...]]]] = {}
         self._assignments: dict[str, list[AssignmentRule]] = {}
+        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
     def lock(self, sobject: SObject, where: Where, times: int | None) -> None:
@@ -59,10 +62,12 @@ class Troubles:
         with self._lock:
             self._rules.setdefault(sobject.name, []).append((broken, message, fields))
 
-    def add_assignment(self, sobject: SObject, rule: AssignmentRule) -> None:
-        """Give new records to somebody."""
+    def add_assignment(self, sobject: SObject, owner: str, active: bool) -> str:
+        """Give new records to a user and return the rule's id."""
         with self._lock:
-            self._assignments.setdefault(sobject.name, []).append(rule)
+            made = AssignmentRule(record_id("01Q", next(self._numbers)), canonical_id(owner) or owner, active)
+            self._assignments.setdefault(sobject.name, []).append(made)
+        return made.id
 
     def concern(self, sobject: SObject) -> bool:
         """Whether there is anything to ask for an object's records."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from airflow_provider_sfjwt.testing.data.fields import Field
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id, record_ids
-from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.data.schema import SObject
 from airflow_provider_sfjwt.testing.data.store import Store, quoted
 from airflow_provider_sfjwt.testing.data.values import Stored, moment_text, python_value
 from airflow_provider_sfjwt.testing.dml.cell_values import check_of
 from airflow_provider_sfjwt.testing.dml.lookups import deleted_by_id, folded, ids_by_value, stored_rows
 from airflow_provider_sfjwt.testing.dml.outcomes import Change, Outcome, RowError
-from airflow_provider_sfjwt.testing.dml.row_faults import Record, Troubles
-from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.dml.row_faults import Record, RowFaults
+from airflow_provider_sfjwt.testing.settings import Settings
 
 _READ_ONLY = (
     "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is "
@@ -26,14 +26,15 @@ _WORDS = {"insert": "create", "upsert": "upsert", "update": "update", "delete": 
 class Dml:
     """Makes, changes and deletes records.
 
+    :param row_faults: locks and rules that a test has scripted.
     :param user_id: who does so.
     """
 
-    def __init__(self, schema: Schema, store: Store, switches: Switches, troubles: Troubles, user_id: str) -> None:
-        self.schema = schema
+    def __init__(self, store: Store, settings: Settings, row_faults: RowFaults, user_id: str) -> None:
+        self.schema = store.schema
         self.store = store
-        self.switches = switches
-        self.troubles = troubles
+        self.settings = settings
+        self.row_faults = row_faults
         self.user_id = user_id
 
     def save(
@@ -77,7 +78,7 @@ class _Batch:
         self._changes = changes
         self._key = key
         self._owner = owner
-        self._stamp = moment_text(dml.switches.now())[:-5] + ".000Z"
+        self._stamp = moment_text(dml.settings.now())[:-5] + ".000Z"
         self._columns = [field.name for field in sobject.columns]
         self._places = {name: place for place, name in enumerate(self._columns)}
         self._fields = {field.name: field for field in sobject.columns}
@@ -88,7 +89,7 @@ class _Batch:
         self._updates: dict[tuple[str, ...], str] = {}
         self._ids = record_ids(sobject.key_prefix, self._store.next_number(sobject))
         self._inserts: list[list[Stored]] = []
-        self._watched = dml.troubles.concern(sobject)
+        self._watched = dml.row_faults.concern(sobject)
 
     def outcomes(self) -> list[Outcome]:
         """Save every record that can be saved."""
@@ -284,9 +285,9 @@ class _Batch:
         row |= values
         row["Id"] = record or None
         shown: Record = {name: python_value(self._fields[name], value) for name, value in row.items()}
-        error = self._dml.troubles.locked(self._sobject, shown, sent)
+        error = self._dml.row_faults.locked(self._sobject, shown, sent)
         if error is None and self._operation not in ("delete", "hardDelete"):
-            error = self._dml.troubles.broken_rule(self._sobject, shown)
+            error = self._dml.row_faults.broken_rule(self._sobject, shown)
         if error is not None:
             raise error
         if record:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 JSON_TYPE = "application/json;charset=UTF-8"
 CSV_TYPE = "text/csv; charset=UTF-8"
@@ -30,6 +30,11 @@ class Request:
     headers: Message
     body: bytes = b""
 
+    @property
+    def target(self) -> str:
+        """Path and query string as sent."""
+        return f"{self.path}?{self.query_string}" if self.query_string else self.path
+
     def parameter(self, name: str) -> str | None:
         """Return the first value of a query-string parameter, or None where it is absent."""
         values = parse_qs(self.query_string, keep_blank_values=True).get(name)
@@ -47,10 +52,6 @@ class Request:
         if not isinstance(parsed, dict):
             raise RefusalError(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
         return parsed
-
-    def decoded_path(self) -> str:
-        """Return the path with percent-encoding undone."""
-        return unquote(self.path)
 
 
 @dataclass

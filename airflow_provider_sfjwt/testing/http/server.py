@@ -10,45 +10,23 @@ import struct
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from airflow_provider_sfjwt.testing.http.faults import Fault, FaultScript
+from airflow_provider_sfjwt.testing.http.faults import Fault
+from airflow_provider_sfjwt.testing.http.gateway import Gateway
 from airflow_provider_sfjwt.testing.http.messages import Answer, Request
 
 _RESET = struct.pack("ii", 1, 0)
-_MAX_URI = 16_384
 _GZIP_FROM = 256
-
-
-@dataclass(frozen=True)
-class LoggedRequest:
-    """One request that the org has seen; neither its body nor its headers are kept.
-
-    :param path: without the query string.
-    :param query: the query string, may be empty.
-    :param status: what was answered; 0 where the connection was reset before the request was processed.
-    :param at: when it came, by the org's clock.
-    """
-
-    method: str
-    path: str
-    query: str
-    status: int
-    at: datetime
 
 
 class Server(ThreadingHTTPServer):
     """Accepts connections on 127.0.0.1, a daemon thread for each.
 
     :param port: 0: any free one.
-    :param respond: makes the right answer to a request.
-    :param expire_sessions: what a fault that ends sessions calls.
-    :param now: the org's clock.
-    :param compresses: whether to compress for clients that accept gzip.
+    :param gateway: answers the requests.
     :param tls: context for https; None: http.
     """
 
@@ -57,23 +35,8 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(
-        self,
-        port: int,
-        respond: Callable[[Request], Answer],
-        faults: FaultScript,
-        expire_sessions: Callable[[], None],
-        now: Callable[[], datetime],
-        compresses: Callable[[], bool],
-        log: Callable[[LoggedRequest], None],
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self.respond = respond
-        self.faults = faults
-        self.expire_sessions = expire_sessions
-        self.now = now
-        self.compresses = compresses
-        self.log = log
+    def __init__(self, port: int, gateway: Gateway, tls: ssl.SSLContext | None = None) -> None:
+        self.gateway = gateway
         self.stopping = threading.Event()
         self._tls = tls
         self._open: set[socket.socket] = set()
@@ -141,43 +104,30 @@ class Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return the Date header by the org's clock."""
-        at = self.server.now().timestamp() if timestamp is None else timestamp
+        at = self.server.gateway.now().timestamp() if timestamp is None else timestamp
         return email.utils.formatdate(at, usegmt=True)
 
     def _serve(self) -> None:
         path, _, query = self.path.partition("?")
         request = Request(self.command, path, query, self.headers, self._body())
-        at = self.server.now()
-        due = self.server.faults.due(self.command, self.path)
+        gateway = self.server.gateway
+        at, due = gateway.now(), gateway.due(request)
         delay = max((fault.delay for fault in due), default=0.0)
         if delay:
             self.server.stopping.wait(delay)
         if any(fault.reset for fault in due):
-            self.server.log(LoggedRequest(self.command, path, query, 0, at))
+            gateway.record(request, 0, at)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.close_connection = True
             return
-        answer = self._answer(request, due)
-        self.server.log(LoggedRequest(self.command, path, query, answer.status, at))
+        answer = gateway.answer(request, due)
+        gateway.record(request, answer.status, at)
         if any(fault.lose_answer for fault in due):
             self.close_connection = True
             return
         self._send(answer, next((fault for fault in due if fault.cuts), None))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815
-
-    def _answer(self, request: Request, due: list[Fault]) -> Answer:
-        if any(fault.expire_session for fault in due):
-            self.server.expire_sessions()
-        instead = next((fault for fault in due if fault.status is not None), None)
-        if instead is not None:
-            return instead.instead()
-        if len(self.path) > _MAX_URI:
-            return Answer(414, b"URI Too Long", {"Content-Type": "text/html"})
-        answer = self.server.respond(request)
-        for fault in due:
-            answer = fault.edited(answer)
-        return answer
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -217,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         """Return body and headers, compressed where the client and the org want it."""
         body, headers = answer.body, dict(answer.headers)
         small = isinstance(body, bytes) and len(body) < _GZIP_FROM
-        if small or not self.server.compresses() or "gzip" not in self.headers.get("Accept-Encoding", ""):
+        if small or not self.server.gateway.compresses or "gzip" not in self.headers.get("Accept-Encoding", ""):
             return body, headers
         headers["Content-Encoding"] = "gzip"
         return (gzip.compress(body, 1) if isinstance(body, bytes) else _compressed(body)), headers

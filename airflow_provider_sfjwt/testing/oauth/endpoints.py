@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from airflow_provider_sfjwt.testing.http.messages import Answer, Request, json_answer
+from airflow_provider_sfjwt.testing.identity import Address, Identity
 from airflow_provider_sfjwt.testing.oauth.sessions import Session, Sessions
-from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.settings import Settings
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _REFUSAL_HEADERS = {
@@ -56,37 +58,17 @@ def _grant(description: str) -> OAuthRefusalError:
 class OAuth:
     """The endpoints below ``/services/oauth2/``.
 
-    :param switches: policies and the clock.
+    :param settings: policies and the clock.
     :param sessions: where access tokens come from.
-    :param consumer_key: the only app's client id.
-    :param consumer_secret: for introspection.
-    :param username: the only user.
-    :param ids: organisation and user id, 18 characters each.
-    :param urls: the org's own URLs; the first one is the instance URL. A function, since the port comes late.
-    :param sites: paths of Experience Cloud sites.
+    :param identity: the org, its only user and its only app.
+    :param address: the org's own URLs.
     """
 
-    def __init__(
-        self,
-        switches: Switches,
-        sessions: Sessions,
-        consumer_key: str,
-        consumer_secret: str,
-        username: str,
-        ids: tuple[str, str],
-        urls: Callable[[], Sequence[str]],
-        sites: Sequence[str],
-        sandbox: bool,
-    ) -> None:
-        self._switches = switches
+    def __init__(self, settings: Settings, sessions: Sessions, identity: Identity, address: Address) -> None:
+        self._settings = settings
         self._sessions = sessions
-        self._consumer_key = consumer_key
-        self._consumer_secret = consumer_secret
-        self._username = username
-        self._ids = ids
-        self._urls = urls
-        self._sites = sites
-        self._login_url = "https://test.salesforce.com" if sandbox else "https://login.salesforce.com"
+        self._identity = identity
+        self._address = address
         self._public_key: RSAPublicKey | None = None
         self._exchanges: list[float] = []
         self._lock = threading.Lock()
@@ -103,6 +85,23 @@ class OAuth:
             raise ValueError("Salesforce takes certificates of RSA keys")
         self._public_key = key
 
+    def endpoint(self, method: str, path: str) -> Callable[[Request], Answer] | None:
+        """Return what answers a request, or None where the path is not one of OAuth."""
+        if method == "GET" and re.fullmatch(r"/id/\w{18}/\w{18}", path):
+            return self.identity
+        head, found, name = path.partition("/services/oauth2/")
+        site = head.removeprefix("/") or None
+        if not found or (site is not None and site not in self._identity.sites):
+            return None
+        return {
+            ("POST", "token"): lambda request: self.token(request, site),
+            ("POST", "revoke"): self.revoke,
+            ("GET", "revoke"): self.revoke,
+            ("POST", "introspect"): self.introspect,
+            ("GET", "userinfo"): self.identity,
+            ("POST", "userinfo"): self.identity,
+        }.get((method, name))
+
     def token(self, request: Request, site: str | None) -> Answer:
         """Exchange an assertion for an access token.
 
@@ -117,13 +116,12 @@ class OAuth:
         with self._lock:
             self.history.append("success")
             self.logins += 1
-        org_id, user_id = self._ids
-        url = self._urls()[0]
+        url = self._address.url
         content = {
             "access_token": session.token,
             "scope": "id api",
             "instance_url": url,
-            "id": f"{url}/id/{org_id}/{user_id}",
+            "id": f"{url}/id/{self._identity.org_id}/{self._identity.user_id}",
             "token_type": "Bearer",
         }
         if site is not None:
@@ -141,15 +139,15 @@ class OAuth:
         if not form.get("assertion"):
             raise OAuthRefusalError("invalid_request", "must provide assertion")
         claims, signed, signature = self._parsed(form["assertion"])
-        if claims.get("iss") != self._consumer_key:
+        if claims.get("iss") != self._identity.consumer_key:
             raise OAuthRefusalError("invalid_client_id", "client identifier invalid")
-        if form.get("client_secret", self._consumer_secret) != self._consumer_secret:
+        if form.get("client_secret", self._identity.consumer_secret) != self._identity.consumer_secret:
             raise OAuthRefusalError("invalid_client", "invalid client credentials")
         self._verify(signed, signature)
         self._check_claims(claims)
         self._check_user(claims["sub"])
         self._check_rate()
-        return self._sessions.open(self._username)
+        return self._sessions.open(self._identity.username)
 
     @staticmethod
     def _form(request: Request) -> dict[str, str]:
@@ -181,8 +179,8 @@ class OAuth:
         audience, subject, expiry = claims.get("aud"), claims.get("sub"), claims.get("exp")
         if not audience or not isinstance(subject, str) or not subject or expiry is None:
             raise _grant("invalid assertion")
-        own = list(self._urls())
-        accepted = {self._login_url, *own, *(f"{url}/{site}" for url in own for site in self._sites)}
+        own = self._address.urls
+        accepted = {self._identity.login_url, *own, *(f"{url}/{site}" for url in own for site in self._identity.sites)}
         if not isinstance(audience, str) or audience not in accepted:
             raise _grant("audience is invalid")
         try:
@@ -190,31 +188,31 @@ class OAuth:
         except (TypeError, ValueError, OverflowError):
             raise _grant("invalid assertion") from None
         # Milliseconds, which Salesforce's own CLI signs, are a far future: that is not refused.
-        if not seconds > self._switches.now().timestamp():
+        if not seconds > self._settings.now().timestamp():
             raise _grant("expired authorization code")
 
     def _check_user(self, username: str) -> None:
-        switches = self._switches
-        if switches.org_locked:
+        settings = self._settings
+        if settings.org_locked:
             raise OAuthRefusalError("inactive_org", "the user's org is locked, closed, or suspended")
-        if not switches.app_installed:
+        if not settings.app_installed:
             raise OAuthRefusalError("invalid_client", "External client app is not installed in this org")
-        if username.lower() != self._username.lower():
+        if username.lower() != self._identity.username.lower():
             raise _grant("user hasn't approved this consumer")
-        if not switches.user_active:
+        if not settings.user_active:
             raise OAuthRefusalError("inactive_user", "user is inactive")
-        if switches.ip_restricted:
+        if settings.ip_restricted:
             raise _grant("ip restricted")
-        if not switches.user_approved:
-            if switches.permitted_users == "self":
+        if not settings.user_approved:
+            if settings.permitted_users == "self":
                 raise _grant("user hasn't approved this consumer")
             raise OAuthRefusalError("invalid_app_access", "user is not admin approved to access this app")
 
     def _check_rate(self) -> None:
-        now = self._switches.now().timestamp()
+        now = self._settings.now().timestamp()
         with self._lock:
             self._exchanges = [at for at in self._exchanges if now - at < 3600]
-            if self._switches.login_rate is not None and len(self._exchanges) >= self._switches.login_rate:
+            if self._settings.login_rate is not None and len(self._exchanges) >= self._settings.login_rate:
                 raise _grant("login rate exceeded")
             self._exchanges.append(now)
 
@@ -241,20 +239,21 @@ class OAuth:
             except ValueError:
                 decoded = ""
             form["client_id"], _, form["client_secret"] = decoded.partition(":")
-        if (form.get("client_id"), form.get("client_secret")) != (self._consumer_key, self._consumer_secret):
+        app = (self._identity.consumer_key, self._identity.consumer_secret)
+        if (form.get("client_id"), form.get("client_secret")) != app:
             raise OAuthRefusalError("invalid_client", "invalid client credentials", 401)
         session = self._sessions.find(form.get("token", ""), use=False)
         if session is None:
             return json_answer({"active": False})
-        url = self._urls()[0]
+        url = self._address.url
         content = {
             "active": True,
             "scope": "id api",
-            "client_id": self._consumer_key,
+            "client_id": self._identity.consumer_key,
             "username": session.username,
-            "sub": f"{url}/id/{self._ids[0]}/{self._ids[1]}",
+            "sub": f"{url}/id/{self._identity.org_id}/{self._identity.user_id}",
             "token_type": "access_token",
-            "exp": int(session.used) + self._switches.session_seconds,
+            "exp": int(session.used) + self._settings.session_seconds,
             "iat": int(session.issued),
             "nbf": int(session.issued),
         }
@@ -265,18 +264,18 @@ class OAuth:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() not in ("bearer", "oauth") or self._sessions.find(token.strip()) is None:
             return Answer(403, b"Bad_OAuth_Token", {"Content-Type": "text/html;charset=UTF-8"})
-        url, (org_id, user_id) = self._urls()[0], self._ids
+        url, (org_id, user_id) = self._address.url, (self._identity.org_id, self._identity.user_id)
         paths = {"rest": "/services/data/v{version}/", "query": "/services/data/v{version}/query/"}
         content = {
             "sub": f"{url}/id/{org_id}/{user_id}",
             "id": f"{url}/id/{org_id}/{user_id}",
             "user_id": user_id,
             "organization_id": org_id,
-            "preferred_username": self._username,
-            "username": self._username,
+            "preferred_username": self._identity.username,
+            "username": self._identity.username,
             "name": "Integration User",
-            "email": self._username,
-            "active": self._switches.user_active,
+            "email": self._identity.username,
+            "active": self._settings.user_active,
             "urls": {name: url + path for name, path in paths.items()},
         }
         return json_answer(content)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.identity import Identity
+from airflow_provider_sfjwt.testing.oauth.certificates import load_rsa_key
+from airflow_provider_sfjwt.testing.settings import Settings
 
 
 @dataclass
@@ -29,22 +30,21 @@ class Session:
 class Sessions:
     """The org's sessions. Repeated exchanges by a user return the same token while it lives, as real orgs do.
 
-    :param switches: for the clock, the lifetime and the kind of token.
-    :param org_id: 18 characters; its first 15 open an opaque token.
-    :param signing_key: signs tokens that are JWTs.
+    :param settings: the clock, the lifetime and the kind of token.
+    :param identity: whose tokens they are; its key signs those that are JWTs.
     """
 
-    def __init__(self, switches: Switches, org_id: str, user_id: str, signing_key: RSAPrivateKey) -> None:
-        self._switches = switches
-        self._org_id = org_id
-        self._user_id = user_id
-        self._key = signing_key
+    def __init__(self, settings: Settings, identity: Identity) -> None:
+        self._settings = settings
+        self._org_id = identity.org_id
+        self._user_id = identity.user_id
+        self._key = load_rsa_key(identity.private_key)
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
     def open(self, username: str) -> Session:
         """Return the user's living session, or a new one."""
-        now = self._switches.now()
+        now = self._settings.now()
         with self._lock:
             for session in self._sessions.values():
                 if session.username == username and self._alive(session, now):
@@ -59,7 +59,7 @@ class Sessions:
 
         :param use: whether this counts as a use.
         """
-        now = self._switches.now()
+        now = self._settings.now()
         with self._lock:
             session = self._sessions.get(token)
             if session is None or not self._alive(session, now):
@@ -79,10 +79,10 @@ class Sessions:
             self._sessions.clear()
 
     def _alive(self, session: Session, now: datetime) -> bool:
-        return now.timestamp() - session.used < self._switches.session_seconds
+        return now.timestamp() - session.used < self._settings.session_seconds
 
     def _new_token(self, now: datetime) -> str:
-        if not self._switches.jwt_access_tokens:
+        if not self._settings.jwt_access_tokens:
             return f"{self._org_id[:15]}!AQ4A{secrets.token_hex(40)}.{secrets.token_hex(8)}"
         issued = int(now.timestamp())
         claims = {
@@ -90,7 +90,7 @@ class Sessions:
             "aud": ["https://login.salesforce.com"],
             "sub": f"uid:{self._user_id}",
             "iat": issued,
-            "exp": issued + self._switches.session_seconds,
+            "exp": issued + self._settings.session_seconds,
             "jti": secrets.token_hex(12),
         }
         header = {"tnk": f"core/prod/{self._org_id}", "typ": "JWT", "alg": "RS256"}

@@ -18,6 +18,7 @@ from airflow_provider_sfjwt.testing.dml.cell_values import parser_of
 from airflow_provider_sfjwt.testing.dml.outcomes import Change, Outcome, ParentKey, RowError
 from airflow_provider_sfjwt.testing.dml.save import Dml
 from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, Request, json_answer
+from airflow_provider_sfjwt.testing.http.routing import Route
 
 _MOST = 200
 _NO_NUMBERS = ("date", "datetime", "time", "reference", "boolean")
@@ -36,6 +37,16 @@ class Collections:
 
     def __init__(self, dml: Dml) -> None:
         self._dml = dml
+
+    def routes(self) -> list[Route]:
+        """Return the endpoints."""
+        path = r"/composite/sobjects"
+        return [
+            Route("POST", path + "/?", lambda r, v: self.save(r, "insert")),
+            Route("PATCH", path + "/?", lambda r, v: self.save(r, "update")),
+            Route("DELETE", path + "/?", lambda r, v: self.delete(r)),
+            Route("PATCH", path + r"/(\w+)/(\w+)/?", lambda r, v, name, key: self.upsert(r, name, key)),
+        ]
 
     def save(self, request: Request, operation: str) -> Answer:
         """Make or change records.
@@ -166,7 +177,7 @@ class Collections:
         https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_autoassign.htm
         """
         try:
-            return self._dml.troubles.owner(sobject, rule)
+            return self._dml.row_faults.owner(sobject, rule)
         except KeyError:
             raise RefusalError(400, "INVALID_ASSIGNMENT_RULE", f"Invalid assignment rule: {rule}") from None
 

@@ -1,4 +1,4 @@
-"""The REST resources other than queries: versions, limits, describe, single records."""
+"""The REST resource ``/sobjects``: the objects, what they are, single records."""
 
 from __future__ import annotations
 
@@ -6,69 +6,34 @@ import base64
 from typing import Any
 
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
-from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.data.schema import SObject
 from airflow_provider_sfjwt.testing.data.store import Store, quoted
 from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, json_answer, json_text_answer, not_found
+from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.row_writers import record_writer
-from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.settings import Settings
 from airflow_provider_sfjwt.testing.soql.compiler import Compiler
 from airflow_provider_sfjwt.testing.soql.tree import Comparison, Literal, Path, Query
-
-# Version 58.0 was Summer '23; there are three releases a year.
-_SEASONS = ("Summer", "Winter", "Spring")
-_FIRST = 58
-
-
-def versions(api_versions: tuple[str, ...]) -> Answer:
-    """Answer ``/services/data``: the API versions that the org speaks, oldest first; needs no session.
-
-    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_versions.htm
-    """
-    return json_answer([{"label": _label(v), "url": f"/services/data/v{v}", "version": v} for v in api_versions])
-
-
-def _label(version: str) -> str:
-    number = int(float(version)) - _FIRST
-    return f"{_SEASONS[number % 3]} '{23 + (number + 2) // 3:02d}"
-
-
-def resources(version: str, identity_url: str) -> Answer:
-    """Answer ``/services/data/vXX.0``: what the simulator has there."""
-    start = f"/services/data/v{version}"
-    names = ("sobjects", "query", "queryAll", "limits", "jobs", "composite")
-    return json_answer({name: f"{start}/{name}" for name in names} | {"identity": identity_url})
-
-
-def limits(switches: Switches, api_calls: int, query_jobs: int, batches: int) -> Answer:
-    """Answer ``/limits``.
-
-    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_limits.htm
-    """
-
-    def limit(most: int, used: int = 0) -> dict[str, int]:
-        return {"Max": most, "Remaining": max(0, most - used)}
-
-    return json_answer(
-        {
-            "DailyApiRequests": limit(switches.daily_api_requests, api_calls),
-            "DailyAsyncApexExecutions": limit(250_000),
-            "DailyBulkApiBatches": limit(switches.daily_bulk_batches, batches),
-            "DailyBulkV2QueryFileStorageMB": limit(976_562),
-            "DailyBulkV2QueryJobs": limit(switches.daily_bulk_query_jobs, query_jobs),
-            "DataStorageMB": limit(1024),
-            "FileStorageMB": limit(1024),
-            "HourlyPublishedPlatformEvents": limit(50_000),
-        }
-    )
 
 
 class SObjects:
     """``/sobjects`` and what is below it."""
 
-    def __init__(self, schema: Schema, store: Store, switches: Switches) -> None:
-        self._schema = schema
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._schema = store.schema
         self._store = store
-        self._switches = switches
+        self._settings = settings
+
+    def routes(self) -> list[Route]:
+        """Return the endpoints."""
+        name, record = r"/sobjects/(\w+)", r"/(\w{15}|\w{18})"
+        return [
+            Route("GET", r"/sobjects/?", lambda r, v: self.all(v)),
+            Route("GET", name + "/?", lambda r, v, name: self.about(name, v)),
+            Route("GET", name + "/describe/?", lambda r, v, name: self.describe(name, v)),
+            Route("GET", name + record + "/?", lambda r, v, n, i: self.record(n, i, r.parameter("fields"), v)),
+            Route("GET", name + record + r"/(\w+)", lambda r, v, *names: self.blob(*names)),
+        ]
 
     def all(self, version: str) -> Answer:
         """Answer the list of objects."""
@@ -133,7 +98,7 @@ class SObjects:
         where = Comparison(Path(("Id",), 0), "=", Literal("string", found, 0))
         items = tuple(Path(tuple(name.split(".")), 0) for name in wanted)
         query = Query(f"SELECT {','.join(wanted)}", items, Path((sobject.name,), 0), where=where)
-        compiled = Compiler(self._schema, query, True, self._switches.now()).compile()
+        compiled = Compiler(self._schema, query, True, self._settings.now()).compile()
         rows = self._store.select(compiled.sql, compiled.parameters)
         if not rows:
             raise not_found()

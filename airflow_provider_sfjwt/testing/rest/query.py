@@ -8,12 +8,12 @@ import threading
 from dataclasses import dataclass
 
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id, record_id
-from airflow_provider_sfjwt.testing.data.schema import Schema
 from airflow_provider_sfjwt.testing.data.store import Store
 from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, Request, json_text_answer
+from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.columns import columns_answer
 from airflow_provider_sfjwt.testing.rest.row_writers import Writer, record_writer
-from airflow_provider_sfjwt.testing.settings import Switches
+from airflow_provider_sfjwt.testing.settings import Settings
 from airflow_provider_sfjwt.testing.soql.compiler import Compiled, Compiler
 from airflow_provider_sfjwt.testing.soql.parser import parse
 
@@ -51,12 +51,20 @@ class RestQueries:
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
     """
 
-    def __init__(self, schema: Schema, store: Store, switches: Switches) -> None:
-        self._schema = schema
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._schema = store.schema
         self._store = store
-        self._switches = switches
+        self._settings = settings
         self._cursors: dict[str, _Cursor] = {}
         self._lock = threading.Lock()
+
+    def routes(self) -> list[Route]:
+        """Return the endpoints."""
+        return [
+            Route("GET", r"/query/?", lambda r, v: self.run(r, v, False)),
+            Route("GET", r"/queryAll/?", lambda r, v: self.run(r, v, True)),
+            Route("GET", r"/query(?:All)?/(\w+-\w+)", lambda r, v, locator: self.more(locator, v)),
+        ]
 
     def run(self, request: Request, version: str, include_deleted: bool) -> Answer:
         """Answer the first page of a query.
@@ -67,7 +75,7 @@ class RestQueries:
         if soql is None:
             raise RefusalError(400, "MALFORMED_QUERY", "A query string has to be specified")
         query = parse(soql)
-        compiled = Compiler(self._schema, query, include_deleted, self._switches.now()).compile()
+        compiled = Compiler(self._schema, query, include_deleted, self._settings.now()).compile()
         if request.parameter("columns") == "true":
             return columns_answer(compiled)
         page_size = self._page_size(request)
@@ -123,8 +131,8 @@ class RestQueries:
     def _page_size(self, request: Request) -> int:
         wanted = _BATCH.search(request.headers.get("Sforce-Query-Options", ""))
         if wanted is None:
-            return self._switches.rest_page_size
-        return min(self._switches.rest_page_size, max(_SMALLEST, min(_LARGEST, int(wanted[1]))))
+            return self._settings.rest_page_size
+        return min(self._settings.rest_page_size, max(_SMALLEST, min(_LARGEST, int(wanted[1]))))
 
 
 def _page(total: int, rest: str | None, records: list[str]) -> Answer:
