@@ -3,4 +3,4 @@
 Airflow imports this package to discover the provider, before its configuration exists: it imports nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

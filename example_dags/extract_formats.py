@@ -1,6 +1,7 @@
 """Extracts as CSV and as JSON lines, of chosen fields and rows, and of several objects by one mapped task.
 
-Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT.
+Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT. Unlike ``ds``, ``dag_run.run_after``
+is there for every run: by schedule, by hand and on an asset event.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ with DAG(
         sobject="Account",
         fields=["Id", "Name", "Industry", "Owner.Name"],
         where="Industry != null",
-        output_path=OUTPUT + "/csv/accounts/ds={{ ds }}",
+        output_path=OUTPUT + "/csv/accounts/ds={{ dag_run.run_after | ds }}",
         file_format="csv",
         compression="gzip",
     )
@@ -37,7 +38,7 @@ with DAG(
     SalesforceExtractOperator(
         task_id="contacts_jsonl",
         soql="SELECT Id, LastName, Account.Name FROM Contact WHERE AccountId != null",
-        output_path=OUTPUT + "/jsonl/contacts/ds={{ ds }}",
+        output_path=OUTPUT + "/jsonl/contacts/ds={{ dag_run.run_after | ds }}",
         file_format="jsonl",
     )
     # [END jsonl]
@@ -45,6 +46,6 @@ with DAG(
     # [START mapped]
     SalesforceExtractOperator.partial(
         task_id="small_objects",
-        output_path=OUTPUT + "/mapped/ds={{ ds }}/{{ ti.task_id }}/{{ ti.map_index }}",
+        output_path=OUTPUT + "/mapped/ds={{ dag_run.run_after | ds }}/{{ ti.task_id }}/{{ ti.map_index }}",
     ).expand(sobject=["Lead", "Opportunity"])
     # [END mapped]

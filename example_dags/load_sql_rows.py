@@ -34,7 +34,8 @@ with DAG(
     customers = SQLExecuteQueryOperator(
         task_id="customers",
         conn_id="warehouse",
-        sql="SELECT number, last_name, email, birthday, seller FROM customer WHERE changed_on >= '{{ ds }}'",
+        sql="SELECT number, last_name, email, birthday, seller FROM customer "
+        "WHERE changed_on >= '{{ dag_run.run_after | ds }}'",
         handler=as_dicts,  # up to 10,000 rows go through XCom; more belong into a file
     )
     SalesforceLoadOperator(
@@ -50,6 +51,6 @@ with DAG(
             "seller": "Owner.Username",  # the owner by a field that finds users
         },
         null_policy="clear",  # what is empty in the database becomes empty in Salesforce
-        results_path=OUTPUT + "/sql_rows/ds={{ ds }}",
+        results_path=OUTPUT + "/sql_rows/ds={{ dag_run.run_after | ds }}",
     )
 # [END rows]

@@ -1,6 +1,7 @@
 """Every night, the accounts that changed on the day before: a data set for each day, as Parquet.
 
-Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT.
+Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT. A run by hand needs a logical date,
+which decides the day: ``airflow dags trigger scheduled_extract --logical-date 2026-11-10``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ with DAG(
         task_id="extract_accounts",
         sobject="Account",
         incremental="data_interval",
-        output_path=OUTPUT + "/account/day={{ data_interval_start | ds }}",
+        output_path=OUTPUT + "/account/day={{ dag_run.data_interval_start | ds }}",
         file_format="parquet",
     )
 # [END data_interval]

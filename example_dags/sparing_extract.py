@@ -22,7 +22,7 @@ with DAG("salesforce_sparing_extract", schedule="@weekly", start_date=START, cat
     opportunities = SalesforceExtractOperator(
         task_id="opportunities",
         sobject="Opportunity",
-        output_path=OUTPUT + "/sparing/opportunities/ds={{ ds }}",
+        output_path=OUTPUT + "/sparing/opportunities/ds={{ dag_run.run_after | ds }}",
         deferrable=True,  # no worker waits while Salesforce works
         min_api_calls_left=1_000,  # the org's other users come first
         parallel_pages=8,
@@ -36,7 +36,7 @@ with DAG("salesforce_sparing_extract", schedule="@weekly", start_date=START, cat
         task_id="case_statuses",
         sobject="CaseStatus",  # one of the objects that Bulk API 2.0 does not offer
         transport="rest",  # "auto", the default, would find that out with one call more
-        output_path=OUTPUT + "/sparing/case_statuses/ds={{ ds }}",
+        output_path=OUTPUT + "/sparing/case_statuses/ds={{ dag_run.run_after | ds }}",
         file_format="jsonl",
     )
     # [END rest]

@@ -25,7 +25,7 @@ with DAG("salesforce_watermark_extract", schedule="@hourly", start_date=START, c
         sobject="Account",
         incremental="watermark",
         outlets=[ACCOUNTS],
-        output_path=OUTPUT + "/watermark/accounts/run={{ ts_nodash }}",
+        output_path=OUTPUT + "/watermark/accounts/run={{ dag_run.run_after | ts_nodash }}",
     )
 # [END watermark]
 

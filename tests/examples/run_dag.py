@@ -1,8 +1,13 @@
-"""``python -m tests.examples.run_dag REPORT FILE DAG_ID@LOGICAL_DATE…``: run DAGs of a file, one after another."""
+"""``python -m tests.examples.run_dag REPORT FILE RUN…``: run DAGs of a file or a folder, one after another.
+
+A run is ``DAG_ID@DATE``, with a logical date as the scheduler and the UI give it, or ``DAG_ID!DATE``, without one as
+``airflow dags trigger`` and asset events give it.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -31,8 +36,10 @@ def main(report: str, file: str, *runs: str) -> None:
 
     dags = DagBag(file).dags
     outcomes = []
-    for dag_id, _, date in (run.partition("@") for run in runs):
-        outcomes.append(outcome(dags[dag_id].test(logical_date=datetime.fromisoformat(date))))
+    for run in runs:
+        dag_id, sign, text = re.split("([@!])", run)
+        date = datetime.fromisoformat(text)
+        outcomes.append(outcome(dags[dag_id].test(run_after=date, logical_date=date if sign == "@" else None)))
     Path(report).write_text(json.dumps(outcomes), encoding="utf-8")
 
 

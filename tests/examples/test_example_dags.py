@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -61,6 +62,28 @@ def test_examples_parse_without_io_and_survive_serialization(in_airflow: Run) ->
     assert len(found["dags"]) >= len(FILES)
     assert all(dag["before"] == dag["after"] for dag in found["dags"].values())
     assert all(dag["before"] and "salesforce" in dag["tags"] for dag in found["dags"].values())
+
+
+def test_every_example_runs_without_a_logical_date(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database, database:
+        database.execute("CREATE TABLE customer (number, last_name, email, birthday, seller, changed_on)")
+        database.execute("INSERT INTO customer VALUES (1, 'Neu', NULL, NULL, ?, ?)", (org.username, DAY))
+    environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
+    source = "".join(file.read_text(encoding="utf-8") for file in FILES)
+    dag_ids = re.findall(r'DAG\(\s*(?:dag_id=)?"(\w+)"', source)
+    # It extracts an interval, which a run without a logical date does not have.
+    dag_ids.remove("scheduled_extract")
+    assert len(dag_ids) == len(FILES)
+
+    runs = in_airflow("run_dag", str(EXAMPLES), *(f"{dag_id}!{DAY}" for dag_id in dag_ids), **environment)
+
+    assert {dag_id: run["state"] for dag_id, run in zip(dag_ids, runs, strict=True)} == dict.fromkeys(
+        dag_ids, "success"
+    )
+    assert (tmp_path / "output/watermark/accounts/run=20261110T000000/_receipt.json").exists()
+    assert not [path for path in (tmp_path / "output").rglob("*") if "None" in path.name]
 
 
 def test_query_to_xcom(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
