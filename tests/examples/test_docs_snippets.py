@@ -9,8 +9,6 @@ import pytest
 from tests.repository import REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
-#: Its blocks are sketches with an ellipsis; the simulated org's own tests run what they show.
-SKETCHES = {REPOSITORY / "docs/simulated_org.md"}
 _INCLUDE = re.compile(r"<!-- include: (?P<file>\S+?)#(?P<region>\w+) -->")
 _NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -51,7 +49,7 @@ def test_code_is_included_from_tested_files(page: Path) -> None:
         include = _INCLUDE.fullmatch(before)
         if include:
             assert body == region(include["file"], include["region"]), before
-        elif language == "python" and page not in SKETCHES:
+        elif language == "python":
             assert _NOT_RUN.fullmatch(before), f"{name(page)}: a python block is neither included nor marked:\n{body}"
 
 

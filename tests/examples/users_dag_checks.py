@@ -1,10 +1,11 @@
 """What a user of the fixtures writes. A test copies this file into a project of its own and runs it there."""
 
 # [START success]
+import asyncio
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
@@ -54,3 +55,20 @@ def test_a_refused_sign_in_names_the_setting(salesforce_jwt_connection: Simulate
 
 
 # [END faults]
+
+
+# [START deferrable]
+def test_a_deferrable_task_waits_in_the_triggerer(salesforce_jwt_connection: SimulatedOrg, tmp_path: Path) -> None:
+    operator = SalesforceExtractOperator(
+        task_id="accounts", sobject="Account", output_path=f"file://{tmp_path}/accounts", deferrable=True
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute({})
+
+    event = asyncio.run(anext(deferred.value.trigger.run()))
+    result = getattr(operator, deferred.value.method_name)({}, event=event.payload)
+
+    assert result["records"] == len(salesforce_jwt_connection.rows("Account"))
+
+
+# [END deferrable]
