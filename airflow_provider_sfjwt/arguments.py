@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Start and end of the rows' cursor field, the end excluded, both with a time zone.
+Window = tuple[datetime, datetime]
 #: Says what is wrong with a value; None when it is right.
 Check = Callable[[Any], str | None]
 

@@ -1,100 +1,104 @@
-"""Fetching a result's pages into parts, several at once, in the order of the result."""
+"""The route over Bulk API 2.0: a query job, and the pages of its result, some of them at once."""
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 
-from airflow_provider_sfjwt.exceptions import ProtocolError
-from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
+from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError
+from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, refuse_repetition
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
-from airflow_provider_sfjwt.files.formats.registry import FileFormat, WrittenPage
+from airflow_provider_sfjwt.files.formats.registry import WrittenPage
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import bulk_query
-from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
-from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.salesforce.org.progress import DownloadProgress
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Result:
-    """A whole result.
 
-    :param parts: in the order of the result.
-    :param declared: the sum of what Salesforce declared for each page.
-    :param columns: of the parts, in order.
+class BulkRoute:
+    """Creates a query job. Its rows are ready when it has ended: :class:`JobRows` fetches them.
+
+    :param fetch: what to fetch.
     """
 
-    parts: tuple[OutputFile, ...]
-    declared: int
-    columns: tuple[Column, ...]
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    def ask(self) -> JobRef | HandOver:
+        """Create the job.
+
+        :return: the job; or REST, where Bulk API 2.0 does not offer the object.
+        :raises ConfigurationError: for a query that Bulk API 2.0 refuses.
+        """
+        fetch = self._fetch
+        try:
+            job = fetch.org.run(bulk_query.create_query_job, fetch.soql, include_deleted=fetch.include_deleted)
+        except ApiError as refusal:
+            if not fetch.may_hand_over or not bulk_query.is_not_offered(refusal):
+                raise
+            return HandOver("rest", f"Bulk API 2.0 does not offer {fetch.sobject}")
+        log.info("Created Bulk API 2.0 query job %s (API %s)", job.ref.id, job.ref.api_version)
+        return job.ref
 
 
-class ResultDownload:
-    """Downloads the result of one job into one folder, each page into a part.
+class JobRows:
+    """The rows of a job that has completed. Each page of its result becomes a part.
 
-    :param org: where from.
-    :param ref: a job in ``JobComplete``.
-    :param folder: where to.
-    :param file_format: how the parts are written.
-    :param columns: what is known of the columns.
-    :param progress: is told of what arrives.
-    :param before_page: is called before a page is asked for, and may raise to end the download.
-    :param resumable: whether finished pages are written down, for a retry to go on from.
+    :param fetch: what to fetch.
+    :param job: in ``JobComplete``.
+    :param resumable: whether finished pages are written down, so that a retry fetches only the others.
     """
 
-    def __init__(
-        self,
-        org: ConnectedOrg,
-        ref: JobRef,
-        folder: DataSetFolder,
-        file_format: FileFormat,
-        columns: Sequence[Column],
-        *,
-        progress: DownloadProgress,
-        before_page: Callable[[], None],
-        resumable: bool,
-    ) -> None:
-        self._org = org
-        self._ref = ref
-        self._folder = folder
-        self._format = file_format
-        self._columns = tuple(columns)
-        self._progress = progress
-        self._before_page = before_page
+    def __init__(self, fetch: Fetch, job: Job, *, resumable: bool) -> None:
+        self._fetch = fetch
+        self._org = fetch.org
+        self._ref = job.ref
+        self._counted = job.records_processed
         self._resumable = resumable
+        self._progress = DownloadProgress(f"Job {job.ref.id}", job.records_processed)
         self._finished: dict[int, PageManifest] = {}
         self._pages_by_content: dict[str, int] = {}
 
-    def fetch(self, *, parallel_pages: int) -> Result:
-        """Fetch all pages that no earlier try finished.
+    @property
+    def origin(self) -> Origin:
+        """The job."""
+        return Origin(
+            transport="bulk",
+            title=f"job {self._ref.id}",
+            stem=self._ref.id,
+            job_id=self._ref.id,
+            api_version=self._ref.api_version,
+        )
 
-        :param parallel_pages: how many are fetched at once, where the org offers it.
+    def fetch(self) -> Result:
+        """Fetch all pages that no earlier attempt finished.
+
         :raises ProtocolError: when the pages do not add up to a result.
         """
         if self._resumable:
-            self._finished = self._folder.finished_pages(self._ref.id)
-        locators = self._links() if parallel_pages > 1 else None
-        pages = self._one_by_one() if locators is None else self._at_once(locators, parallel_pages)
+            self._finished = self._fetch.folder.finished_pages(self._ref.id)
+        locators = self._links() if self._fetch.parallel_pages > 1 else None
+        pages = self._one_by_one() if locators is None else self._at_once(locators)
         parts: list[OutputFile] = []
         columns: tuple[Column, ...] | None = None
         declared = 0
-        with closing(pages):  # so that no download goes on behind an error
+        with closing(pages):  # so that no download goes on after an error
             for page in pages:
                 if columns is not None and page.columns != columns:
-                    raise ProtocolError(
-                        f"the result pages of job {self._ref.id} differ in their columns; nothing was published"
-                    )
+                    raise ProtocolError(f"the result pages of job {self._ref.id} differ in their columns")
                 columns = page.columns
-                self._must_be_another(page)
+                self._must_hold_other_rows(page)
                 parts.append(page.part)
                 declared += page.declared
-        return Result(tuple(parts), declared, columns or self._columns)
+        log.info("%s", self._progress.line())
+        return Result(tuple(parts), declared, self._counted, columns or self._fetch.columns)
 
     def _one_by_one(self) -> Generator[PageManifest, None, None]:
         seen: set[str] = set()
@@ -109,13 +113,14 @@ class ResultDownload:
                 return
             self._must_be_new(locator, seen)
 
-    def _at_once(self, locators: Iterator[str | None], parallel: int) -> Generator[PageManifest, None, None]:
+    def _at_once(self, locators: Iterator[str | None]) -> Generator[PageManifest, None, None]:
+        parallel = self._fetch.parallel_pages
         pending: deque[Future[PageManifest]] = deque()
         with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="result-page") as pool:
             try:
                 for number, locator in enumerate(locators):
                     pending.append(pool.submit(self._page, number, locator))
-                    # A slow page keeps the ones behind it waiting, but not the connections idle.
+                    # A slow page keeps the pages after it waiting, but not the connections idle.
                     if len(pending) > 2 * parallel:
                         yield pending.popleft().result()
                 while pending:
@@ -124,6 +129,7 @@ class ResultDownload:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _links(self) -> Iterator[str | None] | None:
+        """The locators of all pages, or None where the org does not offer them."""
         first = self._org.run(bulk_query.result_links, self._ref)
         if first is None:
             return None
@@ -151,11 +157,12 @@ class ResultDownload:
         if finished is not None and self._still_holds(finished, locator):
             self._progress.page_kept(finished.part.records)
             return finished
-        self._before_page()
-        path = self._folder.part(number, self._ref.id, self._format)
+        fetch = self._fetch
+        fetch.before_page()
+        path = fetch.folder.part(number, self._ref.id, fetch.file_format)
 
         def write(body: Body) -> WrittenPage:
-            return self._format.write_page(path, self._progress.watch(body), self._columns)
+            return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns)
 
         page = self._org.run(bulk_query.result_page, self._ref, locator, write)
         written: WrittenPage = page.content
@@ -166,38 +173,34 @@ class ResultDownload:
             declared=page.declared,
             part=written.part,
             columns=written.columns,
-            file_format=self._format,
+            file_format=fetch.file_format,
         )
         if self._resumable:
-            self._folder.finish_page(manifest, self._ref.id)
+            fetch.folder.finish_page(manifest, self._ref.id)
         self._progress.page_done(written.records)
         return manifest
 
     def _still_holds(self, finished: PageManifest, locator: str | None) -> bool:
-        """Whether an earlier try asked for the same page and wrote it as this one would."""
-        known = {column.name: column for column in self._columns}
+        """Whether an earlier attempt asked for the same page and wrote it as this one would."""
+        known = {column.name: column for column in self._fetch.columns}
         return (
             finished.locator == locator
-            and finished.file_format == self._format
+            and finished.file_format == self._fetch.file_format
             and all(known.get(column.name, Column(column.name)) == column for column in finished.columns)
         )
 
-    def _must_be_another(self, page: PageManifest) -> None:
-        """A page that came in another's place has that page's rows, so no count can tell. Ids do not come twice."""
+    def _must_hold_other_rows(self, page: PageManifest) -> None:
+        """Counts cannot detect a page that is served twice; identical content can, because ids are unique."""
         if not page.part.records or all(column.name.lower() != "id" for column in page.columns):
             return
         twin = self._pages_by_content.setdefault(page.part.sha256, page.page)
         if twin != page.page:
             raise ProtocolError(
-                f"the result pages {twin} and {page.page} of job {self._ref.id} hold the same rows. Nothing was "
-                "published; clear the task to run it with a new job. Something between here and Salesforce may mix up "
-                "answers: check Proxy."
+                f"the result pages {twin} and {page.page} of job {self._ref.id} hold the same rows. Something between "
+                "here and Salesforce may mix up answers: check Proxy."
             )
 
     def _must_be_new(self, locator: str, seen: set[str]) -> None:
-        if locator in seen:
-            raise ProtocolError(
-                f"the result pages of job {self._ref.id} go in a circle: locator {locator or 'of the first page'} came "
-                "twice. Nothing was published; clear the task to run it with a new job."
-            )
-        seen.add(locator)
+        which = locator or "of the first page"
+        complaint = f"the result pages of job {self._ref.id} go in a circle: locator {which} came twice"
+        refuse_repetition(locator, seen, complaint)

@@ -1,73 +1,79 @@
-"""Fetching a query's rows over REST into one part, as the table that Bulk API 2.0 would bring."""
+"""The route over REST: a query's rows, page by page into one part, as the table that Bulk API 2.0 would return."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError
-from airflow_provider_sfjwt.extract.bulk_route import Result
-from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.extract.columns import check_flat
+from airflow_provider_sfjwt.extract.route import Fetch, Origin, Result, refuse_repetition
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import query as query_api
 from airflow_provider_sfjwt.salesforce.api.query import QueryPage
-from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.org.progress import DownloadProgress
 
 
-class RestDownload:
-    """Downloads the rows of one query into one folder, a page in memory at a time.
+class RestRoute:
+    """Needs no job: the rows of a query over REST are ready at once.
 
-    :param org: where from.
-    :param soql: the query, of plain fields.
-    :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
-    :param folder: where to.
-    :param file_format: how the part is written.
-    :param columns: what the query selects, in order.
-    :param progress: is told of what arrives.
-    :param before_page: is called before a page is asked for, and may raise to end the download.
+    :param fetch: what to fetch.
     """
 
-    def __init__(
-        self,
-        org: ConnectedOrg,
-        soql: str,
-        include_deleted: bool,
-        folder: DataSetFolder,
-        file_format: FileFormat,
-        columns: Sequence[Column],
-        *,
-        progress: DownloadProgress,
-        before_page: Callable[[], None],
-    ) -> None:
-        self._org = org
-        self._soql = soql
-        self._include_deleted = include_deleted
-        self._folder = folder
-        self._format = file_format
-        self._columns = tuple(columns)
-        self._progress = progress
-        self._before_page = before_page
-        self._declared = self._total_size = 0
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
 
-    def fetch(self, name: str) -> tuple[Result, int]:
+    def ask(self) -> QueryRows:
+        """The rows of the query.
+
+        :raises ConfigurationError: for a query whose rows are not a table.
+        """
+        check_flat(self._fetch.soql, self._fetch.columns)
+        return QueryRows(self._fetch)
+
+
+class QueryRows:
+    """The rows of a query over REST. One page is in memory at a time, and all become one part.
+
+    :param fetch: what to fetch.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._org = fetch.org
+        self._columns = fetch.columns
+        self._progress = DownloadProgress("Query over REST", None)
+        self._declared = self._total_size = 0
+        self._stem = f"rest{uuid.uuid4().hex[:12]}"
+
+    @property
+    def origin(self) -> Origin:
+        """The query, which has no job."""
+        return Origin(
+            transport="rest",
+            title="the query",
+            stem=self._stem,
+            job_id=None,
+            api_version=self._org.run(Session.api_version),
+        )
+
+    def fetch(self) -> Result:
         """Fetch all rows.
 
-        :param name: stands for a job's id in the part's name.
-        :return: the result, and how many rows Salesforce counted (``totalSize``).
-        :raises ProtocolError: when a row lacks a column, or holds what no table can.
+        :raises ProtocolError: when a row lacks a column, or holds a value that fits no cell of a table.
         """
+        fetch = self._fetch
+        path = fetch.folder.part(0, self._stem, fetch.file_format)
         attempts = self._org.session.policy.attempts
         for attempt in range(1, attempts + 1):
             body = _CsvBody(self._pages_of_csv())
             try:
-                written = self._format.write_page(
-                    self._folder.part(0, name, self._format), self._progress.watch(body), self._columns
-                )
+                written = fetch.file_format.write_page(path, self._progress.watch(body), self._columns)
             except ApiError as error:
                 # A cursor that died takes its pages with it: only the whole query can be asked for again.
                 if attempt == attempts or not any(item.code == "INVALID_QUERY_LOCATOR" for item in error.items):
@@ -75,7 +81,7 @@ class RestDownload:
                 continue
             break
         self._progress.all_pages_known()
-        return Result((written.part,), self._declared, written.columns), self._total_size
+        return Result((written.part,), self._declared, self._total_size, written.columns)
 
     def _pages_of_csv(self) -> Iterator[bytes]:
         self._declared = 0
@@ -87,21 +93,22 @@ class RestDownload:
             self._declared += len(page.records)
             rows = _csv_of([[self._cell(row, column) for column in self._columns] for row in page.records])
             if rows and has_ids:
-                # A page that came in another's place has as many rows, so no count can tell. Ids do not come twice.
-                _must_be_new(sha256(rows).digest(), contents, "two pages of the query hold the same rows")
+                # Counts cannot detect a page that is served twice; identical content can, because ids are unique.
+                refuse_repetition(sha256(rows).digest(), contents, "two pages of the query hold the same rows")
             yield rows
             self._progress.page_done(len(page.records))
 
     def _pages(self) -> Iterator[QueryPage]:
-        self._before_page()
+        fetch = self._fetch
+        fetch.before_page()
         page = self._org.run(
-            query_api.first_page, self._soql, include_deleted=self._include_deleted, numbers_as_text=True
+            query_api.first_page, fetch.soql, include_deleted=fetch.include_deleted, numbers_as_text=True
         )
         yield page
-        paths: set[bytes] = set()
+        paths: set[str] = set()
         while page.next_path is not None:
-            _must_be_new(page.next_path.encode(), paths, "the pages of the query go in a circle")
-            self._before_page()
+            refuse_repetition(page.next_path, paths, "the pages of the query go in a circle")
+            fetch.before_page()
             page = self._org.run(query_api.next_page, page.next_path, numbers_as_text=True)
             yield page
 
@@ -112,7 +119,7 @@ class RestDownload:
         if isinstance(value, bool):
             return "true" if value else "false"
         if not isinstance(value, str):
-            raise ProtocolError(f"{column.name} holds {type(value).__name__}, which is no value of a table's cell")
+            raise ProtocolError(f"{column.name} holds a {type(value).__name__}, which a cell of a table cannot hold")
         # REST and Bulk API write the same moment in two ways.
         return value.removesuffix("+0000") + "Z" if column.type == "datetime" and value.endswith("+0000") else value
 
@@ -134,12 +141,6 @@ class _CsvBody:
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
-
-
-def _must_be_new(this: bytes, seen: set[bytes], otherwise: str) -> None:
-    if this in seen:
-        raise ProtocolError(f"{otherwise}. Nothing was published; clear the task to run it anew.")
-    seen.add(this)
 
 
 def _csv_of(rows: list[list[str]]) -> bytes:

@@ -183,21 +183,14 @@ class SalesforceJwtHook(BaseHook):
         :return: the receipt.
         :raises SalesforceError: and nothing is published.
         """
-        from airflow_provider_sfjwt.extract.extraction import Extraction, ExtractOrder
+        asked = {name: value for name, value in locals().items() if name != "self"}  # by name, whatever is added above
+        from airflow_provider_sfjwt.extract.extraction import Extraction
+        from airflow_provider_sfjwt.extract.spec import ExtractSpec
 
-        order = ExtractOrder(
-            output_path, sobject, soql, fields, where, window, cursor_field, file_format, compression, include_deleted,
-            parallel_pages, transport, min_api_calls_left, verify_job_count, _writer(),
-        )  # fmt: skip
-        arguments.JobSpec(poll_interval=poll_interval, timeout=timeout).check()
+        spec = ExtractSpec(**asked, salesforce_conn_id=self.salesforce_conn_id, written_by=_writer())
+        spec.check()
         with self.connect() as org:
-            extraction = Extraction(org, order)
-            extraction.prepare()
-            extraction.budget.check()
-            ref = extraction.submit()
-            if ref is None:
-                return extraction.over_rest()
-            return extraction.finish(extraction.wait(ref, poll_interval=poll_interval, timeout=timeout))
+            return Extraction(org, spec).run()
 
     def load(
         self,

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.compat import default_deferrable
-from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.tasks.deferral import check_event
-from airflow_provider_sfjwt.tasks.errors import airflow_outcome
-from airflow_provider_sfjwt.tasks.extract_task import ExtractRun
+from airflow_provider_sfjwt.tasks.errors import EXTRACT_ADVICE, airflow_outcome, check_event
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
-from airflow_provider_sfjwt.tasks.windows import Window
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_sfjwt.extract.extraction import ExtractOrder
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
@@ -29,7 +24,7 @@ class SalesforceExtractOperator(BaseOperator):
     """Extracts an object or a query over Bulk API 2.0 into a folder, and writes a receipt that proves it complete.
 
     A run that is green has written every row that Salesforce counted; else it fails, and nothing is published. A retry
-    picks up the job of the try before it. A run of the same folder replaces its own output and nothing else.
+    resumes the job of the attempt before it. A run of the same folder replaces its own output and nothing else.
 
     :param output_path: the folder of this run on any ``ObjectStoragePath`` (templated), e.g.
         ``s3://conn_id@bucket/accounts/ds={{ ds }}``. Partition it yourself: one run, one folder.
@@ -41,7 +36,7 @@ class SalesforceExtractOperator(BaseOperator):
     :param compression: ``zstd``, ``snappy``, ``gzip`` or ``none`` for Parquet (None is zstd); ``gzip`` or None else.
     :param include_deleted: whether rows in the recycle bin and archived activities are extracted too.
     :param incremental: None for all rows; ``data_interval`` for the run's interval of ``cursor_field``; ``watermark``
-        for what came since the last run, kept with the asset ``salesforce://<conn_id>/<sobject>`` among the outlets.
+        for what changed since the last run, kept with the asset ``salesforce://<conn_id>/<sobject>`` among the outlets.
     :param cursor_field: a date-time field that moves with every change.
     :param commit_lag: seconds for which rows may become visible late. A run waits until its interval is that old; a
         watermark stays that far behind the org's clock.
@@ -118,21 +113,24 @@ class SalesforceExtractOperator(BaseOperator):
         self.job_url = ""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Create the job, or pick up that of an earlier try, and see it through.
+        """Create the job, or resume that of an earlier attempt, and see it through.
 
         :param context: Airflow's.
         :return: ``receipt``, ``output_path``, ``records``, ``job_id`` (None over REST) and ``window``.
         """
-        with airflow_outcome(self):
-            self._check()
+        from airflow_provider_sfjwt.extract.spec import ExtractSpec
+        from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
+
+        with airflow_outcome(self, EXTRACT_ADVICE):
+            ExtractSpec.of(self, window=None).check()
             with self._hook().connect() as org:
-                return ExtractRun(self, context, org).start()
+                return ExtractTask(self, context, org).start()
 
     def execute_after_lag(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the interval is old enough.
 
         :param context: Airflow's.
-        :param event: of the time trigger; it says nothing new.
+        :param event: of the time trigger; it has no news.
         """
         return self.execute(context)
 
@@ -142,7 +140,7 @@ class SalesforceExtractOperator(BaseOperator):
         :param context: Airflow's.
         :param event: of :class:`~airflow_provider_sfjwt.triggers.api_calls.SalesforceApiCallsTrigger`.
         """
-        with airflow_outcome(self):
+        with airflow_outcome(self, EXTRACT_ADVICE):
             check_event(event)
         return self.execute(context)
 
@@ -156,65 +154,20 @@ class SalesforceExtractOperator(BaseOperator):
         :param submitted: the job as it was submitted. `dag.test()` of Airflow 3.3 loses it; then it is recalled.
         :return: ``receipt``, ``output_path``, ``records``, ``job_id`` and ``window``.
         """
-        with airflow_outcome(self), self._hook().connect() as org:
-            return ExtractRun(self, context, org).resume(event, submitted)
+        from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
+
+        with airflow_outcome(self, EXTRACT_ADVICE), self._hook().connect() as org:
+            return ExtractTask(self, context, org).resume(event, submitted)
 
     def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
-        from airflow_provider_sfjwt.salesforce.api.bulk_job import abort_job
+        from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
 
         # Airflow calls this in the midst of execute(), which then goes on for up to 5 s.
         self.killed = True
-        if self.running is None:
-            return
-        with self._hook().connect() as org:
-            aborted = org.run(abort_job, self.running)
-        self.log.info("Job %s %s", self.running.id, "was aborted" if aborted else "had already ended")
-
-    def order(self, window: Window | None, context: Mapping[str, Any] | None = None) -> ExtractOrder:
-        """What the task asks for.
-
-        :param window: which of the rows, or None for all of them.
-        :param context: Airflow's, or None for an order that is only looked at.
-        """
-        from airflow_provider_sfjwt.extract.extraction import ExtractOrder
-        from airflow_provider_sfjwt.files.storage.receipts import Writer
-
-        return ExtractOrder(
-            output_path=self.output_path,
-            sobject=self.sobject,
-            soql=self.soql,
-            fields=self.fields,
-            where=self.where,
-            window=window,
-            cursor_field=self.cursor_field,
-            file_format=self.file_format,
-            compression=self.compression,
-            include_deleted=self.include_deleted,
-            parallel_pages=self.parallel_pages,
-            transport=self.transport,
-            min_api_calls_left=self.min_api_calls_left,
-            verify_job_count=self.verify_job_count,
-            written_by=Writer.of(context or {}),
-        )
-
-    def _check(self) -> None:
-        from airflow_provider_sfjwt import arguments
-
-        checks = {
-            "commit_lag": arguments.number(0, unit="seconds"),
-            "deferrable": arguments.flag,
-            "poll_interval": arguments.seconds,
-            "timeout": arguments.seconds,
-            "salesforce_conn_id": arguments.name,
-        }
-        faults = self.order(None).faults() | arguments.faults_of(self, checks)
-        if self.incremental not in (None, "watermark", "data_interval"):
-            faults["incremental"] = f"'{self.incremental}' is neither 'watermark' nor 'data_interval' nor None"
-        elif self.incremental and not self.sobject:
-            faults["incremental"] = "needs sobject; in soql, write the condition yourself"
-        if faults:
-            raise ConfigurationError(faults, subject="the task")
+        if self.running is not None:
+            with self._hook().connect() as org:
+                org.run(abort_jobs, [self.running], self.log)
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

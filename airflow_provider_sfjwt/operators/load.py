@@ -9,8 +9,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, ConfigurationError
-from airflow_provider_sfjwt.tasks.deferral import check_event
-from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.errors import airflow_outcome, check_event
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
 if TYPE_CHECKING:

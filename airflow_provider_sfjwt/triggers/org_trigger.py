@@ -92,20 +92,18 @@ class OrgTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def abort(self, refs: Sequence[JobRef]) -> None:
-        """Abort jobs, since somebody ended the task and nobody will fetch their results.
+        """Abort jobs, each by itself, since somebody ended the task and nobody will fetch their results.
 
         :param refs: the jobs.
         """
-        from airflow_provider_sfjwt.salesforce.api.bulk_job import abort_job
+        from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
 
         if await still_deferred(self):
             for ref in refs:
                 self.log.info("Job %s goes on, since its task is still deferred", ref.id)
             return
         async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
-            for ref in refs:
-                aborted = await org.run(abort_job, ref)
-                self.log.info("Job %s %s", ref.id, "was aborted" if aborted else "had already ended")
+            await org.run(abort_jobs, refs, self.log)
 
     def remaining(self) -> float:
         """Seconds that are left, at most 0 when time is up."""
@@ -131,7 +129,7 @@ class OrgTrigger(BaseTrigger):
 
 
 def _failure(error: SalesforceError) -> dict[str, Any]:
-    told = {"message": str(error), "retryable": error.retryable}
+    known = {"message": str(error), "retryable": error.retryable}
     if isinstance(error, BulkJobTimeoutError):
-        return {"status": "timeout", "job": error.job, **told}
-    return {"status": "error", **told}
+        return {"status": "timeout", "job": error.job, **known}
+    return {"status": "error", **known}

@@ -24,22 +24,25 @@ def main() -> None:
     parser.add_argument("--parallel-pages", type=int, default=4)
     parser.add_argument("--folder", type=Path, help="where the parts go; below the folder for temporary files without")
     arguments = parser.parse_args()
-    from airflow_provider_sfjwt.extract.extraction import Extraction, ExtractOrder
+    from airflow_provider_sfjwt.extract.extraction import Extraction
+    from airflow_provider_sfjwt.extract.spec import ExtractSpec
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, SalesforceJwtHook().connect() as org:
-        order = ExtractOrder(
+        spec = ExtractSpec(
             output_path=f"file://{folder}",
             sobject="Account",
             file_format=arguments.format,
             parallel_pages=arguments.parallel_pages,
+            timeout=600,
         )
-        extraction = Extraction(org, order)
+        extraction = Extraction(org, spec)
         extraction.prepare()
-        ref = extraction.submit()
-        assert ref is not None, "the server offers the Bulk API"
-        job = extraction.wait(ref, poll_interval=30, timeout=600)
+        ref = extraction.begin()
+        assert isinstance(ref, JobRef), "the server offers the Bulk API"
+        job = extraction.wait(ref)
         complete, computed = time.perf_counter(), cpu_seconds()
         receipt = extraction.finish(job)
         ended = time.perf_counter()

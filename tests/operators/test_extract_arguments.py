@@ -10,7 +10,6 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.extract.extraction import ExtractOrder
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.extracted import names_in
@@ -113,9 +112,28 @@ def test_a_window_the_wrong_way_round_leaves_the_earlier_data_set(org: Simulated
     assert SalesforceJwtHook().read_receipt(folder) == before
 
 
-def test_all_faults_of_an_order_come_at_once() -> None:
-    order: Any = ExtractOrder(output_path="x", sobject="None", fields="Id", parallel_pages="4", compression=1)  # type: ignore[arg-type]
-    assert list(order.faults()) == ["output_path", "sobject", "fields", "compression", "parallel_pages"]
+def test_all_faults_of_a_task_come_at_once(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    wrong = {
+        "salesforce_conn_id": "",
+        "api_version": "x",
+        "deferrable": "yes",
+        "timeout": 0,
+        "output_path": "x",
+        "sobject": "None",
+        "fields": "Id",
+        "compression": 1,
+        "incremental": "daily",
+        "commit_lag": -1,
+        "parallel_pages": "4",
+    }
+    operator = extract(tmp_path)
+    for name, value in wrong.items():
+        setattr(operator, name, value)  # as a template leaves it
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute(context)
+    assert isinstance(caught.value.__cause__, ConfigurationError)
+    assert caught.value.__cause__.fields.keys() == wrong.keys()
+    assert not org.requests
 
 
 @pytest.mark.parametrize("soql", ["None", "", 5])

@@ -69,7 +69,7 @@ JOB = "*/jobs/query/7*AAA"
 FATAL = [
     (Fault(method="GET", path=JOB, times=None, edit_json=_job(state="Sleeping")), "state 'Sleeping'"),
     (Fault(method="GET", path=JOB, times=None, edit_json=_job(state="Failed", errorMessage="InvalidBatch : x")), "InvalidBatch : x"),
-    (Fault(method="GET", path=JOB, times=None, edit_json=_job(numberRecordsProcessed=1001)), "processed 1001"),
+    (Fault(method="GET", path=JOB, times=None, edit_json=_job(numberRecordsProcessed=1001)), "Salesforce counted 1001"),
     (Fault(method="GET", path=RESULTS, times=None, edit_headers=LOST_COUNT), "declared no number"),
     (Fault(method="GET", path=RESULTS, nth=2, times=None, edit_headers=lambda headers: {**headers, "Sforce-NumberOfRecords": "7"}), "declared 7"),
     (Fault(method="GET", path=JOB, times=None, status=404, body=b'[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]'), "NOT_FOUND"),

@@ -69,7 +69,7 @@ def test_a_failed_run_moves_nothing(org: SimulatedOrg, context: dict[str, Any], 
 
 
 def test_a_late_retry_does_not_move_it_back(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
-    from airflow_provider_sfjwt.tasks.windows import Watermark
+    from airflow_provider_sfjwt.tasks.watermark import Watermark
 
     asked = {"conn_id": "salesforce_jwt_default", "sobject": "Account", "owner": "a", "condition": {"where": None}}
     far = datetime(2026, 11, 20, tzinfo=timezone.utc)

@@ -1,0 +1,136 @@
+"""What every way to fetch the rows of an extract has in common.
+
+A route asks Salesforce for the rows (:meth:`Route.ask`). Either they can be fetched at once (:class:`Rows`), or a job
+must end first (:class:`~airflow_provider_sfjwt.salesforce.api.bulk_job.JobRef`), or another route shall fetch them
+(:class:`HandOver`). Rows may hand over too, once they have seen their first page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
+from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.storage.receipts import OutputFile
+from airflow_provider_sfjwt.files.values.columns import Column
+from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """What a route fetches, and where to.
+
+    :param org: where from.
+    :param soql: the query.
+    :param sobject: the object that it reads, or None where the query does not show it.
+    :param columns: what is known of the columns, in order.
+    :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
+    :param folder: where to.
+    :param file_format: how the parts are written.
+    :param parallel_pages: how many pages are fetched at once, where the route can.
+    :param may_hand_over: whether another route may take over.
+    :param before_page: is called before a page is asked for, and may raise to end the download.
+    """
+
+    org: ConnectedOrg
+    soql: str
+    sobject: str | None
+    columns: tuple[Column, ...]
+    include_deleted: bool
+    folder: DataSetFolder
+    file_format: FileFormat
+    parallel_pages: int
+    may_hand_over: bool
+    before_page: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from, as the receipt, the log and the parts name it.
+
+    :param transport: the name of the route.
+    :param title: for messages, e.g. ``job 7505e…``.
+    :param stem: stands for the job in the names of the parts.
+    :param job_id: the Bulk API 2.0 job; None where the route has no jobs.
+    :param api_version: in which the query runs.
+    """
+
+    transport: str
+    title: str
+    stem: str
+    job_id: str | None
+    api_version: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """All rows, in parts.
+
+    :param parts: in the order of the result.
+    :param declared: the sum of what Salesforce declared for each page.
+    :param counted: how many rows Salesforce itself counted; None where it did not say.
+    :param columns: of the parts, in order.
+    """
+
+    parts: tuple[OutputFile, ...]
+    declared: int
+    counted: int | None
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Another route shall fetch the rows. What this one wrote is removed.
+
+    :param route: its name in the table of routes.
+    :param reason: for the log.
+    """
+
+    route: str
+    reason: str
+
+
+class Rows(Protocol):
+    """Rows that Salesforce has ready."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where they come from."""
+
+    def fetch(self) -> Result | HandOver:
+        """Fetch them all into parts.
+
+        :raises ProtocolError: when the pages do not add up to a result.
+        """
+
+
+class Route(Protocol):
+    """One way to fetch the rows of an extract."""
+
+    def __init__(self, fetch: Fetch) -> None: ...
+
+    def ask(self) -> Rows | JobRef | HandOver:
+        """Ask Salesforce for the rows.
+
+        :return: the rows; or a job that must end first; or the route that shall be asked instead.
+        :raises ConfigurationError: for a query that this route cannot carry.
+        """
+
+
+def refuse_repetition(this: K, seen: set[K], complaint: str) -> None:
+    """End a download in which something comes twice that can only come once.
+
+    :param this: what came now.
+    :param seen: what came before; it is added.
+    :param complaint: what it means that it came twice.
+    :raises ProtocolError: with the complaint.
+    """
+    if this in seen:
+        raise ProtocolError(complaint)
+    seen.add(this)

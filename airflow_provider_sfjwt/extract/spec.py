@@ -1,0 +1,90 @@
+"""What an extract is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt import arguments
+from airflow_provider_sfjwt.arguments import JobSpec, Window, argument
+from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES
+from airflow_provider_sfjwt.files.formats.registry import FileFormat
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.files.storage.receipts import Writer
+
+
+def _incremental(value: Any) -> str | None:
+    """The name of a way to cover only what changed."""
+    if value in ("watermark", "data_interval"):
+        return None
+    return f"'{value}' is neither 'watermark' nor 'data_interval' nor None"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSpec(JobSpec):
+    """What is to be extracted, and where to: the arguments of ``SalesforceExtractOperator`` and of ``hook.extract()``.
+
+    What a remote job returns decides whether an argument is harmless. The files are compared page by page, and the
+    window with the one that the job was created for.
+
+    :param output_path: the folder of this run.
+    :param sobject: the object to extract; or else ``soql``.
+    :param soql: the query to extract; or else ``sobject``.
+    :param fields: field names, parents' as ``Owner.Name``; None for every field that Bulk API 2.0 can return.
+    :param where: a SOQL condition without ``WHERE``.
+    :param window: start and end of ``cursor_field``, the end excluded; None for all rows.
+    :param cursor_field: a date-time field that moves with every change.
+    :param file_format: ``parquet``, ``csv`` or ``jsonl``.
+    :param compression: None for the format's default.
+    :param include_deleted: whether rows in the recycle bin and archived activities are extracted too.
+    :param incremental: ``data_interval``, ``watermark``, or None for all rows.
+    :param commit_lag: seconds for which a row may become visible late.
+    :param parallel_pages: how many result pages are fetched at once.
+    :param transport: the name of a route, or ``auto``.
+    :param min_api_calls_left: how many API calls of its 24 hours the org must have left; None for no such limit.
+    :param verify_job_count: whether Salesforce's own count must equal the rows; false only records it.
+    :param written_by: the task instance that extracts, or None where there is none.
+    """
+
+    output_path: str = argument(arguments.folder)
+    sobject: str | None = argument(arguments.optional(arguments.name), default=None)
+    soql: str | None = argument(arguments.optional(arguments.name), default=None)
+    fields: Sequence[str] | None = argument(arguments.optional(arguments.names), default=None)
+    where: str | None = argument(arguments.optional(arguments.condition), default=None)
+    window: Window | None = argument(arguments.optional(arguments.window), default=None, harmless=True)
+    cursor_field: str = argument(arguments.name, default="SystemModstamp")
+    file_format: str = argument(arguments.text, default="parquet", harmless=True)
+    compression: str | None = argument(arguments.optional(arguments.text), default=None, harmless=True)
+    include_deleted: bool = argument(arguments.flag, default=False)
+    incremental: str | None = argument(arguments.optional(_incremental), default=None)
+    commit_lag: float = argument(arguments.number(0, unit="seconds"), default=300, harmless=True)
+    parallel_pages: int = argument(arguments.whole_number(1), default=4, harmless=True)
+    transport: str = argument(arguments.one_of(AUTO, *ROUTES), default=AUTO)
+    min_api_calls_left: int | None = argument(
+        arguments.optional(arguments.whole_number(0)), default=None, harmless=True
+    )
+    verify_job_count: bool = argument(arguments.flag, default=True, harmless=True)
+    written_by: Writer | None = None
+
+    @property
+    def format(self) -> FileFormat:
+        """How parts are written."""
+        return FileFormat(self.file_format, self.compression)
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong, by the names of the arguments; empty when the extract can begin."""
+        faults = super().faults()
+        if not faults.keys() & {"file_format", "compression"}:
+            faults |= self.format.faults()
+        if (self.sobject is None) == (self.soql is None):
+            faults["sobject"] = "give either sobject or soql"
+        if self.soql and (self.fields or self.where or self.window):
+            faults["soql"] = (
+                "a whole query takes no fields, where or incremental beside it: write them into the query, e.g. "
+                "WHERE SystemModstamp >= {{ data_interval_start | ts }} …, or give sobject instead"
+            )
+        if self.incremental and not self.sobject:
+            faults.setdefault("incremental", "needs sobject; in soql, write the condition yourself")
+        return faults
