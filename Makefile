@@ -11,7 +11,8 @@ BENCH := .cache/bench
 SALESFORCE_CLI := @salesforce/cli@2.146.3
 SOURCES := airflow_provider_sfjwt tests example_dags
 # The floors on which every branch must be tried.
-COVERED := */airflow_provider_sfjwt/exceptions.py,*/airflow_provider_sfjwt/salesforce/*
+SALESFORCE := */airflow_provider_sfjwt/salesforce
+COVERED := */airflow_provider_sfjwt/exceptions.py,$(SALESFORCE)/wire/*,$(SALESFORCE)/auth/*,$(SALESFORCE)/api/*
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

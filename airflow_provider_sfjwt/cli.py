@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_sfjwt.doctor.official_connection import Conversion
-    from airflow_provider_sfjwt.doctor.verdicts import Step
+    from airflow_provider_sfjwt.doctor.verdicts import Finding
     from airflow_provider_sfjwt.salesforce.auth.key_pair import KeyPair
 
 #: The exit codes: a step of ``check`` failed, or the command itself could not begin.
@@ -104,14 +104,14 @@ def _check(args: Namespace) -> None:
         certificate=_file(args.certificate) if args.certificate else None,
         try_audiences=args.try_audiences,
     )
-    steps = []
-    for step in checkup.steps():
-        steps.append(step)
+    findings = []
+    for finding in checkup.findings():
+        findings.append(finding)
         if not args.json:
-            _print_step(step)
-    passed = all(step.passed for step in steps)
+            _print_finding(finding)
+    passed = all(finding.passed for finding in findings)
     if args.json:
-        shown = [{name: value for name, value in asdict(step).items() if name != "short"} for step in steps]
+        shown = [{name: value for name, value in asdict(finding).items() if name != "short"} for finding in findings]
         print(json.dumps({"conn_id": args.conn_id, "passed": passed, "steps": shown}, indent=2))
     elif checkup.audience_refused and not args.try_audiences:
         _print("  Next: --try-audiences tries the others; each try is a row in the user's login history.")
@@ -119,15 +119,15 @@ def _check(args: Namespace) -> None:
         raise SystemExit(FAILED)
 
 
-def _print_step(step: Step) -> None:
-    fancy, plain = _MARKS[step.mark]
-    _print(f"{fancy if _can_print('✓✗–') else plain} {step.name + ':':<12} {_ended(step.detail)}")
-    if step.said:
-        _print(f"  Said: {step.said}")
-    if step.remedy:
-        _print(f"  Remedy: {_ended(step.remedy)}")
-    if step.setup_page:
-        _print(f"  Setup page: {step.setup_page}")
+def _print_finding(finding: Finding) -> None:
+    fancy, plain = _MARKS[finding.mark]
+    _print(f"{fancy if _can_print('✓✗–') else plain} {finding.name + ':':<12} {_ended(finding.detail)}")
+    if finding.said:
+        _print(f"  Said: {finding.said}")
+    if finding.remedy:
+        _print(f"  Remedy: {_ended(finding.remedy)}")
+    if finding.setup_page:
+        _print(f"  Setup page: {finding.setup_page}")
 
 
 def keygen(args: Namespace) -> None:

@@ -2,22 +2,23 @@
 
 ::
 
-    SalesforceError                      .retryable: may the same call succeed later?
-    ├─ ConfigurationError (ValueError)   .fields: all that is wrong, at once, by its label in the form
-    ├─ AuthenticationError               .code, .description, .hint: what to change, and where in Setup
-    ├─ TransportError                    .request_was_sent: may a POST be repeated?
+    SalesforceError                      .retryable: may the same call succeed later? .remedy, .setup_page
+    ├─ ConfigurationError (ValueError)   .fields: everything that is wrong, at once, by its label in the form
+    ├─ AuthenticationError               .code, .description, .cause, .hint: what to change, and where in Setup
+    ├─ TransportError                    .request_was_sent: may a POST be repeated? .code, .cause, .host, .said
     ├─ ApiError                          .status, .items, .method, .path
     │   ├─ SessionExpiredError           401 INVALID_SESSION_ID, and the 400 InvalidSessionId spelling
     │   ├─ RequestLimitError             the org's API allocation, or too many long calls at once
     │   └─ NotFoundError                 404
     ├─ ProtocolError                     Salesforce said something we do not understand
-    └─ BulkJobError                      .job: enough to resume the job or to look it up
+    └─ BulkJobError                      .job: enough to resume the job or to look it up; .job_id, .sobject
         ├─ BulkJobFailedError
         ├─ BulkJobAbortedError
         ├─ BulkJobTimeoutError
         └─ RecordsFailedError            the job is fine, rows are not: .failed, .processed, .results_path
 
-No message and no attribute ever holds a key, a passphrase, an assertion or a token.
+An error says what happened in Salesforce or on the way there, and carries the facts as attributes: whoever shows it
+words the advice for its reader. No message and no attribute ever holds a key, a passphrase, an assertion or a token.
 """
 
 from __future__ import annotations
@@ -45,14 +46,18 @@ __all__ = [
 
 
 class SalesforceError(Exception):
-    """Anything this package can say went wrong.
+    """The root of all errors of this package.
 
-    :param message: what happened, to which job, object or field, and what to do next.
+    :param message: what happened, and to which job, object or field.
+    :param remedy: what to change, as sentences; it ends the message. Empty where nothing can be changed.
+    :param setup_page: name of the page of Salesforce Setup where that is; empty where it is not in Setup.
     :param retryable: whether the same call may succeed later without anybody changing a setting.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, remedy: str = "", setup_page: str = "", retryable: bool = False) -> None:
+        super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
+        self.remedy = remedy
+        self.setup_page = setup_page
         self.retryable = retryable
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -68,7 +73,7 @@ def _restore(kind: type[SalesforceError], args: tuple[Any, ...], state: dict[str
 
 
 class ConfigurationError(SalesforceError, ValueError):
-    """A connection or an argument that cannot work, whatever Salesforce answers.
+    """A connection or an argument that cannot work, regardless of what Salesforce answers.
 
     :param fields: each faulty field by its label in the connection form (or the argument's name), with
         one sentence on what is wrong and what to enter instead.
@@ -78,8 +83,12 @@ class ConfigurationError(SalesforceError, ValueError):
     def __init__(self, fields: Mapping[str, str], *, subject: str = "the Salesforce JWT connection") -> None:
         self.fields: dict[str, str] = dict(fields)
         self.subject = subject
-        faults = "; ".join(f"{label}: {fault}" for label, fault in self.fields.items())
-        super().__init__(f"{subject}: {faults}")
+        super().__init__(f"{subject}: {self.summary}")
+
+    @property
+    def summary(self) -> str:
+        """All faults in one line, each after its label."""
+        return "; ".join(f"{label}: {fault}" for label, fault in self.fields.items())
 
 
 class AuthenticationError(SalesforceError):
@@ -87,27 +96,66 @@ class AuthenticationError(SalesforceError):
 
     :param code: OAuth's ``error``, e.g. ``invalid_grant``.
     :param description: Salesforce's ``error_description``, as it came.
-    :param hint: what to change, and where in Salesforce Setup it is.
-    :param retryable: true only where waiting helps (a login rate, a maintenance page).
+    :param hint: what to change, and where in Salesforce Setup it is. It is the error's ``remedy`` too.
+    :param cause: why the sign-in was refused, in one clause without a full stop; empty where that is unknown.
+    :param short_remedy: the hint in a few words; empty where the hint is short itself.
+    :param setup_page: name of the page of Salesforce Setup to look at; empty where there is none.
+    :param retryable: whether waiting helps (a login rate, a maintenance page).
     """
 
-    def __init__(self, *, code: str, description: str, hint: str, retryable: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        code: str,
+        description: str,
+        hint: str,
+        cause: str = "",
+        short_remedy: str = "",
+        setup_page: str = "",
+        retryable: bool = False,
+    ) -> None:
         self.code = code
         self.description = description
         self.hint = hint
-        super().__init__(f"Salesforce refused the sign-in ({code}: {description}). {hint}", retryable=retryable)
+        self.cause = cause
+        self.short_remedy = short_remedy
+        said = " ".join(f"{code}: {description}".split())
+        why = ": ".join(filter(None, (cause, short_remedy))) or "Salesforce refused the sign-in"
+        super().__init__(f"{why} ({said})", remedy=hint, setup_page=setup_page, retryable=retryable)
 
 
 class TransportError(SalesforceError):
     """No whole answer came back: the host is unreachable, the connection broke, or time ran out.
 
+    :param message: what happened, and to which request.
     :param request_was_sent: false when it is certain that Salesforce never saw the request, so that even
         a request that must not happen twice may be repeated.
+    :param code: a short name of the cause, e.g. ``unknown_host``; empty where it has none.
+    :param cause: what happened, in one clause without a full stop.
+    :param host: the host that could not be reached, without user and password: Salesforce's or the proxy's.
+    :param said: what the system or the proxy said, e.g. ``Connection refused``.
+    :param remedy: what to check.
+    :param retryable: false where waiting does not help, e.g. for a certificate that is not trusted.
     """
 
-    def __init__(self, message: str, *, request_was_sent: bool, retryable: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_was_sent: bool,
+        code: str = "",
+        cause: str = "",
+        host: str = "",
+        said: str = "",
+        remedy: str = "",
+        retryable: bool = True,
+    ) -> None:
         self.request_was_sent = request_was_sent
-        super().__init__(message, retryable=retryable)
+        self.code = code
+        self.cause = cause or message
+        self.host = host
+        self.said = said
+        super().__init__(message, remedy=remedy, retryable=retryable)
 
 
 class ErrorItem(NamedTuple):
@@ -121,11 +169,13 @@ class ErrorItem(NamedTuple):
 class ApiError(SalesforceError):
     """Salesforce answered a request with an error.
 
-    :param message: what happened and what to do next.
+    :param message: what Salesforce answered.
     :param status: the HTTP status.
     :param items: what Salesforce listed, possibly nothing (an edge error is an HTML page).
     :param method: the HTTP method of the request.
     :param path: the path of the request, without its query string.
+    :param remedy: what to change; empty where the codes have no known remedy.
+    :param setup_page: name of the page of Salesforce Setup where that is; empty where there is none.
     """
 
     def __init__(
@@ -136,13 +186,22 @@ class ApiError(SalesforceError):
         items: Sequence[ErrorItem] = (),
         method: str,
         path: str,
+        remedy: str = "",
+        setup_page: str = "",
         retryable: bool = False,
     ) -> None:
         self.status = status
         self.items = tuple(items)
         self.method = method
         self.path = path
-        super().__init__(message, retryable=retryable)
+        super().__init__(message, remedy=remedy, setup_page=setup_page, retryable=retryable)
+
+    def has_code(self, *codes: str) -> bool:
+        """Whether Salesforce listed one of some error codes.
+
+        :param codes: as Salesforce writes them; upper and lower case are the same.
+        """
+        return not {code.upper() for code in codes}.isdisjoint(item.code.upper() for item in self.items)
 
 
 class SessionExpiredError(ApiError):
@@ -164,12 +223,26 @@ class ProtocolError(SalesforceError):
 class BulkJobError(SalesforceError):
     """A Bulk API 2.0 job did not end the way it should.
 
+    :param message: what happened to the job.
     :param job: what Salesforce last said of the job, at least its ``id``.
+    :param remedy: what to change in Salesforce or in the request; empty where nothing is known.
     """
 
-    def __init__(self, message: str, *, job: Mapping[str, Any], retryable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, job: Mapping[str, Any], remedy: str = "", setup_page: str = "", retryable: bool = False
+    ) -> None:
         self.job: dict[str, Any] = dict(job)
-        super().__init__(message, retryable=retryable)
+        super().__init__(message, remedy=remedy, setup_page=setup_page, retryable=retryable)
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return str(self.job.get("id", ""))
+
+    @property
+    def sobject(self) -> str | None:
+        """The object that the job reads or writes, or None where Salesforce did not say."""
+        return self.job.get("object")
 
 
 class BulkJobFailedError(BulkJobError):
@@ -181,16 +254,19 @@ class BulkJobAbortedError(BulkJobError):
 
 
 class BulkJobTimeoutError(BulkJobError):
-    """The job did not end within the time that the task allows it."""
+    """The job did not end within the time that was left for it."""
 
 
 class RecordsFailedError(BulkJobError):
     """The job ran, but more rows failed than the task allows.
 
+    :param message: what happened, with counts.
+    :param job: what Salesforce last said of the job, at least its ``id``.
     :param failed: how many rows Salesforce rejected or did not process.
     :param processed: how many rows Salesforce looked at.
     :param results_path: the folder that holds every row's outcome, or None.
-    :param retryable: true where rows were left unprocessed, which another try may load.
+    :param remedy: what to change in the rows; empty where the message says it.
+    :param retryable: true where rows were left unprocessed, which another attempt may load.
     """
 
     def __init__(
@@ -201,9 +277,10 @@ class RecordsFailedError(BulkJobError):
         failed: int,
         processed: int,
         results_path: str | None,
+        remedy: str = "",
         retryable: bool = False,
     ) -> None:
         self.failed = failed
         self.processed = processed
         self.results_path = results_path
-        super().__init__(message, job=job, retryable=retryable)
+        super().__init__(message, job=job, remedy=remedy, retryable=retryable)

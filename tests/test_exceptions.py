@@ -88,6 +88,32 @@ def test_a_refused_sign_in_tells_what_to_change() -> None:
     assert str(error) == "Salesforce refused the sign-in (invalid_grant: audience is invalid). Set Audience."
 
 
+def test_a_cause_comes_first_and_the_remedy_last() -> None:
+    error = AuthenticationError(
+        code="invalid_grant",
+        description="no\nway",
+        hint="Ask Salesforce.",
+        cause="The org is locked",
+        short_remedy="ask",
+    )
+    assert str(error) == "The org is locked: ask (invalid_grant: no way). Ask Salesforce."
+    assert (error.remedy, error.setup_page) == ("Ask Salesforce.", "")
+    assert str(ProtocolError("odd.", remedy="Check Proxy.")) == "odd. Check Proxy."
+    assert TransportError("broke", request_was_sent=True).cause == "broke"
+
+
+def test_a_job_is_named_with_its_object() -> None:
+    error = BulkJobError("ended", job={"id": "750x", "object": "Account"})
+    assert (error.job_id, error.sobject) == ("750x", "Account")
+    assert BulkJobError("ended", job={"id": "750x"}).sobject is None
+
+
+def test_the_codes_of_an_answer_are_asked_for_in_any_case() -> None:
+    error = ApiError("x", **API)
+    assert error.has_code("B", "a")
+    assert not error.has_code("B")
+
+
 def test_an_error_keeps_what_was_said_as_it_was() -> None:
     fields, job = {"Port": "x"}, {"id": "750x"}
     configuration, bulk = ConfigurationError(fields), BulkJobError("x", job=job)

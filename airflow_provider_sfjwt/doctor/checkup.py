@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.compat import mask
-from airflow_provider_sfjwt.doctor.verdicts import APPS, COMPANY, HISTORY, Step, failed, verdict_on, warned
+from airflow_provider_sfjwt.doctor.verdicts import Finding, failed, verdict_on, warned
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
     AuthenticationError,
@@ -27,14 +27,17 @@ from airflow_provider_sfjwt.exceptions import (
 )
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.salesforce.api import retry
+from airflow_provider_sfjwt.salesforce.api.answers import COMPANY
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.api.sign_in import sign_in
 from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, Credentials
+from airflow_provider_sfjwt.salesforce.auth.diagnosis import APPS, HISTORY, MY_DOMAIN
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
 from airflow_provider_sfjwt.salesforce.auth.login_url import PRODUCTION_AUDIENCE, SANDBOX_AUDIENCE, default_audience
-from airflow_provider_sfjwt.salesforce.auth.token import Token, TokenSource
+from airflow_provider_sfjwt.salesforce.auth.token import Token
+from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response
 from airflow_provider_sfjwt.salesforce.wire.transport import Transport
@@ -47,10 +50,10 @@ LONGEST_DELAY = 5.0
 CALLS_WARNING = 0.1
 _KEY_FIELDS = {"Private key", "Key file", "Key alias", "Key passphrase", "Key or key-store passphrase"}
 
+_SESSION_SETTINGS = "Session Settings"
 _LOCKED_SESSION = (
-    "The session is dead at once. Setup → Session Settings: 'Lock sessions to the IP address from which they "
-    "originated' breaks it where the way out to the network has several addresses; or the login URL's org is not the "
-    "one that answers."
+    f"Setup → {_SESSION_SETTINGS}: 'Lock sessions to the IP address from which they originated' breaks it where the "
+    "way out to the network has several addresses; or the login URL's org is not the one that answers."
 )
 
 
@@ -89,29 +92,29 @@ class Checkup:
         #: Whether Salesforce refused the audience, so that trying others may help.
         self.audience_refused = False
 
-    def steps(self) -> Iterator[Step]:
-        """Take the steps, each when it is asked for, and end at the first that fails."""
+    def findings(self) -> Iterator[Finding]:
+        """Take the steps, each when its finding is asked for, and end at the first that fails."""
         try:
             settings = self._read()
             session = Session(self._api_version or settings.api_version, self._policy)
             visit = _Visit(settings, session, self._certificate, self._clock, self._sleep)
         except ConfigurationError as error:
             if set(error.fields) <= _KEY_FIELDS:
-                yield Step("fields", True, "All but those of the key can be used")
+                yield Finding("fields", True, "All but those of the key can be used")
                 yield verdict_on("key", error, None)
             else:
                 yield verdict_on("fields", error, None)
             return
         who = settings.credentials
-        yield Step("fields", True, f"{who.username} at {who.login_url}, audience {who.audience}")
+        yield Finding("fields", True, f"{who.username} at {who.login_url}, audience {who.audience}")
         with closing(visit):
             for name, take in visit.walk():
                 try:
-                    step = take(name)
+                    finding = take(name)
                 except SalesforceError as error:
-                    step = verdict_on(name, error, settings)
-                yield step
-                if not step.passed:
+                    finding = verdict_on(name, error, settings)
+                yield finding
+                if not finding.passed:
                     break
             self._summary, self.audience_refused = visit.summary, visit.audience_refused
             if self._try_audiences and visit.audience_refused:
@@ -122,7 +125,7 @@ class Checkup:
 
         :return: whether all passed; and who signed in where, or the first failure.
         """
-        fault = next((step for step in self.steps() if not step.passed), None)
+        fault = next((finding for finding in self.findings() if not finding.passed), None)
         return (True, self._summary) if fault is None else (False, fault.sentence())
 
 
@@ -162,7 +165,7 @@ class _Visit:
         """Close the connections; the session is left to end by itself."""
         self._org.close()
 
-    def walk(self) -> tuple[tuple[str, Callable[[str], Step]], ...]:
+    def walk(self) -> tuple[tuple[str, Callable[[str], Finding]], ...]:
         """List the steps by their names, in their order."""
         return (
             ("key", self._key),
@@ -174,7 +177,7 @@ class _Visit:
             ("API limit", self._limit),
         )
 
-    def _key(self, name: str) -> Step:
+    def _key(self, name: str) -> Finding:
         keys = self._who.keys
         found = "; ".join(
             f"RSA {key.private_key.key_size} bits{f', alias {key.alias}' if key.alias else ''}, {key.fingerprint}"
@@ -184,13 +187,13 @@ class _Visit:
         if repairs:
             detail = f"{found}; repaired on reading: {', '.join(repairs)}"
             return warned(name, detail, "paste the key again, or name its file in Key file")
-        return Step(name, True, f"{found}{'; tried in this order' if len(keys) > 1 else ''}")
+        return Finding(name, True, f"{found}{'; tried in this order' if len(keys) > 1 else ''}")
 
-    def _certificate(self, name: str) -> Step:
+    def _certificate(self, name: str) -> Finding:
         material = self._file or self._who.certificate
         if not material:
             detail = "None given, so its end is not known; paste it into Certificate, or use --certificate FILE"
-            return Step(name, True, detail, mark="skipped")
+            return Finding(name, True, detail, mark="skipped")
         source = "Certificate" if self._file is None else "--certificate"
         found = read_certificate(material, source=source)
         now = datetime.fromtimestamp(self._clock(), timezone.utc)
@@ -205,20 +208,20 @@ class _Visit:
             return failed(name, f"{fault} ({shown})", RENEWAL, APPS)
         if fault:
             return warned(name, f"{fault} ({shown})", RENEWAL, APPS)
-        return Step(name, True, f"{shown}, in {found.days_left(now)} days; it belongs to the key")
+        return Finding(name, True, f"{shown}, in {found.days_left(now)} days; it belongs to the key")
 
-    def _clocks(self, name: str) -> Step:
+    def _clocks(self, name: str) -> Finding:
         parts = urlsplit(self._who.login_url)
         url = f"{parts.scheme}://{parts.netloc}/services/data/"
         try:
             response, moment = self._org.transport.run(_look(url, self._policy, self._clock))
         except TransportError as error:
             self._outage = error
-            return Step(name, True, "Not compared, since nothing answered", mark="skipped")
+            return Finding(name, True, "Not compared, since nothing answered", mark="skipped")
         try:
             theirs = parsedate_to_datetime(response.headers["date"]).replace(tzinfo=timezone.utc).timestamp()
         except (KeyError, ValueError, TypeError):
-            return Step(name, True, "Not compared, since the answer carried no Date", mark="skipped")
+            return Finding(name, True, "Not compared, since the answer carried no Date", mark="skipped")
         apart = theirs - moment
         detail = f"This machine's clock is {abs(apart):.0f} s {'behind' if apart > 0 else 'ahead of'} Salesforce's"
         remedy = "set this machine's clock by NTP: an assertion lives for three minutes"
@@ -226,14 +229,14 @@ class _Visit:
             return failed(name, detail, remedy)
         if abs(apart) > CLOCK_WARNING:
             return warned(name, detail, remedy)
-        return Step(name, True, "Within a second of Salesforce's" if abs(apart) < 1.5 else detail)
+        return Finding(name, True, "Within a second of Salesforce's" if abs(apart) < 1.5 else detail)
 
-    def _host(self, name: str) -> Step:
+    def _host(self, name: str) -> Finding:
         if self._outage is not None:
             raise self._outage
-        return Step(name, True, f"{urlsplit(self._who.login_url).netloc} answers")
+        return Finding(name, True, f"{urlsplit(self._who.login_url).netloc} answers")
 
-    def _exchange(self, name: str) -> Step:
+    def _exchange(self, name: str) -> Finding:
         try:
             token = self._org.token()
         except AuthenticationError as error:
@@ -241,14 +244,14 @@ class _Visit:
             raise
         detail = f"Signed in to {token.instance_url}"
         if len(self._who.keys) == 1:
-            return Step(name, True, detail)
+            return Finding(name, True, detail)
         detail += f" with key {self._served + 1} of {len(self._who.keys)}, {self._who.keys[self._served].fingerprint}"
         if self._served:
             remedy = "put that key first: each miss is a failed login in the org's history"
             return warned(name, detail, remedy, HISTORY)
-        return Step(name, True, detail)
+        return Finding(name, True, detail)
 
-    def _identity(self, name: str) -> Step:
+    def _identity(self, name: str) -> Finding:
         token = self._org.token()
         who, offered, used = self._org.run(_identity)
         user = who.get("preferred_username") or self._who.username
@@ -259,21 +262,21 @@ class _Visit:
             return failed(name, detail, "empty API version in the connection, or set one of these")
         scopes = f", scopes {token.scopes}" if token.scopes else ""
         detail = f"User {user} ({user_id}) of org {org_id} at {token.instance_url}{scopes}"
-        return Step(name, True, f"{detail}; API {used} is used, the org's newest is {max(offered)}")
+        return Finding(name, True, f"{detail}; API {used} is used, the org's newest is {max(offered)}")
 
-    def _limit(self, name: str) -> Step:
+    def _limit(self, name: str) -> Finding:
         calls = self._org.run(org_api.limits).get("DailyApiRequests", {})
         left, allowed = calls.get("Remaining"), calls.get("Max")
         if not isinstance(left, int) or not isinstance(allowed, int):
             self.summary += "."
-            return Step(name, True, "Salesforce does not tell the user", mark="skipped")
+            return Finding(name, True, "Salesforce does not tell the user", mark="skipped")
         detail = f"{left:,} of {allowed:,} API calls left today"
         self.summary += f"; {detail}."
         if left < allowed * CALLS_WARNING:
             return warned(name, detail, "find out who uses them, or buy more", COMPANY)
-        return Step(name, True, detail)
+        return Finding(name, True, detail)
 
-    def other_audience(self, name: str) -> Step:
+    def other_audience(self, name: str) -> Finding:
         """Try the other audiences that come into question, one after another.
 
         :param name: of the step.
@@ -297,7 +300,7 @@ class _Visit:
                 return verdict_on(name, error, self._settings)
             return _accepted(name, audience, other, tried)
         remedy = "correct Login URL: it must be the org's own My Domain, or the site's URL for Experience Cloud"
-        return failed(name, f"Salesforce accepts no other audience either{_rows(tried)}", remedy, "My Domain")
+        return failed(name, f"Salesforce accepts no other audience either{_rows(tried)}", remedy, MY_DOMAIN)
 
     def _first_sign_in(self) -> Flow[Token]:
         if self._signed_in:
@@ -306,6 +309,9 @@ class _Visit:
                 code="INVALID_SESSION_ID",
                 description="Salesforce refuses the session that it has just given",
                 hint=_LOCKED_SESSION,
+                cause="The session is dead at once",
+                short_remedy="untick the lock to the IP address",
+                setup_page=_SESSION_SETTINGS,
             )
         self._signed_in = True
         return (yield from self._sign_in(self._who))
@@ -350,7 +356,7 @@ def _rows(tried: int) -> str:
     return f" ({tried} more {'row' if tried == 1 else 'rows'} in the user's login history)"
 
 
-def _accepted(name: str, what: str, who: Credentials, tried: int) -> Step:
+def _accepted(name: str, what: str, who: Credentials, tried: int) -> Finding:
     default = default_audience(who.login_url) == who.audience
     remedy = "empty Audience in the connection" if default else f"set Audience in the connection to {who.audience}"
     return warned(name, f"Salesforce accepts the audience {what}{_rows(tried)}", remedy)

@@ -10,6 +10,7 @@ import requests
 from airflow_provider_sfjwt.salesforce.api.answers import session_expired
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from airflow_provider_sfjwt.salesforce.wire.proxies import proxy_for
 from airflow_provider_sfjwt.salesforce.wire.transport import requests_options, requests_session
 
 #: Bulk API 1.0 takes the token in this header instead.
@@ -29,7 +30,7 @@ class ClientSession(requests.Session):
         :param org: whose token and transport settings are used.
         """
         session = requests_session(org.transport.settings, cls)
-        if not isinstance(session, cls):  # what requests_session promises, told to the type checker
+        if not isinstance(session, cls):  # for the type checker: requests_session promises it
             raise TypeError(f"expected a {cls.__name__}")
         session.org = org
         return session
@@ -50,7 +51,8 @@ class ClientSession(requests.Session):
             headers[_BULK_1_HEADER] = token.value
         else:
             headers["Authorization"] = f"Bearer {token.value}"
-        options = {**requests_options(self.org.transport.settings, target), **kwargs, "headers": headers}
+        settings = self.org.transport.settings
+        options = {**requests_options(settings, proxy_for(target, settings.proxy)), **kwargs, "headers": headers}
         return super().request(method, target, *args, **options)
 
 

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, ConfigurationError
-from airflow_provider_sfjwt.tasks.errors import airflow_outcome, check_event
+from airflow_provider_sfjwt.tasks.errors import LOAD_ADVICE, airflow_outcome, check_event
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class SalesforceLoadOperator(BaseOperator):
         :param event: of :class:`~airflow_provider_sfjwt.triggers.bulk_load.SalesforceBulkLoadTrigger`.
         :return: as :meth:`execute`.
         """
-        with airflow_outcome(self):
+        with airflow_outcome(self, LOAD_ADVICE):
             if event["status"] == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
             check_event(event)
@@ -180,7 +180,7 @@ class SalesforceLoadOperator(BaseOperator):
         from airflow_provider_sfjwt.arguments import flag
         from airflow_provider_sfjwt.tasks.load_task import LoadRun
 
-        with airflow_outcome(self):
+        with airflow_outcome(self, LOAD_ADVICE):
             if fault := flag(self.deferrable):
                 raise ConfigurationError({"deferrable": fault}, subject="the task")
             self.order().check()

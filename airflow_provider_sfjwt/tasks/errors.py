@@ -29,6 +29,12 @@ EXTRACT_ADVICE: Advice = (
     (ProtocolError, "Nothing was published. Clear the task to run it again."),
     (SalesforceError, "Nothing was published."),
 )
+LOAD_ADVICE: Advice = (
+    (
+        BulkJobTimeoutError,
+        "A retry picks the jobs up where they are; give the task a longer timeout if the org is that busy.",
+    ),
+)
 
 
 @contextmanager

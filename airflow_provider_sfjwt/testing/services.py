@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_provider_sfjwt.testing.apex.rest import ApexRest
 from airflow_provider_sfjwt.testing.bulk.ingest import BulkIngest
 from airflow_provider_sfjwt.testing.bulk.jobs import Jobs
 from airflow_provider_sfjwt.testing.bulk.query import BulkQueries
@@ -55,6 +54,5 @@ class Services:
             Collections(dml),
         )
         data_api = DataApi(self.sessions, self.calls, resources, self.ingest.settle)
-        self.apex = ApexRest()
-        front = Front(identity, self.oauth, data_api, self.apex)
+        front = Front(identity, self.oauth, data_api)
         self.gateway = Gateway(settings, script.requests, front.respond, self.sessions.expire)

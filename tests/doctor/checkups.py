@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from airflow_provider_sfjwt.doctor.checkup import Checkup
-from airflow_provider_sfjwt.doctor.verdicts import Step
+from airflow_provider_sfjwt.doctor.verdicts import Finding
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.auth.credentials import read_connection
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
@@ -23,12 +23,12 @@ def checkup(org: SimulatedOrg, extra: dict[str, Any] | None = None, /, **options
     return Checkup(lambda: read_connection(**fields, extra=extras, subject="connection 'sf'"), POLICY, **options)
 
 
-def steps(org: SimulatedOrg, extra: dict[str, Any] | None = None, /, **options: Any) -> dict[str, Step]:
-    return {step.name: step for step in checkup(org, extra, **options).steps()}
+def steps(org: SimulatedOrg, extra: dict[str, Any] | None = None, /, **options: Any) -> dict[str, Finding]:
+    return {step.name: step for step in checkup(org, extra, **options).findings()}
 
 
-def last(org: SimulatedOrg, extra: dict[str, Any] | None = None, /, **options: Any) -> Step:
-    return list(checkup(org, extra, **options).steps())[-1]
+def last(org: SimulatedOrg, extra: dict[str, Any] | None = None, /, **options: Any) -> Finding:
+    return list(checkup(org, extra, **options).findings())[-1]
 
 
 def exchanges(org: SimulatedOrg) -> int:

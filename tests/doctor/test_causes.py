@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.doctor.verdicts import REFUSALS
 from airflow_provider_sfjwt.salesforce.auth.diagnosis import CAUSES
 from airflow_provider_sfjwt.salesforce.auth.key_pair import make_key_pair
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
@@ -97,5 +96,4 @@ def test_every_cause_has_its_remedy(
 
 
 def test_every_cause_that_is_known_has_its_short_remedy() -> None:
-    assert set(REFUSALS) == {cause.marks[0] for cause in CAUSES}
-    assert all(len(short) < 130 for short, _ in REFUSALS.values())
+    assert all(10 < len(cause.short) < 130 for cause in CAUSES)

@@ -217,8 +217,8 @@ class TestClockAndHost:
         [
             ("http://127.0.0.1:9", {}, "127.0.0.1:9 refuses the connection"),
             ("https://no-such-host.invalid", {}, "name no-such-host.invalid is not known"),
-            ("https://acme.my.salesforce.com", {"proxy": "http://u:hidden-pw@127.0.0.1:9"}, "127.0.0.1:9, the proxy, ref"),
-            ("https://acme.my.salesforce.com", {"proxy": "{url}"}, "proxy lets nobody through to acme.my.salesforce.com"),
+            ("https://acme.my.salesforce.com", {"proxy": "http://u:hidden-pw@127.0.0.1:9"}, "127.0.0.1:9, the proxy in field Proxy, ref"),
+            ("https://acme.my.salesforce.com", {"proxy": "{url}"}, "lets nobody through to acme.my.salesforce.com"),
             ("{url}", {"http_timeout": 0.05}, "does not answer"),
             ("https{url}", {}, "does not speak TLS"),
         ],
@@ -227,7 +227,7 @@ class TestClockAndHost:
         org.add_fault(Fault(path="/services/data/", delay=0.3, times=2))
         host = host.replace("https{url}", org.url.replace("http:", "https:")).replace("{url}", org.url)
         extra = {name: org.url if value == "{url}" else value for name, value in extra.items()}
-        taken = list(checkup(org, extra, host=host, port=None).steps())
+        taken = list(checkup(org, extra, host=host, port=None).findings())
         assert [step.name for step in taken[-2:]] == ["clock", "host"]
         assert taken[-2].mark == "skipped"
         assert said in taken[-1].detail
@@ -237,7 +237,7 @@ class TestClockAndHost:
     def test_a_certificate_that_is_not_trusted(self) -> None:
         with SimulatedOrg(records={}, tls=True) as org:
             step = last(org, {"ca_bundle": None})
-            assert "shows a TLS certificate that is not trusted here" in step.detail
+            assert "shows a TLS certificate of an authority that is not trusted here" in step.detail
             assert "CA bundle" in step.remedy
             assert last(org).passed
 
@@ -288,7 +288,7 @@ class TestAfterTheExchange:
         )
         step = last(org)
         assert (step.name, step.mark) == ("identity", "failed")
-        assert step.remedy.startswith("Check Login URL and Proxy")
+        assert step.remedy.endswith("check Proxy and Login URL.")
 
     def test_a_user_without_the_api(self, org: SimulatedOrg) -> None:
         body = '[{"errorCode":"API_CURRENTLY_DISABLED","message":"API is currently disabled for this user"}]'
@@ -362,7 +362,7 @@ def test_no_secret_is_ever_shown(org: SimulatedOrg, pair: KeyPair) -> None:
     for extra in ({}, {"audience": "x"}, {"private_key": pair.private_key}, {"certificate": pair.private_key}):
         for password in ("canary-passphrase", "canary-wrong"):
             examined = checkup(org, secrets | extra, password=password, try_audiences=True)
-            shown += [json.dumps([asdict(step), step.sentence(), repr(step)]) for step in examined.steps()]
+            shown += [json.dumps([asdict(step), step.sentence(), repr(step)]) for step in examined.findings()]
             shown.append(str(examined.verdict()))
     canaries = [
         *encrypted.private_key.splitlines()[1:-1],

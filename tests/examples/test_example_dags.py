@@ -27,9 +27,6 @@ DAY, NEXT_DAY = "2026-11-10T00:00:00+00:00", "2026-11-11T00:00:00+00:00"
 @pytest.fixture
 def org() -> Iterator[SimulatedOrg]:
     with SimulatedOrg(bulk_polls=0) as running:
-        running.apex_rest(
-            "PUT", "/invoices/v1/*", lambda request: {"booked": True, "accounts": request.body["accounts"]}
-        )
         yield running
 
 
@@ -87,21 +84,6 @@ def test_every_example_runs_without_a_logical_date(
     )
     assert (tmp_path / "output/watermark/accounts/run=20261110T000000/_receipt.json").exists()
     assert not [path for path in (tmp_path / "output").rglob("*") if "None" in path.name]
-
-
-def test_rest_calls(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
-    before = len(org.rows("Account"))
-
-    (run,) = in_airflow("run_dag", str(EXAMPLES / "rest_calls.py"), f"salesforce_rest_calls@{DAY}", **environment)
-
-    assert run["state"] == "success"
-    assert run["returned"]["calls_left"] == org.daily_api_requests - 1
-    made = [row["Id"] for row in org.rows("Account")[before:]]
-    assert [each["id"] for each in run["returned"]["new_accounts"]] == made
-    assert len(made) == 2
-    assert run["returned"]["book"] == {"booked": True, "accounts": made}
-    paths = [request.path for request in org.requests if "apexrest" in request.path]
-    assert len(paths) == 1
 
 
 def test_query_to_xcom(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:

@@ -178,7 +178,7 @@ class TestTheTestButton:
             ({}, {"consumer_key": "3MVG9nobody"}, "Consumer key"),
             ({}, {"audience": "https://test.salesforce.com"}, "Set Audience to https://login.salesforce.com"),
             ({"login": "nobody@example.com"}, {}, "Permitted Users"),
-            ({"host": "http://127.0.0.1:9"}, {}, "Check Login URL http://127.0.0.1:9"),
+            ({"host": "http://127.0.0.1:9"}, {}, "Check Login URL, Port and Proxy"),
             ({"host": "https://acme.lightning.force.com"}, {}, "Login URL: is a page of the Salesforce user interface"),
             ({}, {"private_key": None}, "Private key: is missing"),
         ],

@@ -29,7 +29,6 @@ HEAVY = [
         "operators.extract",
         "operators.query",
         "operators.load",
-        "operators.rest",
         "triggers.bulk_job",
         "triggers.bulk_load",
         "triggers.api_calls",

@@ -208,7 +208,7 @@ CASES = [
     AGAIN("results cut, always", having("GET", RESULTS, times=None, cut_at=0.5), TransportError, rows=ROWS, jobs=4),
     AGAIN("results lack a row, once", having("GET", RESULTS, edit_body=cut), ProtocolError, "has 5 rows where the job counted 6", rows=ROWS, jobs=4),
     AGAIN("results of a job that Failed lack a row", lambda org, store: (ending("Failed", 2)(org, store), having("GET", RESULTS, times=None, edit_body=cut)(org, store)), ProtocolError, "rows where the job counted", rows=22, jobs=5),
-    AGAIN("timeout, and a retry picks up", slow, BulkJobTimeoutError, "picks them up", jobs=4, task={"timeout": 0.02}),
+    AGAIN("timeout, and a retry picks up", slow, BulkJobTimeoutError, "have not ended and the time for them is up", jobs=4, task={"timeout": 0.02}),
     AGAIN("job purged before the retry, insert", slow, BulkJobTimeoutError, later=having("GET", JOB, times=None, **refused(404, "NOT_FOUND")), retry=BulkJobError, again="is gone", last=None, task={"timeout": 0.02, "parallel_jobs": 2}),
     AGAIN("job purged before the retry, upsert", slow, BulkJobTimeoutError, later=having("GET", "*000[1-4]AAA", times=None, **refused(404, "NOT_FOUND")), jobs=8, task={"timeout": 0.02, **UPSERT}),
     Case("upsert: answer of the PUT lost", having("PUT", UPLOAD, lose_answer=True), jobs=5, task=UPSERT),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
@@ -18,40 +18,72 @@ from airflow_provider_sfjwt.exceptions import (
     SessionExpiredError,
 )
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
-#: What to do about an error code, in the words of Setup.
-_REMEDIES = {
-    "INVALID_TYPE": "Check the object's API name (custom objects end in __c) and that the user's profile or permission "
-    "sets may read it.",
-    "INVALID_FIELD": "Check the field's API name, and that the user's field-level security shows it: a hidden field "
-    "looks like a missing one.",
-    "MALFORMED_QUERY": "Correct the SOQL at the place that the message names.",
-    "QUERY_TIMEOUT": "Narrow the query with a selective filter, or extract over Bulk API 2.0.",
-    "INVALID_QUERY_LOCATOR": "The query's cursor expired or too many were open for the user: run the query anew.",
-    "REQUEST_LIMIT_EXCEEDED": "The org's API calls of the last 24 hours are used up, or too many calls of over 20 "
-    "seconds run at once: see Setup → Company Information → API Requests, and run again later.",
-    "API_DISABLED_FOR_ORG": "The org's edition has no API access; ask Salesforce.",
-    "API_CURRENTLY_DISABLED": "The user's profile or permission sets lack 'API Enabled'.",
-    "INSUFFICIENT_ACCESS": "The user lacks a permission for this; give it by a permission set.",
-    "INVALID_AUTH_HEADER": "Salesforce could not read the access token; check that the app issues opaque or JWT-based "
-    "access tokens that this API takes.",
-    "TXN_SECURITY_NO_ACCESS": "A transaction security policy forbids it; exempt the integration user.",
-    "TXN_SECURITY_METERING_ERROR": "A transaction security policy took too long; exempt the integration user.",
-    "INVALIDENTITY": "Bulk API 2.0 does not offer this object; take transport='rest' (or 'auto', for an extract).",
-    "UNSUPPORTED_API_VERSION": "The API version is retired; empty API version in the connection.",
-    "LIMIT_EXCEEDED": "A limit of the last 24 hours is reached: see Setup → Company Information, and run again later.",
+#: What to check where an answer is not Salesforce's.
+OTHER_ANSWERS = "Something between here and Salesforce may answer in its place: check Proxy and Login URL."
+#: Pages of Salesforce Setup.
+COMPANY, PERMISSION_SETS = "Company Information", "Permission Sets"
+
+
+class _Code(NamedTuple):
+    """What is known of an error code.
+
+    :param remedy: what to change, in the words of Setup; empty where there is nothing to change.
+    :param page: name of the page of Salesforce Setup where that is.
+    :param retryable: whether the same request may succeed later, though the status does not show it.
+    """
+
+    remedy: str = ""
+    page: str = ""
+    retryable: bool = False
+
+
+_CODES = {
+    "INVALID_TYPE": _Code(
+        "Check the object's API name (custom objects end in __c) and that the user's profile or permission sets may "
+        "read it."
+    ),
+    "INVALID_FIELD": _Code(
+        "Check the field's API name, and that the user's field-level security shows it: a hidden field looks like a "
+        "missing one."
+    ),
+    "MALFORMED_QUERY": _Code("Correct the SOQL at the place that the message names."),
+    "QUERY_TIMEOUT": _Code("Narrow the query with a selective filter, or run it over Bulk API 2.0."),
+    "INVALID_QUERY_LOCATOR": _Code(
+        "The query's cursor expired, or too many were open for the user: run the query anew.", retryable=True
+    ),
+    "REQUEST_LIMIT_EXCEEDED": _Code(
+        "The org's API calls of the last 24 hours are used up, or too many calls of over 20 seconds run at once: see "
+        "Setup → Company Information → API Requests, and run again later.",
+        COMPANY,
+        retryable=True,
+    ),
+    "API_DISABLED_FOR_ORG": _Code("The org's edition has no API access; ask Salesforce.", COMPANY),
+    "API_CURRENTLY_DISABLED": _Code("The user's profile or permission sets lack 'API Enabled'.", PERMISSION_SETS),
+    "INSUFFICIENT_ACCESS": _Code("The user lacks a permission for this; give it by a permission set.", PERMISSION_SETS),
+    "INVALID_AUTH_HEADER": _Code(
+        "Salesforce could not read the access token; check that the app issues opaque or JWT-based access tokens that "
+        "this API takes."
+    ),
+    "TXN_SECURITY_NO_ACCESS": _Code(
+        "A transaction security policy forbids it; exempt the integration user.", "Transaction Security Policies"
+    ),
+    "TXN_SECURITY_METERING_ERROR": _Code(
+        "A transaction security policy took too long; exempt the integration user.",
+        "Transaction Security Policies",
+        retryable=True,
+    ),
+    "INVALIDENTITY": _Code("Bulk API 2.0 does not offer this object; REST may."),
+    "UNSUPPORTED_API_VERSION": _Code("The API version is retired; empty API version in the connection."),
+    "LIMIT_EXCEEDED": _Code(
+        "A limit of the last 24 hours is reached: see Setup → Company Information, and run again later.",
+        COMPANY,
+        retryable=True,
+    ),
+    "UNABLE_TO_LOCK_ROW": _Code(retryable=True),
+    "SERVER_UNAVAILABLE": _Code(retryable=True),
 }
-#: These codes are worth another try later, though the status does not show it.
-_RETRYABLE = frozenset(
-    {
-        "UNABLE_TO_LOCK_ROW",
-        "SERVER_UNAVAILABLE",
-        "TXN_SECURITY_METERING_ERROR",
-        "REQUEST_LIMIT_EXCEEDED",
-        "LIMIT_EXCEEDED",
-        "INVALID_QUERY_LOCATOR",  # a task that is tried again runs the query anew
-    }
-)
 _DEAD_SESSION = frozenset({"INVALID_SESSION_ID", "INVALIDSESSIONID"})
 
 
@@ -82,17 +114,17 @@ def check(response: Response, *, method: str, path: str) -> Response:
     items = _items(response)
     codes = {item.code.upper() for item in items}
     said = "; ".join(f"{item.code}: {_one_line(item.message)}" for item in items) or _said_by_page(response)
-    remedy = next((_REMEDIES[code] for code in sorted(codes) if code in _REMEDIES), "")
+    known = [_CODES[code] for code in sorted(codes) if code in _CODES]
+    advised = next((code for code in known if code.remedy), _Code())
     raise _kind(response, codes)(
-        f"{method} {path} answered {response.status}: {said.rstrip('.')}. {remedy}".rstrip(),
+        f"{method} {path} answered {response.status}: {said.rstrip('.')}.",
         status=response.status,
         items=items,
         method=method,
         path=path,
-        retryable=response.status >= 500
-        or response.status in (420, 429)
-        or (response.status == 406 and not response.body)  # a passing error of the edge
-        or bool(codes & _RETRYABLE),
+        remedy=advised.remedy,
+        setup_page=advised.page,
+        retryable=is_transient(response) or any(code.retryable for code in known),
     )
 
 
@@ -116,8 +148,8 @@ def data(response: Response, *, method: str, path: str, numbers_as_text: bool = 
     except ValueError:
         kind = response.headers.get("content-type", "no content type")
         raise ProtocolError(
-            f"{method} {path.partition('?')[0]} answered {response.status} with {kind} where JSON was expected. "
-            "Something between here and Salesforce may answer in its place: check Proxy and Login URL."
+            f"{method} {path.partition('?')[0]} answered {response.status} with {kind} where JSON was expected",
+            remedy=OTHER_ANSWERS,
         ) from None
 
 
@@ -155,12 +187,10 @@ def _xml_items(body: bytes) -> tuple[ErrorItem, ...]:
 
 
 def _said_by_page(response: Response) -> str:
-    if response.status in (301, 302, 303, 307, 308):
-        return "a redirect. Check Login URL and Proxy: Salesforce's API does not redirect."
-    title = re.search(rb"<title[^>]*>\s*(.{1,100}?)\s*</title>", response.body, re.IGNORECASE | re.DOTALL)
-    if title:
-        return f"a page titled '{title[1].decode('utf-8', 'replace')}'."
-    return "no reason given."
+    if response.status in REDIRECTS:
+        return "a redirect, which Salesforce's API never sends; check Login URL and Proxy"
+    title = page_title(response)
+    return f"a page titled '{title}'" if title else "no reason given"
 
 
 def _one_line(message: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
@@ -22,7 +22,17 @@ from airflow_provider_sfjwt.exceptions import (
     SalesforceError,
     TransportError,
 )
-from airflow_provider_sfjwt.salesforce.api.bulk_job import FIRST_LOOK, SLOWER, Job, JobRef, decode_job, get_job
+from airflow_provider_sfjwt.salesforce.api.answers import OTHER_ANSWERS
+from airflow_provider_sfjwt.salesforce.api.bulk_job import (
+    FIRST_LOOK,
+    JOBS,
+    SEE_THE_JOB,
+    SLOWER,
+    Job,
+    JobRef,
+    decode_job,
+    get_job,
+)
 from airflow_provider_sfjwt.salesforce.api.retry import may_have_been_processed
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire import flow
@@ -77,7 +87,7 @@ def create_ingest_job(session: Session, order: IngestOrder) -> Flow[Job]:
     try:
         answer = yield from session.json("POST", "jobs/ingest", json_body=body, repeatable=True)
     except ApiError as refusal:
-        if order.operation == "hardDelete" and _has_code(refusal, "FEATURENOTENABLED"):
+        if order.operation == "hardDelete" and refusal.has_code("FEATURENOTENABLED"):
             raise ConfigurationError(
                 {
                     "operation": "hardDelete needs the permission 'Bulk API Hard Delete'. Give it to the user by a "
@@ -115,9 +125,9 @@ def upload(session: Session, ref: JobRef, source: Source) -> Flow[None]:
         )
     except ApiError as refusal:
         # INVALIDJOB: the job holds data already, from an attempt that seemed to have come to nothing.
-        if may_have_been_processed(refusal) or _has_code(refusal, "INVALIDJOB"):
+        if may_have_been_processed(refusal) or refusal.has_code("INVALIDJOB"):
             raise TransportError(
-                f"{refusal} It is not known which data job {ref.id} holds.", request_was_sent=True
+                f"{refusal} It is unknown whether the upload to job {ref.id} arrived.", request_was_sent=True
             ) from None
         raise
 
@@ -174,7 +184,7 @@ def close_job(session: Session, ref: JobRef) -> Flow[Job]:
             return (yield from _patch_state(session, ref, "UploadComplete"))
         except SalesforceError as error:
             # INVALIDJOBSTATE: it is closed already, perhaps by the request whose answer was lost.
-            if not may_have_been_processed(error) and not _has_code(error, "INVALIDJOBSTATE"):
+            if not may_have_been_processed(error) and not _is_in_another_state(error):
                 raise
             job = yield from get_job(session, ref)
             if job.state != "Open":
@@ -204,7 +214,7 @@ def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
                 yield from _patch_state(session, ref, "Aborted")
             except SalesforceError as error:
                 # INVALIDJOBSTATE: it has ended already, perhaps by the request whose answer was lost.
-                if not may_have_been_processed(error) and not _has_code(error, "INVALIDJOBSTATE"):
+                if not may_have_been_processed(error) and not _is_in_another_state(error):
                     raise
             job = yield from get_job(session, ref)
         except NotFoundError:
@@ -213,8 +223,9 @@ def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
             return job
         yield from flow.pause(session.policy.delay(attempt, None))
     raise ProtocolError(
-        f"job {ref.id} was aborted and is still {job.state}. Its rows are not sent again before it has ended; see "
-        "Setup → Bulk Data Load Jobs.",
+        f"job {ref.id} was aborted and is still {job.state}: its rows are not sent again before it has ended",
+        remedy=SEE_THE_JOB,
+        setup_page=JOBS,
         retryable=True,
     )
 
@@ -325,10 +336,10 @@ class _Run:
         first = self.running[0].job
         more = ", …" if len(ids) > 10 else ""
         return BulkJobTimeoutError(
-            f"{len(ids)} of {len(refs)} jobs have not ended and the task's time is up: {', '.join(ids[:10])}{more}; "
-            f"job {first.ref.id} is still {first.state}. A retry of the task picks them up where they are; give it a "
-            "longer timeout if the org is that busy.",
+            f"{len(ids)} of {len(refs)} jobs have not ended and the time for them is up: {', '.join(ids[:10])}{more}; "
+            f"job {first.ref.id} is still {first.state}",
             job={**first.info, "ids": ids},
+            setup_page=JOBS,
             retryable=True,
         )
 
@@ -352,8 +363,7 @@ def result_set(session: Session, ref: JobRef, name: str, sink: Callable[[Body], 
         kind = head.headers.get("content-type", "")
         if "html" in kind.lower():
             raise ProtocolError(
-                f"GET {path} answered {head.status} with {kind} where CSV was expected. Something between here and "
-                "Salesforce may answer in its place: check Proxy and Login URL."
+                f"GET {path} answered {head.status} with {kind} where CSV was expected", remedy=OTHER_ANSWERS
             )
         return sink(body)
 
@@ -362,5 +372,5 @@ def result_set(session: Session, ref: JobRef, name: str, sink: Callable[[Body], 
     return result
 
 
-def _has_code(error: Any, code: str) -> bool:
-    return isinstance(error, ApiError) and any(item.code.upper() == code for item in error.items)
+def _is_in_another_state(error: SalesforceError) -> bool:
+    return isinstance(error, ApiError) and error.has_code("INVALIDJOBSTATE")

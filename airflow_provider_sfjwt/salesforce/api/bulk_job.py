@@ -31,6 +31,9 @@ _ENDED = {
     "Failed": True,
     "Aborted": True,
 }
+#: Page of Salesforce Setup that lists the jobs.
+JOBS = "Bulk Data Load Jobs"
+SEE_THE_JOB = f"See Setup → {JOBS}."
 #: Seconds until the first look at a job; each further look comes half as much later again, up to the poll interval.
 FIRST_LOOK = 1.0
 SLOWER = 1.5
@@ -97,8 +100,9 @@ def decode_job(answer: Any, ref: JobRef | None = None, *, kind: str = "query", a
     state = answer.get("state")
     if not isinstance(state, str) or state not in _ENDED:
         raise ProtocolError(
-            f"job {ref.id} is in the state {state!r}, which is not one of {', '.join(_ENDED)}. "
-            "Nothing was published; see Setup → Bulk Data Load Jobs."
+            f"job {ref.id} is in the state {state!r}, which is not one of {', '.join(_ENDED)}",
+            remedy=SEE_THE_JOB,
+            setup_page=JOBS,
         )
     return Job(ref, state, answer)
 
@@ -144,9 +148,9 @@ def wait_for_job(
         left = remaining()
         if left <= 0:
             raise BulkJobTimeoutError(
-                f"job {ref.id} is still {job.state} and the task's time is up. A retry of the task picks the job up "
-                "where it is; give it a longer timeout if the org is that busy.",
+                f"job {ref.id} is still {job.state} and the time for it is up",
                 job=job.info,
+                setup_page=JOBS,
                 retryable=True,
             )
         yield from flow.pause(min(delay * (1 - _SPREAD * jitter()), left))
@@ -163,15 +167,16 @@ def completed(job: Job) -> Job:
     if job.state == "Failed":
         reason = job.info.get("errorMessage") or "Salesforce gives no reason"
         raise BulkJobFailedError(
-            f"job {job.ref.id} on {job.info.get('object')} failed: {reason}. Nothing was published. Correct what the "
-            "reason names; a query that ran too long needs a narrower filter. See Setup → Bulk Data Load Jobs.",
+            f"job {job.ref.id} on {job.info.get('object')} failed: {reason}",
             job=job.info,
+            remedy=f"Correct what the reason names; a query that ran too long needs a narrower filter. {SEE_THE_JOB}",
+            setup_page=JOBS,
         )
     if job.state == "Aborted":
         raise BulkJobAbortedError(
-            f"job {job.ref.id} on {job.info.get('object')} was aborted in Salesforce. Nothing was published; run the "
-            "task again for a new job.",
+            f"job {job.ref.id} on {job.info.get('object')} was aborted in Salesforce",
             job=job.info,
+            setup_page=JOBS,
             retryable=True,
         )
     return job
@@ -191,7 +196,7 @@ def abort_job(session: Session, ref: JobRef) -> Flow[bool]:
     except NotFoundError:
         return False
     except ApiError as refusal:
-        if any(item.code.upper() == "INVALIDJOBSTATE" for item in refusal.items):
+        if refusal.has_code("INVALIDJOBSTATE"):
             return False
         raise
     return True

@@ -84,7 +84,7 @@ def is_not_offered(refusal: ApiError) -> bool:
 
     https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries.htm
     """
-    return refusal.status == 400 and any(item.code.upper() == "INVALIDENTITY" for item in refusal.items)
+    return refusal.status == 400 and refusal.has_code("INVALIDENTITY")
 
 
 def _explain_refusal(session: Session, soql: str, refusal: ApiError) -> Flow[None]:
@@ -94,8 +94,8 @@ def _explain_refusal(session: Session, soql: str, refusal: ApiError) -> Flow[Non
     if features:
         raise ConfigurationError(
             {
-                "soql": f"Bulk API 2.0 cannot run {' and '.join(features)}. Run it with SalesforceQueryOperator or "
-                f"hook.query(), which use REST. Salesforce said: {said}"
+                "soql": f"Bulk API 2.0 cannot run {' and '.join(features)}; run the query over REST. Salesforce "
+                f"said: {said}"
             },
             subject="the query",
         ) from None
@@ -149,8 +149,8 @@ def result_page(
             yield from flow.pause(session.policy.delay(attempt, None))
     raise ProtocolError(
         f"a result page of job {ref.id} (locator {locator or 'none, the first page'}) brought {response.sunk.records} "
-        f"records where Salesforce declared {declared or 'no number'}, {session.policy.attempts} times. Nothing was "
-        "published. Something between here and Salesforce may change answers: check Proxy."
+        f"records where Salesforce declared {declared or 'no number'}, {session.policy.attempts} times",
+        remedy="Something between here and Salesforce may change answers: check Proxy.",
     )
 
 
@@ -194,9 +194,7 @@ def result_links(session: Session, ref: JobRef, path: str | None = None) -> Flow
         answer = None
     if answer is None:
         if path is not None:
-            raise ProtocolError(
-                f"the further result links of job {ref.id} are gone; clear the task to run it with a new job"
-            )
+            raise ProtocolError(f"the further result links of job {ref.id} are gone")
         return None
     try:
         # The guide's text says resultUrl, its schema resultLink.

@@ -12,14 +12,7 @@ from email.utils import parsedate_to_datetime
 from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError, SalesforceError, TransportError
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response
-
-#: Answers that say "not now" without having done anything: even what must not happen twice may be repeated.
-#: 420 and 429 come from Salesforce's edge, 503 is SERVER_UNAVAILABLE.
-_NOT_PROCESSED = frozenset({420, 429, 503})
-#: Answers after which a request may or may not have been processed. 406 with an empty body is a passing edge error.
-_UNCLEAR = frozenset({500, 502, 504})
-_EDGE = 406
-_TIMED_OUT = 408
+from airflow_provider_sfjwt.salesforce.wire.statuses import is_transient, may_hide_a_success, was_not_processed
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,12 @@ class RetryPolicy:
 
 
 def send(
-    make_request: Callable[[], Request], policy: RetryPolicy, *, repeatable: bool, strict: bool = False
+    make_request: Callable[[], Request],
+    policy: RetryPolicy,
+    *,
+    repeatable: bool,
+    strict: bool = False,
+    passing: Callable[[Response], bool] = is_transient,
 ) -> Flow[Response]:
     """Send a request, again where that can help.
 
@@ -61,6 +59,7 @@ def send(
     :param repeatable: whether it does no harm when Salesforce processes the request twice.
     :param strict: whether "not now" proves that a request was not processed only in Salesforce's own words: a proxy
         answers 503 also where the connection behind it broke after it had passed the request on.
+    :param passing: whether an answer may be another one later; default: by its status.
     :return: the last answer, whatever its status.
     :raises TransportError: when the last attempt brought no whole answer.
     """
@@ -71,7 +70,7 @@ def send(
         except TransportError as error:
             if not error.retryable or (error.request_was_sent and not repeatable):
                 raise
-        if response is not None and not _is_transient(response, repeatable=repeatable, strict=strict):
+        if response is not None and not _worth_repeating(response, passing, repeatable=repeatable, strict=strict):
             return response
         yield from flow.pause(policy.delay(attempt, response))
     return (yield from flow.send(make_request()))
@@ -85,15 +84,16 @@ def may_have_been_processed(error: SalesforceError) -> bool:
     :param error: what the request ended in, after all its attempts.
     """
     if isinstance(error, ApiError):
-        return error.status >= 500 or error.status in (_EDGE, _TIMED_OUT)
+        return may_hide_a_success(error.status)
     return isinstance(error, ProtocolError) or (isinstance(error, TransportError) and error.request_was_sent)
 
 
-def _is_transient(response: Response, *, repeatable: bool, strict: bool) -> bool:
-    if response.status in _NOT_PROCESSED:
-        return repeatable or not strict or _in_salesforces_words(response)
-    unclear = response.status in _UNCLEAR or (response.status == _EDGE and not response.body)
-    return repeatable and unclear
+def _worth_repeating(
+    response: Response, passing: Callable[[Response], bool], *, repeatable: bool, strict: bool
+) -> bool:
+    if repeatable:
+        return passing(response)
+    return was_not_processed(response) and (not strict or _in_salesforces_words(response))
 
 
 def _in_salesforces_words(response: Response) -> bool:

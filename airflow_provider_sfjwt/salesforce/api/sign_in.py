@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from airflow_provider_sfjwt.exceptions import AuthenticationError, ConfigurationError, ProtocolError, TransportError
+from airflow_provider_sfjwt.exceptions import AuthenticationError, ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.salesforce.api import answers, retry
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.auth.credentials import LABELS, Credentials
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
-from airflow_provider_sfjwt.salesforce.auth.token import Token, decode_token, token_request
+from airflow_provider_sfjwt.salesforce.auth.token import Token, decode_token, is_passing, token_request
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def sign_in(
 
     :param credentials: who signs in; its keys are tried in order where Salesforce says "invalid assertion", so that a
         certificate can be replaced without a failed run.
-    :param policy: how often an exchange is repeated that brought no answer.
+    :param policy: how often an exchange is repeated that brought no answer, or one that passes.
     :param clock: seconds since the epoch.
     :param served: is told of the key that was accepted.
     :return: the token.
@@ -66,16 +66,13 @@ def _first_that_fits(
 def _exchange(
     credentials: Credentials, key: SigningKey, policy: RetryPolicy, clock: Callable[[], float]
 ) -> Flow[Token]:
-    try:
-        # Repeatable: Salesforce gives the same session again. A fresh assertion each time, since each one ages.
-        response = yield from retry.send(lambda: token_request(credentials, key, now=clock()), policy, repeatable=True)
-    except TransportError as error:
-        raise TransportError(
-            f"{error}. Check Login URL {credentials.login_url}, Port, Proxy and CA bundle of the connection, and the "
-            "network of the machine where this runs.",
-            request_was_sent=error.request_was_sent,
-            retryable=error.retryable,
-        ) from None
+    response = yield from retry.send(
+        # A fresh assertion each time, since each one ages.
+        lambda: token_request(credentials, key, now=clock()),
+        policy,
+        repeatable=True,  # Salesforce gives the same token again
+        passing=is_passing,
+    )
     return decode_token(response, credentials)
 
 

@@ -1,38 +1,27 @@
-"""From an assertion to an access token, and who shares it.
+"""From an assertion to an access token, or to an error that says what to change.
 
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm
 """
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import json
 import re
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
-from weakref import WeakKeyDictionary
+from urllib.parse import urlencode, urljoin, urlsplit
 
-from airflow_provider_sfjwt.exceptions import AuthenticationError, TransportError
+from airflow_provider_sfjwt.exceptions import AuthenticationError
 from airflow_provider_sfjwt.salesforce.auth.assertion import sign_assertion
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials
-from airflow_provider_sfjwt.salesforce.auth.diagnosis import explain
+from airflow_provider_sfjwt.salesforce.auth.diagnosis import MY_DOMAIN, passes_by_itself, refusal
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
 from airflow_provider_sfjwt.salesforce.auth.login_url import TOKEN_PATH, is_loopback
-from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response
+from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
+from airflow_provider_sfjwt.salesforce.wire.redact import host_of
+from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-
-#: Seconds for which a refusal is remembered, so that a thousand triggers do not repeat one refused sign-in. Each
-#: refusal is a row in the org's login history and counts towards the login rate.
-REFUSAL_MEMORY = 60.0
-RATE_LIMIT_MEMORY = 900.0
-#: As long for a login URL that cannot be reached, so that all who waited for the one sign-in are told at once.
-OUTAGE_MEMORY = 5.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,23 +84,50 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
     :param credentials: who signed in, for the hint of a refusal.
     :raises AuthenticationError: for everything but a token.
     """
-    try:
-        answer = json.loads(response.body)
-    except ValueError:
-        raise _no_oauth(response, credentials) from None
+    answer = _decoded(response)
     if response.ok and isinstance(answer, dict) and _is_api_address(answer.get("instance_url")):
+        if str(answer.get("token_type", "")).lower() == "dpop":
+            raise refusal("token_type", "the token is a DPoP token", credentials)
         value = answer.get("access_token")
         # Only what can stand in a header: anything else would end up in the error of the library that refuses it.
         if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
             identity, scopes = (str(answer.get(name) or "") for name in ("id", "scope"))
             return Token(value, answer["instance_url"].rstrip("/"), identity, scopes)
-    if not isinstance(answer, dict) or "error" not in answer:
+    said = _refusal_in(response)
+    if said is None:
         raise _no_oauth(response, credentials)
-    code, description = str(answer["error"]), str(answer.get("error_description") or "no description")
-    hint, retryable = explain(code, description, credentials)
-    raise AuthenticationError(
-        code=code, description=description, hint=hint, retryable=retryable or response.status >= 500
-    )
+    raise refusal(*said, credentials, retryable=is_transient(response))
+
+
+def is_passing(response: Response) -> bool:
+    """Whether the token endpoint's answer may be another one in a few seconds.
+
+    :param response: the answer.
+    """
+    said = _refusal_in(response)
+    return is_transient(response) or (said is not None and passes_by_itself(*said))
+
+
+def _decoded(response: Response) -> Any:
+    try:
+        return json.loads(response.body)
+    except ValueError:
+        return None
+
+
+def _refusal_in(response: Response) -> tuple[str, str] | None:
+    """The code and description of a refusal, as OAuth writes it or as Salesforce's API does; None where there is none.
+
+    https://datatracker.ietf.org/doc/html/rfc6749#section-5.2
+    """
+    if "dpop" in response.headers.get("www-authenticate", "").lower():
+        return "use_dpop_nonce", "the answer asks for a DPoP proof"  # https://www.rfc-editor.org/rfc/rfc9449#section-8
+    answer = _decoded(response)
+    entry = answer[0] if isinstance(answer, list) and answer else answer
+    code = (entry.get("error") or entry.get("errorCode")) if isinstance(entry, dict) else None
+    if not code:
+        return None
+    return str(code), str(entry.get("error_description") or entry.get("message") or "no description")
 
 
 def _is_api_address(url: Any) -> bool:
@@ -124,118 +140,39 @@ def _is_api_address(url: Any) -> bool:
 
 
 def _no_oauth(response: Response, credentials: Credentials) -> AuthenticationError:
-    title = re.search(rb"<title[^>]*>\s*(.{1,100}?)\s*</title>", response.body, re.IGNORECASE | re.DOTALL)
-    page = f"a page titled '{title[1].decode('utf-8', 'replace')}'" if title else "no OAuth answer"
+    endpoint = f"{credentials.login_url}{TOKEN_PATH}"
+    title = page_title(response)
+    page = f"a page titled '{title}'" if title else "no OAuth answer"
     kind = response.headers.get("content-type", "no content type").partition(";")[0]
+    target = _redirected_to(response, endpoint)
+    busy = is_transient(response) or b"Data Not Available" in response.body
+    if target:
+        cause = f"{host_of(endpoint)} redirects sign-ins to {target}"
+        short = f"set Login URL to https://{target}, if that is your org"
+    elif busy:
+        cause = "Salesforce is in maintenance, or takes no sign-ins for the moment"
+        short = "wait, and see https://status.salesforce.com"
+    else:
+        cause = "Something other than Salesforce answers in its place"
+        short = "check Login URL and Proxy"
     return AuthenticationError(
         code=f"http_{response.status}",
-        description=f"{credentials.login_url}{TOKEN_PATH} answered with {page} ({kind})",
-        hint="Check Login URL: it must be https://login.salesforce.com, https://test.salesforce.com, your My Domain or "
-        "an Experience Cloud site. If it is right, a proxy answers in Salesforce's place (check Proxy), or the org is "
-        "in maintenance (https://status.salesforce.com).",
-        retryable=response.status >= 500 or response.status in (420, 429) or b"Data Not Available" in response.body,
+        description=f"{endpoint} answered with {f'a redirect to {target}' if target else f'{page} ({kind})'}",
+        hint=f"{short[0].upper()}{short[1:]}. Check Login URL: it must be https://login.salesforce.com, "
+        "https://test.salesforce.com, your My Domain or an Experience Cloud site. If it is right, a proxy answers in "
+        "Salesforce's place (check Proxy), or the org is in maintenance.",
+        cause=cause,
+        short_remedy=short,
+        setup_page="" if busy else MY_DOMAIN,
+        retryable=busy,
     )
 
 
-@dataclass
-class _Shared:
-    """One sign-in of this process, for all who use the same credentials."""
-
-    token: Token | None = None
-    made_at: float = 0.0
-    refusal: AuthenticationError | TransportError | None = None
-    refused_at: float = 0.0
-    # Reentrant: the signal handler that aborts a killed job runs on the thread that may be signing in.
-    thread_lock: Any = field(default_factory=threading.RLock)
-    task_locks: WeakKeyDictionary[Any, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
-
-
-_shared: dict[tuple[str, ...], _Shared] = {}
-_shared_lock = threading.Lock()
-
-
-def forget_tokens() -> None:
-    """Forget every token and refusal of this process. Nothing is revoked."""
-    with _shared_lock:
-        _shared.clear()
-
-
-class TokenSource:
-    """Gives a token that works: one per process and credential, and one more for each that died.
-
-    On a real org repeated exchanges return the same session, so nothing is ever revoked here: it would sign out the
-    neighbours.
-
-    :param credentials: who signs in.
-    :param exchange: makes the flow that signs in.
-    :param max_age: seconds after which a token is replaced though it works; None for never. For the triggerer, which
-        outlives every session.
-    :param shared: false to sign in anew and to keep the token to oneself, as a connection test must.
-    :param clock: seconds that never go back.
-    """
-
-    def __init__(
-        self,
-        credentials: Credentials,
-        exchange: Callable[[], Flow[Token]],
-        *,
-        max_age: float | None = None,
-        shared: bool = True,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._exchange = exchange
-        self._max_age = max_age
-        self._clock = clock
-        if shared:
-            with _shared_lock:
-                self._state = _shared.setdefault(credentials.identity, _Shared())
-        else:
-            self._state = _Shared()
-
-    def alive(self, stale: Token | None) -> Token | None:
-        """The token that is in use, unless it is ``stale`` or too old.
-
-        :param stale: the token that Salesforce refused, or None.
-        :raises SalesforceError: what the last sign-in raised, when it failed only just now.
-        """
-        state, now = self._state, self._clock()
-        # A new task may ask once more, since somebody may have mended the app. Threads that met one dead session, and
-        # the triggers of one process, would only repeat what was refused a moment ago.
-        asked_before = stale is not None or self._max_age is not None
-        if asked_before and state.refusal is not None and now - state.refused_at < _memory(state.refusal):
-            raise copy.copy(state.refusal)
-        if state.token is None or (stale is not None and stale.value == state.token.value):
-            return None
-        if self._max_age is not None and now - state.made_at >= self._max_age:
-            return None
-        return state.token
-
-    def make(self) -> Flow[Token]:
-        """Sign in, and keep the token or the error for :meth:`alive`.
-
-        :raises AuthenticationError: when Salesforce refuses.
-        :raises TransportError: when the login URL cannot be reached.
-        """
-        state = self._state
-        try:
-            token = yield from self._exchange()
-        except (AuthenticationError, TransportError) as refusal:
-            state.token, state.refusal, state.refused_at = None, refusal, self._clock()
-            raise
-        state.token, state.refusal, state.made_at = token, None, self._clock()
-        return token
-
-    def thread_lock(self) -> Any:
-        """The lock under which threads sign in."""
-        return self._state.thread_lock
-
-    def task_lock(self) -> asyncio.Lock:
-        """The lock under which tasks of the running event loop sign in."""
-        return self._state.task_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-
-
-def _memory(refusal: AuthenticationError | TransportError) -> float:
-    if isinstance(refusal, TransportError):
-        return OUTAGE_MEMORY
-    limited = "rate exceeded" in refusal.description.lower() or refusal.code == "rate_limit_exceeded"
-    return RATE_LIMIT_MEMORY if limited else REFUSAL_MEMORY
+def _redirected_to(response: Response, endpoint: str) -> str:
+    """The host that an answer redirects to, or nothing where it names none."""
+    if response.status not in REDIRECTS:
+        return ""
+    try:
+        return host_of(urljoin(endpoint, response.headers.get("location", "")))
+    except ValueError:
+        return ""

@@ -8,7 +8,7 @@ step                    the driver answers with     and throws into the flow
 ======================  ==========================  =====================================================
 :class:`Request`        a :class:`Response`         ``TransportError`` when no whole answer came back
 :class:`Sleep`          nothing                     nothing
-:class:`Renew`          the session, see there      ``TransportError`` when the renewal met one
+:class:`Renew`          the token, see there        ``TransportError`` when the renewal met one
 ======================  ==========================  =====================================================
 
 Any other error of a step ends the flow: a refused sign-in, a sink that failed.
@@ -57,7 +57,7 @@ class Request:
     :param headers: what to send beside the transport's own headers. May hold a token: only ``redact`` formats it.
     :param body: the bytes to send, or None.
     :param sink: takes the body of a 2xx answer as it arrives instead of collecting it in memory. Its own failure
-        ends the flow: a full disk is no transport failure. Only the worker's transport has sinks.
+        ends the flow: a full disk is not a transport failure. Only the worker's transport has sinks.
     :param source: opens the file to send instead of ``body``; it is sent whole and piece by piece. Its own failure ends
         the flow, as a sink's does. Only the worker's transport has sources.
     :raises TypeError: when both ``body`` and ``source`` are given.
@@ -121,9 +121,9 @@ class Sleep:
 
 @dataclass(frozen=True, repr=False)
 class Renew:
-    """Ask for a session that works: the driver makes sure that many who ask at once cause one renewal.
+    """Ask for a token that works: the driver makes sure that many who ask at once cause one renewal.
 
-    :param stale: the session that was refused, or None to get the current one (made on first use).
+    :param stale: the token that was refused, or None to get the current one (made on first use).
     """
 
     stale: Any = None
@@ -134,23 +134,23 @@ Flow = Generator[Step, Any, T]
 
 
 class Renewal(Protocol):
-    """Where a driver gets sessions from. What a session is, is none of its business."""
+    """Where a driver gets tokens from. It hands them to the flow and looks at nothing in them."""
 
     def alive(self, stale: Any) -> Any | None:
-        """Look for a session other than ``stale`` without any I/O.
+        """Look for a token other than ``stale`` without any I/O.
 
-        :param stale: the session that was refused, or None.
-        :return: the session, or None when one has to be made.
-        :raises SalesforceError: when a recent refusal makes another try useless.
+        :param stale: the token that was refused, or None.
+        :return: the token, or None when one has to be made.
+        :raises SalesforceError: when a recent refusal makes another attempt useless.
         """
         ...
 
     def make(self) -> Flow[Any]:
-        """Make a new session and keep it for :meth:`alive`."""
+        """Make a new token and keep it for :meth:`alive`."""
         ...
 
     def thread_lock(self) -> Any:
-        """The lock under which threads renew, shared by all who share the session."""
+        """The lock under which threads renew, shared by all who share the token."""
         ...
 
     def task_lock(self) -> Any:
@@ -178,10 +178,10 @@ def pause(seconds: float) -> Flow[None]:
 
 
 def renew(stale: Any = None) -> Flow[Any]:
-    """Get a session that works.
+    """Get a token that works.
 
-    :param stale: the session that was refused, or None to get the current one.
-    :return: the session.
+    :param stale: the token that was refused, or None to get the current one.
+    :return: the token.
     """
-    session = yield Renew(stale)
-    return session
+    token = yield Renew(stale)
+    return token

@@ -47,6 +47,13 @@ class TransportSettings:
         named = (os.environ.get(name) for name in _VARIABLES)
         return self.ca_bundle or next(filter(None, named), None) or certifi.where()
 
+    def check_trust_store(self) -> None:
+        """Read the trusted authorities once, so that a file that holds none is reported before anything is sent.
+
+        :raises ConfigurationError: when it holds none.
+        """
+        tls_context(self.trust_store)
+
     @property
     def headers(self) -> dict[str, str]:
         """What every request carries."""
@@ -68,7 +75,7 @@ def tls_context(trust_store: str) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigurationError(
             {
-                "CA bundle": f"{trust_store} is no PEM file of certificate authorities that can be read here "
+                "CA bundle": f"{trust_store} cannot be read here as a PEM file of certificate authorities "
                 f"({error.strerror}). The path comes from this field, else from {', '.join(_VARIABLES)}"
             }
         ) from None

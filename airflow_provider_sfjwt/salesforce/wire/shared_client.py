@@ -22,59 +22,61 @@ MOST_AT_ONCE = 32
 #: Seconds for which an idle connection is kept: longer than between two looks at a job.
 _KEPT_FOR = 75.0
 
-_clients: WeakKeyDictionary[AbstractEventLoop, dict[TransportSettings, SharedClient]] = WeakKeyDictionary()
+_Way = tuple[TransportSettings, str | None]
+_clients: WeakKeyDictionary[AbstractEventLoop, dict[_Way, SharedClient]] = WeakKeyDictionary()
 
 
 class SharedClient:
     """A client and how many use it.
 
     :param settings: how connections are made.
+    :param proxy: address of the proxy through which it sends, or None.
     """
 
-    def __init__(self, settings: TransportSettings) -> None:
-        self.client = _new_client(settings)
+    def __init__(self, settings: TransportSettings, proxy: str | None) -> None:
+        self.way = (settings, proxy)
+        self.http = _new_client(settings, proxy)
         self.turn = asyncio.Semaphore(MOST_AT_ONCE)
         self.users = 0
 
 
-def join(settings: TransportSettings) -> SharedClient:
+def join(settings: TransportSettings, proxy: str | None) -> SharedClient:
     """The client of the running event loop, made by the first who asks.
 
     :param settings: how connections are made.
+    :param proxy: address of the proxy through which it sends, or None.
     """
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    shared = clients.get(settings)
+    shared = clients.get((settings, proxy))
     if shared is None:
-        shared = clients[settings] = SharedClient(settings)
+        shared = clients[settings, proxy] = SharedClient(settings, proxy)
     shared.users += 1
     return shared
 
 
-async def leave(settings: TransportSettings, shared: SharedClient) -> None:
+async def leave(shared: SharedClient) -> None:
     """Close the client when nobody uses it any more.
 
-    :param settings: as for :func:`join`.
-    :param shared: what it returned.
+    :param shared: what :func:`join` returned.
     """
     shared.users -= 1
     if shared.users == 0:
-        del _clients[asyncio.get_running_loop()][settings]
-        await shared.client.aclose()
+        del _clients[asyncio.get_running_loop()][shared.way]
+        await shared.http.aclose()
 
 
-def _new_client(settings: TransportSettings) -> httpx.AsyncClient:
+def _new_client(settings: TransportSettings, proxy: str | None) -> httpx.AsyncClient:
     import httpx
 
     return httpx.AsyncClient(
         headers=settings.headers,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         verify=tls_context(settings.trust_store),
-        proxy=settings.proxy,
+        proxy=proxy,
         timeout=httpx.Timeout(settings.timeout, connect=settings.connect_timeout),
         limits=httpx.Limits(
             max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE, keepalive_expiry=_KEPT_FOR
         ),
         follow_redirects=False,
-        # Only the proxies of the environment are left to it: the TLS context is given, and httpx reads no .netrc.
-        trust_env=settings.proxy is None,
+        trust_env=False,  # what the environment says is in the arguments
     )

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Renew, Renewal, Request, Response, Sleep, Step
+from airflow_provider_sfjwt.salesforce.wire.outages import (
+    PROXY_REFUSED,
+    TIMED_OUT,
+    UNSENDABLE,
+    Outage,
+    is_untrusted,
+    root_cause,
+    transport_error,
+    usable_proxy,
+)
+from airflow_provider_sfjwt.salesforce.wire.proxies import Proxy
 from airflow_provider_sfjwt.salesforce.wire.redact import describe_request
-from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings, tls_context
+from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
 from airflow_provider_sfjwt.salesforce.wire.shared_client import SharedClient, join, leave
 from airflow_provider_sfjwt.salesforce.wire.upload import Upload
 
@@ -36,11 +46,40 @@ _POOL_SIZE = 32
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
+class _Conversation(Generic[T]):
+    """A flow on its way: the step that it asks for, and what it returned in the end.
+
+    :param flow: a fresh flow.
+    """
+
+    result: T
+
+    def __init__(self, flow: Flow[T]) -> None:
+        self._flow = flow
+        self._go_on: Callable[[], Step] = partial(next, flow)
+
+    def next_step(self) -> Step | None:
+        """Let the flow go on to its next step; None when it has ended."""
+        try:
+            return self._go_on()
+        except StopIteration as stop:
+            self.result = stop.value
+            return None
+
+    def answer(self, answer: Any) -> None:
+        """Keep the answer to a step for the flow."""
+        self._go_on = partial(self._flow.send, answer)
+
+    def fail(self, error: TransportError) -> None:
+        """Keep the failure of a step for the flow."""
+        self._go_on = partial(self._flow.throw, error)
+
+
 class Transport:
     """Carries flows on the calling thread, over ``requests``. May be shared by threads: one flow per thread.
 
     :param settings: how connections are made.
-    :param renewal: where a flow's ``Renew`` is answered from; None for flows that need no session.
+    :param renewal: where a flow's ``Renew`` is answered from; None for flows that need no token.
     :param sleep: what waits for a ``Sleep``; tests pass their own.
     """
 
@@ -54,8 +93,8 @@ class Transport:
         self.settings = settings
         self.renewal = renewal
         self._sleep = sleep
-        tls_context(settings.trust_store)  # a file that holds no authorities is told at once, as it is in the triggerer
-        self._session = requests_session(settings)
+        settings.check_trust_store()
+        self._http = requests_session(settings)
 
     def run(self, flow: Flow[T]) -> T:
         """Carry a flow to its end.
@@ -65,22 +104,17 @@ class Transport:
         :raises SalesforceError: what the flow or the renewal of its session raises.
         """
         with closing(flow):
-            go_on = partial(next, flow)
-            while True:
+            conversation = _Conversation(flow)
+            while (step := conversation.next_step()) is not None:
                 try:
-                    step = go_on()
-                except StopIteration as stop:
-                    result: T = stop.value
-                    return result
-                # Outside of the try above: a sink's own StopIteration is not the flow's end.
-                try:
-                    go_on = partial(flow.send, self._carry(step))
+                    conversation.answer(self._carry(step))
                 except TransportError as error:
-                    go_on = partial(flow.throw, error)
+                    conversation.fail(error)
+            return conversation.result
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._session.close()
+        self._http.close()
 
     def _carry(self, step: Step) -> Any:
         if isinstance(step, Sleep):
@@ -89,7 +123,7 @@ class Transport:
             return self._renew(step.stale)
         if step.source is None:
             return self._send(step, step.body)
-        # Opened outside of every except clause: its failure is its own and none of the transport's.
+        # Opened outside of every except clause: its failure is its own and not the transport's.
         with step.source() as file:
             return self._upload(step, Upload(file))
 
@@ -105,35 +139,45 @@ class Transport:
     def _renew(self, stale: Any) -> Any:
         renewal = _required(self.renewal)
         with renewal.thread_lock():
-            session = renewal.alive(stale)
-            return self.run(renewal.make()) if session is None else session
+            token = renewal.alive(stale)
+            return self.run(renewal.make()) if token is None else token
 
     def _send(self, request: Request, body: bytes | Upload | None) -> Response:
         import requests
 
+        proxy = usable_proxy(request, self.settings, "socks")
+        options = requests_options(self.settings, proxy)
         started = time.monotonic()
         try:
-            answer = self._session.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                data=body,
-                stream=True,
-                **requests_options(self.settings, request.url),
+            answer = self._http.request(
+                request.method, request.url, headers=dict(request.headers), data=body, stream=True, **options
             )
         except requests.RequestException as error:
-            raise _transport_error(request, error, request_was_sent=_requests_sent(error)) from None
+            sent, known = _requests_outcome(error)
+            raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
         with answer:
-            response = _receive(request, answer)
+            response = self._receive(request, answer)
         log.debug("%s -> %s in %.3f s", describe_request(request), response.status, time.monotonic() - started)
         return response
+
+    def _receive(self, request: Request, answer: requests.Response) -> Response:
+        import requests
+
+        head = Response(answer.status_code, _lower_case(answer.headers))
+        if request.sink is not None and head.ok:
+            # Outside of any except clause: what a sink raises is its own failure and not the transport's.
+            return replace(head, sunk=request.sink(head, _ResponseBody(request, answer, self.settings)))
+        try:
+            return replace(head, body=answer.content)
+        except requests.RequestException as error:
+            raise transport_error(request, error, self.settings, request_was_sent=True) from None
 
 
 class AsyncTransport:
     """Carries flows on an event loop, over ``httpx``. It waits and never moves data: it refuses sinks and sources.
 
     :param settings: how connections are made.
-    :param renewal: where a flow's ``Renew`` is answered from; None for flows that need no session.
+    :param renewal: where a flow's ``Renew`` is answered from; None for flows that need no token.
     :param sleep: what waits for a ``Sleep``; tests pass their own.
     """
 
@@ -147,8 +191,9 @@ class AsyncTransport:
         self.settings = settings
         self.renewal = renewal
         self._sleep = sleep
-        tls_context(settings.trust_store)
-        self._shared: SharedClient | None = None
+        settings.check_trust_store()
+        #: The clients in use, by the proxy through which they send.
+        self._clients: dict[str | None, SharedClient] = {}
 
     async def run(self, flow: Flow[T]) -> T:
         """Carry a flow to its end.
@@ -158,23 +203,18 @@ class AsyncTransport:
         :raises SalesforceError: what the flow or the renewal of its session raises.
         """
         with closing(flow):
-            go_on = partial(next, flow)
-            while True:
+            conversation = _Conversation(flow)
+            while (step := conversation.next_step()) is not None:
                 try:
-                    step = go_on()
-                except StopIteration as stop:
-                    result: T = stop.value
-                    return result
-                try:
-                    go_on = partial(flow.send, await self._carry(step))
+                    conversation.answer(await self._carry(step))
                 except TransportError as error:
-                    go_on = partial(flow.throw, error)
+                    conversation.fail(error)
+            return conversation.result
 
     async def close(self) -> None:
         """Close the connections that are kept open, unless others of the same event loop use them."""
-        if self._shared is not None:
-            shared, self._shared = self._shared, None
-            await leave(self.settings, shared)
+        while self._clients:
+            await leave(self._clients.popitem()[1])
 
     async def _carry(self, step: Step) -> Any:
         if isinstance(step, Sleep):
@@ -186,34 +226,43 @@ class AsyncTransport:
     async def _renew(self, stale: Any) -> Any:
         renewal = _required(self.renewal)
         async with renewal.task_lock():
-            session = renewal.alive(stale)
-            return await self.run(renewal.make()) if session is None else session
+            token = renewal.alive(stale)
+            return await self.run(renewal.make()) if token is None else token
 
     async def _send(self, request: Request) -> Response:
         import httpx
 
         if request.sink is not None or request.source is not None:
             raise TypeError("the event loop moves no data: a request with a sink or a source belongs in a worker")
-        shared = self._shared = self._shared or join(self.settings)
+        client = self._client_for(request)
         started = time.monotonic()
         try:
-            async with shared.turn:
-                answer = await shared.client.request(
+            async with client.turn:
+                answer = await client.http.request(
                     request.method, request.url, headers=dict(request.headers), content=request.body
                 )
         # OSError: a fault of TLS after the handshake comes through as ssl.SSLError.
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise _transport_error(request, error, request_was_sent=_httpx_sent(error)) from None
+            sent, known = _httpx_outcome(error)
+            raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
         response = Response(answer.status_code, _lower_case(answer.headers), answer.content)
         log.debug("%s -> %s in %.3f s", describe_request(request), response.status, time.monotonic() - started)
         return response
+
+    def _client_for(self, request: Request) -> SharedClient:
+        proxy = usable_proxy(request, self.settings, "socksio")
+        url = None if proxy is None else proxy.url
+        if url not in self._clients:
+            self._clients[url] = join(self.settings, url)
+        return self._clients[url]
 
 
 class _ResponseBody:
     """The decoded bytes of a ``requests`` answer while they arrive."""
 
-    def __init__(self, request: Request, answer: requests.Response) -> None:
+    def __init__(self, request: Request, answer: requests.Response, settings: TransportSettings) -> None:
         self._request = request
+        self._settings = settings
         self._raw = answer.raw
         # urllib3 then decodes by Content-Encoding, which requests leaves to iter_content otherwise. Without one, that
         # would only copy.
@@ -226,22 +275,9 @@ class _ResponseBody:
             data: bytes = self._raw.read(len(buffer))
         # Reading the raw stream raises urllib3's errors, which requests translates only in iter_content.
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _transport_error(self._request, error, request_was_sent=True) from None
+            raise transport_error(self._request, error, self._settings, request_was_sent=True) from None
         buffer[: len(data)] = data
         return len(data)
-
-
-def _receive(request: Request, answer: requests.Response) -> Response:
-    import requests
-
-    head = Response(answer.status_code, _lower_case(answer.headers))
-    if request.sink is not None and head.ok:
-        # Outside of any except clause: what a sink raises is its own failure and none of the transport's.
-        return replace(head, sunk=request.sink(head, _ResponseBody(request, answer)))
-    try:
-        return replace(head, body=answer.content)
-    except requests.RequestException as error:
-        raise _transport_error(request, error, request_was_sent=True) from None
 
 
 def requests_session(settings: TransportSettings, kind: type[requests.Session] | None = None) -> requests.Session:
@@ -266,19 +302,16 @@ def requests_session(settings: TransportSettings, kind: type[requests.Session] |
     return session
 
 
-def requests_options(settings: TransportSettings, url: str) -> dict[str, Any]:
+def requests_options(settings: TransportSettings, proxy: Proxy | None) -> dict[str, Any]:
     """What every request over such a session is sent with.
 
     :param settings: how connections are made.
-    :param url: where the request goes, since the environment may exempt hosts from its proxy.
+    :param proxy: through which the request goes, or None.
     """
-    from requests.utils import get_environ_proxies
-
-    proxy = settings.proxy
     return {
         "timeout": (settings.connect_timeout, settings.timeout),
         "verify": settings.trust_store,
-        "proxies": get_environ_proxies(url) if proxy is None else {"http": proxy, "https": proxy},
+        "proxies": {} if proxy is None else {"http": proxy.url, "https": proxy.url},
         "allow_redirects": False,
     }
 
@@ -289,63 +322,38 @@ def _lower_case(headers: Any) -> dict[str, str]:
 
 def _required(renewal: Renewal | None) -> Renewal:
     if renewal is None:
-        raise TypeError("this transport was made for flows that need no session")
+        raise TypeError("this transport was made for flows that need no token")
     return renewal
 
 
-def _requests_sent(error: Exception) -> bool:
+def _requests_outcome(error: Exception) -> tuple[bool, Outage | None]:
+    """Whether a request was sent, and the kind of failure where the type of the error tells it."""
     import requests
     import urllib3
 
     if isinstance(error, requests.exceptions.SSLError):
         # Any other fault of TLS may come from a connection that has already taken the request.
-        return not _is_untrusted(_root_cause(error))
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
-        return False
-    if isinstance(error, (requests.ConnectionError, requests.exceptions.ReadTimeout)):
+        return not is_untrusted(error), None
+    if isinstance(error, requests.exceptions.ProxyError):
+        # The proxy's own answer is an error of the system without a number.
+        cause = root_cause(error)
+        answered = isinstance(cause, OSError) and not isinstance(cause, TimeoutError) and cause.errno is None
+        return False, PROXY_REFUSED if answered else None
+    if isinstance(error, requests.Timeout):
+        return not isinstance(error, requests.ConnectTimeout), TIMED_OUT
+    if isinstance(error, requests.ConnectionError):
         reason = getattr(error.args[0] if error.args else None, "reason", None)
-        return not isinstance(reason, urllib3.exceptions.NewConnectionError)
-    return False  # what is left are faults of the URL
+        return not isinstance(reason, urllib3.exceptions.NewConnectionError), None
+    return False, UNSENDABLE  # what is left are faults of the URL
 
 
-def _httpx_sent(error: Exception) -> bool:
+def _httpx_outcome(error: Exception) -> tuple[bool, Outage | None]:
+    """Whether a request was sent, and the kind of failure where the type of the error tells it."""
     import httpx
 
-    never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-    unusable = (httpx.UnsupportedProtocol, httpx.InvalidURL)
-    return not isinstance(error, never_sent + unusable)
-
-
-def _transport_error(request: Request, error: Exception, *, request_was_sent: bool) -> TransportError:
-    cause = _root_cause(error)
-    return TransportError(
-        f"{describe_request(request)}: {_in_words(error, cause)}",
-        request_was_sent=request_was_sent,
-        retryable=not _is_untrusted(cause),  # a certificate that is not trusted will not be trusted in a minute
-    )
-
-
-def _is_untrusted(cause: BaseException) -> bool:
-    return isinstance(cause, ssl.SSLCertVerificationError)
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """The innermost error: what the libraries wrap around it repeats URLs, and a proxy's URL may hold a password."""
-    # A host of several addresses fails as a group of errors.
-    group = getattr(error, "exceptions", ())
-    nested = (getattr(error, "reason", None), *error.args, *group, error.__cause__, error.__context__)
-    inner = next((each for each in nested if isinstance(each, BaseException) and each is not error), None)
-    return error if inner is None else _root_cause(inner)
-
-
-def _in_words(error: Exception, cause: BaseException) -> str:
-    import requests
-
-    kind, root = type(error).__name__, type(cause).__name__
-    if "Timeout" in kind or isinstance(cause, TimeoutError):
-        return "no answer in time"
-    # Of the libraries' own texts only the proxy's answer is shown: others repeat URLs and headers, a token among them.
-    system = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
-    if system or kind == "ProxyError":
-        return f"{getattr(cause, 'strerror', None) or ''.join(map(str, cause.args[-1:]))} ({root})"
-    return f"{kind} ({root})" if cause is not error else kind
+    if isinstance(error, httpx.ProxyError):
+        return False, PROXY_REFUSED
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError)):
+        return False, UNSENDABLE
+    sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
+    return sent, TIMED_OUT if isinstance(error, httpx.TimeoutException) else None

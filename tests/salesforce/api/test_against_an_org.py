@@ -23,7 +23,7 @@ from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.api.sign_in import sign_in
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, read_connection
-from airflow_provider_sfjwt.salesforce.auth.token import TokenSource
+from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
 from airflow_provider_sfjwt.salesforce.wire.flow import Body, Flow
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.salesforce.api.test_bulk_query import Rows

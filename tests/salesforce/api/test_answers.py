@@ -116,7 +116,9 @@ def test_whatever_salesforce_lists_is_kept(body: bytes, items: tuple[ErrorItem, 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_told_as_one(status: int) -> None:
-    assert "a redirect. Check Login URL and Proxy" in str(error_of(Response(status, {"location": "/"}, b"")))
+    assert "a redirect, which Salesforce's API never sends; check Login URL and Proxy" in str(
+        error_of(Response(status, {"location": "/"}, b""))
+    )
 
 
 def test_a_page_is_told_by_its_title() -> None:
@@ -129,8 +131,10 @@ def test_an_answer_without_a_reason_says_so() -> None:
 
 
 def test_every_remedy_is_given_with_its_code() -> None:
-    for code, remedy in answers._REMEDIES.items():
-        assert str(error_of(refusal(400, code))).endswith(f"{code}: no. {remedy}")
+    for code, known in answers._CODES.items():
+        error = error_of(refusal(400, code))
+        assert str(error).endswith(f" answered 400: {code}: no. {known.remedy}".rstrip())
+        assert (error.remedy, error.setup_page, error.retryable) == known
 
 
 def test_a_good_answer_passes() -> None:

@@ -122,7 +122,7 @@ def test_data_that_may_have_been_taken_is_not_sent_again(session: Session, uncle
 
 def test_a_job_that_holds_data_after_an_attempt_that_failed_is_unclear(session: Session) -> None:
     script = Script(NOT_NOW, refusal(400, "INVALIDJOB", "Found multipe contents for job: <7501>"))
-    with pytest.raises(TransportError, match="not known which data job 7501 holds") as caught:
+    with pytest.raises(TransportError, match="unknown whether the upload to job 7501 arrived") as caught:
         upload(session, script)
     assert caught.value.request_was_sent
 

@@ -93,7 +93,7 @@ def test_what_bulk_cannot_run_is_named(session: Session, soql: str, named: str) 
     answer = refusal(400, "API_ERROR", "Aggregate Relationships not\nsupported in Bulk Query")
     with pytest.raises(ConfigurationError) as caught:
         Script(answer).run(create_query_job(session, soql))
-    assert f"cannot run {named}. Run it with SalesforceQueryOperator" in caught.value.fields["soql"]
+    assert f"cannot run {named}; run the query over REST" in caught.value.fields["soql"]
     assert "Salesforce said: Aggregate Relationships not supported in Bulk Query" in caught.value.fields["soql"]
 
 

@@ -277,13 +277,13 @@ def test_an_exchange_that_ends_in_trouble_is_refused_but_retryable(two_keys: Cre
 
 
 @pytest.mark.parametrize("fault", [UNTRUSTED, UNSENT, LOST])
-def test_a_login_url_out_of_reach_names_the_settings_to_check(
+def test_a_login_url_out_of_reach_is_an_error_of_transport(
     two_keys: Credentials, policy: RetryPolicy, fault: TransportError
 ) -> None:
     attempts = 3 if fault.retryable else 1
-    with pytest.raises(TransportError, match="Check Login URL https://login.salesforce.com, Port, Proxy") as caught:
+    with pytest.raises(TransportError) as caught:
         Script(*attempts * [fault]).run(sign_in(two_keys, policy))
-    assert (caught.value.request_was_sent, caught.value.retryable) == (fault.request_was_sent, fault.retryable)
+    assert caught.value is fault
 
 
 def test_a_session_is_revoked_where_it_lives(policy: RetryPolicy) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from airflow_provider_sfjwt.salesforce.auth.credentials import LABELS, Credentials, read_connection
-from airflow_provider_sfjwt.salesforce.auth.diagnosis import CAUSES, explain
+from airflow_provider_sfjwt.salesforce.auth.diagnosis import CAUSES, refusal
 from airflow_provider_sfjwt.testing.oauth.certificates import shared_private_key
 
 #: Which word of the hint shows that the right cause was found, by what Salesforce answers.
@@ -23,7 +23,7 @@ REFUSALS = {
     ("unsupported_grant_type", "grant type not supported"): "lightning.force.com",
     ("invalid_request", "missing required parameter: assertion"): "Proxy",
     ("invalid_request", "refresh_token scope is required"): "offline_access",
-    ("invalid_grant", "External client app is not installed in this org"): "another org",
+    ("invalid_grant", "External client app is not installed in this org"): "does not have this",
     ("invalid_grant", "ip restricted"): "Login IP Ranges",
     ("invalid_grant", "login rate exceeded"): "retry_delay",
     ("rate_limit_exceeded", "too many logins"): "retry_delay",
@@ -44,33 +44,42 @@ def credentials() -> Credentials:
 
 @pytest.mark.parametrize(("code", "description"), REFUSALS)
 def test_a_refusal_names_what_to_change(code: str, description: str, credentials: Credentials) -> None:
-    hint, retryable = explain(code, description, credentials)
-    assert REFUSALS[code, description] in hint
+    error = refusal(code, description, credentials)
+    hint = error.hint
+    assert REFUSALS[code, description] in f"{error.cause}. {hint}"
     beyond_salesforce = ("NTP", "retry_delay", "Salesforce Support")
     assert "Setup → " in hint or any(place in hint for place in (*LABELS.values(), *beyond_salesforce))
-    assert retryable is (description in RETRYABLE)
-    assert not re.search(r"[{}]", hint)
+    assert error.retryable is (description in RETRYABLE)
+    assert not re.search(r"[{}]", str(error))
+    assert error.cause
+    assert not error.cause.endswith(".")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_status_that_passes_makes_a_refusal_retryable(known: bool, credentials: Credentials) -> None:
+    description = "audience is invalid" if known else "never heard of"
+    error = refusal("something_new", description, credentials, retryable=True)
+    assert error.retryable
+    assert ("status.salesforce.com" in error.hint) is not known
 
 
 def test_wording_is_matched_whatever_its_case(credentials: Credentials) -> None:
-    assert explain("INVALID_GRANT", "Audience Is Invalid", credentials) == explain(
-        "invalid_grant", "audience is invalid", credentials
-    )
+    shouted = refusal("INVALID_GRANT", "Audience Is Invalid", credentials)
+    assert shouted.hint == refusal("invalid_grant", "audience is invalid", credentials).hint
 
 
 def test_every_cause_is_the_first_for_one_of_its_marks(credentials: Credentials) -> None:
     for cause in CAUSES:
-        hints = {explain(mark, "", credentials)[0] for mark in cause.marks}
+        hints = {refusal(mark, "", credentials).hint for mark in cause.marks}
         assert len(hints) == 1, f"an earlier cause takes one of {cause.marks}"
-    assert len({explain(cause.marks[0], "", credentials)[0] for cause in CAUSES}) == len(CAUSES)
+    assert len({refusal(cause.marks[0], "", credentials).hint for cause in CAUSES}) == len(CAUSES)
 
 
 def test_a_mismatch_of_key_and_certificate_names_the_keys_fingerprint(credentials: Credentials) -> None:
-    hint, _ = explain("invalid_grant", "invalid assertion", credentials)
-    assert credentials.keys[0].fingerprint in hint
+    assert credentials.keys[0].fingerprint in refusal("invalid_grant", "invalid assertion", credentials).hint
 
 
 def test_a_hint_holds_no_secret(credentials: Credentials) -> None:
-    hints = [explain(*refusal, credentials)[0] for refusal in REFUSALS]
+    hints = [str(vars(refusal(*said, credentials))) for said in REFUSALS]
     for secret in ("s3cr3t-of-app", *shared_private_key().splitlines()[1:-1]):
         assert secret not in str(hints)

@@ -180,5 +180,48 @@ def test_a_page_is_told_by_its_title(credentials: Credentials, status: int, titl
     assert "Proxy" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://acme.my.salesforce.com/services/oauth2/token", "acme.my.salesforce.com"),
+        ("//acme.my.salesforce.com/x", "acme.my.salesforce.com"),
+        ("/x", "login.salesforce.com"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_names_the_host(credentials: Credentials, status: int, location: str, host: str) -> None:
+    error = refused(credentials, answered(status, b"", {"location": location}))
+    assert (error.code, error.retryable) == (f"http_{status}", False)
+    assert error.cause == f"login.salesforce.com redirects sign-ins to {host}"
+    assert f"set Login URL to https://{host}" in error.short_remedy
+
+
+def test_a_redirect_to_nowhere_is_told(credentials: Credentials) -> None:
+    error = refused(credentials, answered(302, b"", {"location": "http://[nowhere"}))
+    assert error.cause == "Something other than Salesforce answers in its place"
+
+
+def test_the_api_s_way_of_refusing_is_understood(credentials: Credentials) -> None:
+    body = [{"errorCode": "SERVER_UNAVAILABLE", "message": "come back"}]
+    error = refused(credentials, answered(400, body))
+    assert (error.code, error.description, error.retryable) == ("SERVER_UNAVAILABLE", "come back", True)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        answered(400, {"error": "use_dpop_nonce", "error_description": "a nonce is required"}),
+        answered(400, {"error": "invalid_dpop_proof"}),
+        answered(401, b"", {"www-authenticate": 'DPoP algs="ES256 PS256"'}),
+        answered(200, {**ANSWER, "token_type": "DPoP"}),
+    ],
+)
+def test_dpop_is_said_by_its_name(credentials: Credentials, response: Response) -> None:
+    error = refused(credentials, response)
+    assert error.cause.startswith("The app or the org requires DPoP")
+    assert "DPoP" in error.short_remedy
+    assert not error.retryable
+
+
 def test_a_page_of_no_kind_is_told(credentials: Credentials) -> None:
     assert "(no content type)" in refused(credentials, answered(200, b"?", {"server": "x"})).description

@@ -13,14 +13,9 @@ import pytest
 
 from airflow_provider_sfjwt.exceptions import AuthenticationError, SalesforceError, TransportError
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials, read_connection
-from airflow_provider_sfjwt.salesforce.auth.token import (
-    OUTAGE_MEMORY,
-    RATE_LIMIT_MEMORY,
-    REFUSAL_MEMORY,
-    Token,
-    TokenSource,
-    forget_tokens,
-)
+from airflow_provider_sfjwt.salesforce.auth.diagnosis import OUTAGE_MEMORY, RATE_LIMIT_MEMORY, REFUSAL_MEMORY
+from airflow_provider_sfjwt.salesforce.auth.token import Token
+from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource, forget_tokens
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings

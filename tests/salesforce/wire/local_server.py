@@ -70,6 +70,9 @@ class Handler(BaseHTTPRequestHandler):
     def _status(self, status: str) -> None:
         self._send(int(status), b"" if status == "204" else f"status {status}".encode(), {"X-Odd-CASE": "Kept"})
 
+    def _bytes(self) -> None:
+        self._send(200, bytes(range(256)) * 3, {"Content-Type": "text/plain; charset=UTF-16"})
+
     def _gzip(self) -> None:
         self._send_gzip(gzip.compress(b"squeezed " * 1000))
 

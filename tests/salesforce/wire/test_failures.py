@@ -36,8 +36,11 @@ def closed_port() -> int:
 def test_a_refused_connection_never_sent_the_request(carry: MakeCarrier, closed_port: int) -> None:
     error = failure(carry(), f"http://127.0.0.1:{closed_port}/limits")
     assert (error.request_was_sent, error.retryable) == (False, True)
-    assert str(error).startswith(f"GET 127.0.0.1:{closed_port}/limits: ")
-    assert "ConnectionRefusedError" in str(error)
+    assert (error.code, error.host, error.said) == ("refused", f"127.0.0.1:{closed_port}", "Connection refused")
+    assert str(error) == (
+        f"127.0.0.1:{closed_port} refuses the connection (GET 127.0.0.1:{closed_port}/limits: Connection refused). "
+        "Check Login URL, Port and Proxy."
+    )
 
 
 def test_a_host_of_several_addresses_is_refused_in_the_same_words(
@@ -49,8 +52,8 @@ def test_a_host_of_several_addresses_is_refused_in_the_same_words(
 
     monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
     error = failure(carry(), f"http://two.example.com:{closed_port}/")
-    assert error.request_was_sent is False
-    assert "ConnectionRefusedError" in str(error)
+    assert (error.request_was_sent, error.code) == (False, "refused")
+    assert "two.example.com" in error.cause
 
 
 def test_an_unknown_host_never_got_the_request(carry: MakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +63,8 @@ def test_an_unknown_host_never_got_the_request(carry: MakeCarrier, monkeypatch: 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     error = failure(carry(), "http://acme.my.example.com/")
     assert (error.request_was_sent, error.retryable) == (False, True)
-    assert str(error) == "GET acme.my.example.com/: Name or service not known (gaierror)"
+    assert (error.code, error.host, error.said) == ("unknown_host", "acme.my.example.com", "Name or service not known")
+    assert error.cause == "The name acme.my.example.com is not known to this machine's DNS"
 
 
 @pytest.mark.parametrize("path", ["reset", "cut", "chunkcut", "nozip"])
@@ -68,15 +72,14 @@ def test_a_broken_answer_leaves_open_whether_the_request_was_processed(
     carry: MakeCarrier, server: LocalServer, path: str
 ) -> None:
     error = failure(carry(), f"{server.url}/{path}")
-    assert (error.request_was_sent, error.retryable) == (True, True)
-    assert str(error).startswith(f"GET 127.0.0.1:{server.server_port}/{path}: ")
+    assert (error.request_was_sent, error.retryable, error.code) == (True, True, "broken")
+    assert f"broke (GET 127.0.0.1:{server.server_port}/{path}: " in str(error)
 
 
 @pytest.mark.parametrize("path", ["hang", "stall"])
 def test_http_timeout_ends_the_wait_for_an_answer(carry: MakeCarrier, server: LocalServer, path: str) -> None:
     error = failure(carry(timeout=0.2), f"{server.url}/{path}")
-    assert (error.request_was_sent, error.retryable) == (True, True)
-    assert str(error).endswith(": no answer in time")
+    assert (error.request_was_sent, error.retryable, error.code) == (True, True, "timeout")
 
 
 def test_a_connection_that_is_not_taken_up_in_time_never_sent_the_request(carry: MakeCarrier) -> None:
@@ -85,8 +88,7 @@ def test_a_connection_that_is_not_taken_up_in_time_never_sent_the_request(carry:
         deaf.listen(0)
         other.connect(deaf.getsockname())  # the one place in the queue is taken
         error = failure(carry(timeout=0.2), f"http://127.0.0.1:{deaf.getsockname()[1]}/")
-    assert (error.request_was_sent, error.retryable) == (False, True)
-    assert str(error).endswith(": no answer in time")
+    assert (error.request_was_sent, error.retryable, error.code) == (False, True, "timeout")
 
 
 def test_a_certificate_of_the_named_authority_is_trusted(
@@ -98,8 +100,8 @@ def test_a_certificate_of_the_named_authority_is_trusted(
 
 def test_an_untrusted_certificate_is_an_error_that_no_retry_mends(carry: MakeCarrier, tls_server: LocalServer) -> None:
     error = failure(carry(), f"{tls_server.url}/status/200")
-    assert (error.request_was_sent, error.retryable) == (False, False)
-    assert "certificate" in str(error)
+    assert (error.request_was_sent, error.retryable, error.code) == (False, False, "certificate_untrusted")
+    assert "CA bundle" in error.remedy
     assert tls_server.seen == []
 
 
@@ -110,11 +112,12 @@ def test_a_certificate_of_another_host_is_untrusted(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [address])
     url = f"https://other.example.com:{tls_server.server_port}/status/200"
     error = failure(carry(ca_bundle=str(tls_files[0])), url)
-    assert (error.request_was_sent, error.retryable) == (False, False)
+    assert (error.request_was_sent, error.retryable, error.code) == (False, False, "certificate_other_host")
 
 
 def test_a_server_that_speaks_no_tls_is_an_error_of_transport(carry: MakeCarrier, server: LocalServer) -> None:
-    failure(carry(), f"https://127.0.0.1:{server.server_port}/status/200")
+    error = failure(carry(), f"https://127.0.0.1:{server.server_port}/status/200")
+    assert (error.code, error.cause) == ("no_tls", f"127.0.0.1:{server.server_port} does not speak TLS")
     assert server.seen == []
 
 
@@ -122,8 +125,16 @@ def test_tls_that_breaks_after_the_request_leaves_open_whether_it_was_processed(
     carry: MakeCarrier, tls_server: LocalServer, tls_files: tuple[Path, Path]
 ) -> None:
     error = failure(carry(ca_bundle=str(tls_files[0])), f"{tls_server.url}/garble")
-    assert (error.request_was_sent, error.retryable) == (True, True)
+    assert (error.request_was_sent, error.retryable, error.code) == (True, True, "broken_tls")
     assert [seen.target for seen in tls_server.seen] == ["/garble"]
+
+
+def test_a_network_without_a_way_is_said_so(carry: MakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A multicast address: no system lets a TCP connection go there.
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("224.0.0.1", 443))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [address])
+    error = failure(carry(timeout=1), "https://acme.example.com/")
+    assert (error.request_was_sent, error.code, error.said) == (False, "unreachable", "Network is unreachable")
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -188,13 +199,19 @@ def test_an_error_repeats_no_secret(carry: MakeCarrier, server: LocalServer, clo
 
 @pytest.mark.parametrize(
     ("url", "header"),
-    [("odd://127.0.0.1/?token=" + SECRET, "fine"), ("http://127.0.0.1:9/?token=" + SECRET, "two\nlines")],
+    [
+        ("odd://127.0.0.1/?token=" + SECRET, "fine"),
+        ("{server}/echo?token=" + SECRET, "two\nlines"),
+        ("https://acme..my.salesforce.com/?token=" + SECRET, "fine"),
+        (f"https://{'a' * 64}.salesforce.com/?token=" + SECRET, "fine"),
+    ],
 )
 def test_a_request_that_cannot_be_sent_is_an_error_without_its_secrets(
-    carry: MakeCarrier, url: str, header: str
+    carry: MakeCarrier, server: LocalServer, url: str, header: str
 ) -> None:
+    url = url.replace("{server}", server.url)
     error = failure(carry(), url, headers={"Authorization": f"Bearer {SECRET} {header}"})
-    assert error.request_was_sent is False
+    assert (error.request_was_sent, error.retryable, error.code) == (False, False, "unsendable")
     assert SECRET not in "".join(traceback.format_exception(error))
 
 

@@ -16,21 +16,25 @@ SETTINGS = TransportSettings()
 
 def test_all_who_connect_in_the_same_way_share_a_client_until_the_last_leaves() -> None:
     async def use() -> None:
-        first, second, other = join(SETTINGS), join(TransportSettings()), join(TransportSettings(timeout=5))
+        first, second, other = (
+            join(SETTINGS, None),
+            join(TransportSettings(), None),
+            join(TransportSettings(timeout=5), None),
+        )
         assert first is second
         assert first is not other
-        await leave(SETTINGS, first)
-        assert not second.client.is_closed
-        await leave(SETTINGS, second)
-        assert second.client.is_closed
-        assert join(SETTINGS) is not first
+        await leave(first)
+        assert not second.http.is_closed
+        await leave(second)
+        assert second.http.is_closed
+        assert join(SETTINGS, None) is not first
 
     asyncio.run(use())
 
 
 def test_each_event_loop_has_its_own_client() -> None:
     async def one() -> object:
-        return join(SETTINGS)
+        return join(SETTINGS, None)
 
     assert asyncio.run(one()) is not asyncio.run(one())
 
