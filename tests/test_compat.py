@@ -10,9 +10,9 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, GetTaskStates, TaskStatesResult
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.triggers.test_bulk_job import job_id, org, trigger
+from tests.triggers.waiting import job_id, polling_org, trigger
 
-__all__ = ["job_id", "org"]
+__all__ = ["job_id", "polling_org"]
 
 
 class Supervisor:

@@ -14,10 +14,9 @@ from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from airflow_provider_sfjwt.triggers.api_calls import SalesforceApiCallsTrigger
 from tests.operators.airflow_run import event_of, rebuilt, run_to_end
-from tests.operators.test_extract import FIELDS, extract, receipt_of, rows_of
-from tests.operators.test_extract_faults import _no_waiting, published
+from tests.operators.extract_task import FIELDS, extract, published, receipt_of, rows_of
 
-__all__ = ["_no_waiting"]
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def test_a_worker_fails_before_it_creates_a_job(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,25 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.airflow_run import run_to_end
-
-FIELDS = ["Id", "Name", "AnnualRevenue", "SystemModstamp"]
-
-
-def extract(path: Path, **arguments: Any) -> SalesforceExtractOperator:
-    defaults = {"sobject": "Account", "fields": FIELDS, "file_format": "csv", "poll_interval": 0.05}
-    return SalesforceExtractOperator(task_id="extract", output_path=f"file://{path}", **{**defaults, **arguments})
-
-
-def receipt_of(path: Path) -> dict[str, Any]:
-    return json.loads((path / "_receipt.json").read_text())
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    for part in receipt_of(path)["parts"]:
-        with (path / part["name"]).open(encoding="utf-8", newline="") as file:
-            rows += csv.DictReader(file)
-    return rows
+from tests.operators.extract_task import FIELDS, extract, receipt_of, rows_of
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

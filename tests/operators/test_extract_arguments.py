@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.operators.extract_task import extract
 from tests.operators.extracted import names_in
-from tests.operators.test_extract import extract
 
 NOON = datetime(2026, 11, 5, 12, tzinfo=timezone.utc)
 EARLIER = NOON - timedelta(days=1)

@@ -13,21 +13,9 @@ from airflow_provider_sfjwt.exceptions import BulkJobAbortedError, BulkJobTimeou
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
-from tests.operators.test_extract import extract, receipt_of, rows_of
+from tests.operators.extract_task import JOB, RESULTS, WAYS, extract, published, receipt_of, rows_of, with_changes
 
-RESULTS = "*/results*"
-WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries wait for real in these tests, so they wait for milliseconds."""
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-
-
-def published(path: Path) -> list[str]:
-    return sorted(each.name for each in path.iterdir()) if path.exists() else []
-
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 HEALED = [
     Fault(method="GET", path=RESULTS, nth=2, status=503),
@@ -60,16 +48,11 @@ def test_what_passes_leaves_the_right_rows(
     assert len(org.jobs) == 1
 
 
-def _job(**changes: Any) -> Any:
-    return lambda answer: {**answer, **changes}
-
-
 LOST_COUNT = lambda headers: {name: value for name, value in headers.items() if "Number" not in name}  # noqa: E731
-JOB = "*/jobs/query/7*AAA"
 FATAL = [
-    (Fault(method="GET", path=JOB, times=None, edit_json=_job(state="Sleeping")), "state 'Sleeping'"),
-    (Fault(method="GET", path=JOB, times=None, edit_json=_job(state="Failed", errorMessage="InvalidBatch : x")), "InvalidBatch : x"),
-    (Fault(method="GET", path=JOB, times=None, edit_json=_job(numberRecordsProcessed=1001)), "Salesforce counted 1001"),
+    (Fault(method="GET", path=JOB, times=None, edit_json=with_changes(state="Sleeping")), "state 'Sleeping'"),
+    (Fault(method="GET", path=JOB, times=None, edit_json=with_changes(state="Failed", errorMessage="InvalidBatch : x")), "InvalidBatch : x"),
+    (Fault(method="GET", path=JOB, times=None, edit_json=with_changes(numberRecordsProcessed=1001)), "Salesforce counted 1001"),
     (Fault(method="GET", path=RESULTS, times=None, edit_headers=LOST_COUNT), "declared no number"),
     (Fault(method="GET", path=RESULTS, nth=2, times=None, edit_headers=lambda headers: {**headers, "Sforce-NumberOfRecords": "7"}), "declared 7"),
     (Fault(method="GET", path=JOB, times=None, status=404, body=b'[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]'), "NOT_FOUND"),
@@ -116,7 +99,7 @@ def test_a_failing_run_leaves_the_data_set_of_the_run_before(
 def test_time_runs_out_with_the_job_named(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
 ) -> None:
-    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=with_changes(state="InProgress")))
     with pytest.raises(BulkJobTimeoutError) as caught:
         run_to_end(extract(tmp_path, deferrable=deferrable, timeout=0.05), context)
     assert caught.value.job["id"] in org.jobs
@@ -127,11 +110,11 @@ def test_time_runs_out_with_the_job_named(
 def test_an_aborted_job_is_retried_as_a_new_one(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
 ) -> None:
-    org.add_fault(Fault(method="GET", path=JOB, times=2, edit_json=_job(state="Aborted")))
+    org.add_fault(Fault(method="GET", path=JOB, times=2, edit_json=with_changes(state="Aborted")))
     with pytest.raises(BulkJobAbortedError):
         run_to_end(extract(tmp_path, deferrable=deferrable), context)
     org.clear_faults()
-    org.add_fault(Fault(method="GET", path=JOB, times=1, edit_json=_job(state="Aborted")))
+    org.add_fault(Fault(method="GET", path=JOB, times=1, edit_json=with_changes(state="Aborted")))
     run_to_end(extract(tmp_path, deferrable=deferrable), context)
     assert len(org.jobs) == 2
 
@@ -140,20 +123,20 @@ def test_an_aborted_job_is_retried_as_a_new_one(
 def test_a_job_aborted_after_it_was_picked_up_is_replaced(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, deferrable: bool
 ) -> None:
-    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=with_changes(state="InProgress")))
     with pytest.raises(BulkJobTimeoutError):
         run_to_end(extract(tmp_path, timeout=0.05), context)
     org.clear_faults()
     [first] = org.jobs
-    org.add_fault(Fault(method="GET", path=f"*/{first}", nth=2, times=None, edit_json=_job(state="Aborted")))
+    org.add_fault(Fault(method="GET", path=f"*/{first}", nth=2, times=None, edit_json=with_changes(state="Aborted")))
     run_to_end(extract(tmp_path, deferrable=deferrable), context)
     assert len(org.jobs) == 2
     assert receipt_of(tmp_path)["job_id"] != first
 
 
-def test_killing_the_task_aborts_its_job(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+def test_killing_the_task_aborts_itswith_changes(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
     operator = extract(tmp_path, timeout=0.05)
-    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=with_changes(state="InProgress")))
     with pytest.raises(BulkJobTimeoutError):
         run_to_end(operator, context)
     org.clear_faults()
@@ -231,7 +214,7 @@ def test_the_operator_takes_an_authors_retry_policy_seriously(
 
 def killed_while_waiting(org: SimulatedOrg, context: dict[str, Any], path: Path, **arguments: Any) -> str:
     """A first try that ends while its job is still running; the job is done a moment later."""
-    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=_job(state="InProgress")))
+    org.add_fault(Fault(method="GET", path=JOB, times=None, edit_json=with_changes(state="InProgress")))
     operator = extract(path, **arguments)
     operator.timeout = 0.05
     with pytest.raises(BulkJobTimeoutError):
@@ -251,7 +234,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("change", "records"), CHANGES, ids=[str(change) for change, _ in CHANGES])
-def test_a_task_that_asks_for_something_else_does_not_take_the_old_job(
+def test_a_task_that_asks_for_something_else_does_not_take_the_oldwith_changes(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, change: dict[str, Any], records: int | None
 ) -> None:
     from datetime import datetime, timezone
@@ -338,7 +321,9 @@ def test_a_job_of_long_ago_is_not_published_as_todays(
     assert run_to_end(extract(tmp_path), context)["job_id"] != first
 
 
-def test_a_deferral_that_lost_all_but_its_event_still_publishes_that_job(org: SimulatedOrg, tmp_path: Path) -> None:
+def test_a_deferral_that_lost_all_but_its_event_still_publishes_thatwith_changes(
+    org: SimulatedOrg, tmp_path: Path
+) -> None:
     from airflow.sdk.exceptions import TaskDeferred
 
     from tests.operators.airflow_run import event_of

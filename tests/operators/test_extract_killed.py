@@ -11,12 +11,9 @@ import pytest
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
-from tests.operators.test_extract import extract
-from tests.operators.test_extract_faults import WAYS, _no_waiting, published
+from tests.operators.extract_task import JOB, WAYS, extract, published
 
-__all__ = ["_no_waiting"]
-
-JOB = "*/jobs/query/7*AAA"
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def once(what: Callable[[], None]) -> Callable[[Any], Any]:

@@ -16,10 +16,9 @@ from airflow_provider_sfjwt.exceptions import ApiError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
-from tests.operators.test_extract import extract, receipt_of, rows_of
-from tests.operators.test_extract_faults import _no_waiting, published
+from tests.operators.extract_task import extract, published, receipt_of, rows_of
 
-__all__ = ["_no_waiting"]
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,9 @@ from airflow_provider_sfjwt.exceptions import ApiError, SalesforceError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
-from tests.operators.test_extract import FIELDS, extract, receipt_of, rows_of
-from tests.operators.test_extract_faults import RESULTS, WAYS, _job, _no_waiting, published
+from tests.operators.extract_task import FIELDS, RESULTS, WAYS, extract, published, receipt_of, rows_of, with_changes
 
-__all__ = ["_no_waiting"]  # retries wait for milliseconds here too
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def broken_at_page(number: int, org: SimulatedOrg, context: dict[str, Any], path: Path, **arguments: Any) -> str:
@@ -139,7 +138,7 @@ def test_a_job_that_was_picked_up_and_is_lost_is_replaced_once(
 ) -> None:
     job_id = broken_at_page(3, org, context, tmp_path)
     lost = {"status": 404, "body": b'[{"errorCode":"NOT_FOUND","message":""}]'}
-    what: dict[str, Any] = lost if fate == "gone" else {"edit_json": _job(state=fate, errorMessage="")}
+    what: dict[str, Any] = lost if fate == "gone" else {"edit_json": with_changes(state=fate, errorMessage="")}
     org.add_fault(Fault(method="GET", path=f"*/{job_id}", nth=2, times=None, **what))
     result = run_to_end(extract(tmp_path, deferrable=deferrable), context)
     assert len(org.jobs) == 2
@@ -148,7 +147,7 @@ def test_a_job_that_was_picked_up_and_is_lost_is_replaced_once(
     assert published(tmp_path) == ["_receipt.json", *(f"part-0000{page}-{result['job_id']}.csv" for page in range(4))]
 
 
-def test_a_retry_after_the_timeout_still_takes_the_job(
+def test_a_retry_after_the_timeout_still_takes_thewith_changes(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
 ) -> None:
     job_id = broken_at_page(3, org, context, tmp_path, timeout=3600)

@@ -14,9 +14,8 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.airflow_run import StateStore, run_to_end
+from tests.operators.extract_task import ACCOUNTS, extract, watermark
 from tests.operators.extracted import check_published, names_in, receipt_in
-from tests.operators.test_extract import extract
-from tests.operators.test_watermark import ACCOUNTS, watermark
 
 
 def instance(task_id: str = "extract", map_index: int = -1, run_id: str = "run", **more: Any) -> dict[str, Any]:

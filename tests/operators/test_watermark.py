@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import StateStore, run_to_end
-from tests.operators.test_extract import extract, rows_of
-
-ACCOUNTS = Asset(name="accounts", uri="salesforce://salesforce_jwt_default/Account")
+from tests.operators.extract_task import ACCOUNTS, rows_of, watermark
 
 
 def reached(context: dict[str, Any]) -> str | None:
@@ -28,10 +25,6 @@ class OutletEvent:
 @pytest.fixture
 def context(context: dict[str, Any]) -> dict[str, Any]:
     return {**context, "asset_state_store": {ACCOUNTS: StateStore()}, "outlet_events": {ACCOUNTS: OutletEvent()}}
-
-
-def watermark(path: Path, **arguments: Any) -> Any:
-    return extract(path, incremental="watermark", outlets=[ACCOUNTS], **arguments)
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

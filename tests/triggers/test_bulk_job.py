@@ -3,36 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from airflow.sdk import serde
 
-from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
-from airflow_provider_sfjwt.salesforce.api.bulk_query import create_query_job
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
 from tests.operators.airflow_run import event_of, rebuilt
+from tests.triggers.waiting import job_id, polling_org, trigger
 
-
-@pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
-    monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={"Account": 25}, bulk_polls=2) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        yield running
-
-
-@pytest.fixture
-def job_id(org: SimulatedOrg) -> str:
-    with SalesforceJwtHook().connect() as connected:
-        return connected.run(create_query_job, "SELECT Id FROM Account").ref.id
-
-
-def trigger(job_id: str, **arguments: Any) -> SalesforceBulkJobTrigger:
-    defaults = {"salesforce_conn_id": "salesforce_jwt_default", "api_version": "67.0", "poll_interval": 0.01}
-    return SalesforceBulkJobTrigger(job_id=job_id, **{**defaults, **arguments})
+__all__ = ["job_id", "polling_org"]
 
 
 def test_fires_when_the_job_has_ended(org: SimulatedOrg, job_id: str) -> None:
