@@ -1,4 +1,4 @@
-"""What a task remembers of its remote job across tries, kept in Airflow's task state store."""
+"""What a task remembers of its remote job from one attempt to the next, in Airflow's task state store."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SubmittedJob:
     :param job_id: the job.
     :param api_version: the version it was created in.
     :param soql: the query it runs.
-    :param order: a fingerprint of what the task asked for, so that a changed task does not take the job for its own.
+    :param order: the fingerprint of what the task asked for: a changed task does not resume the job.
     :param window: start and end in ISO 8601, or None.
-    :param api_calls: what the extract cost up to now, over all tries that ended in order.
+    :param api_calls: what the extract has cost, over all attempts that ended in order.
     :param created_at: seconds since the epoch.
-    :param reattached: whether a later try picked it up.
+    :param reattached: whether a later attempt resumed it.
     """
 
     job_id: str
@@ -40,7 +40,7 @@ class SubmittedJob:
 
     @property
     def ref(self) -> JobRef:
-        """Enough to find it again."""
+        """Enough to find the job again."""
         from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
         return JobRef(self.job_id, self.api_version)
@@ -53,14 +53,15 @@ class SubmittedJob:
         return datetime.fromisoformat(self.window[0]), datetime.fromisoformat(self.window[1])
 
     def to_json(self) -> dict[str, Any]:
-        """The job as JSON knows it, which has no tuples."""
+        """The job as JSON, which has no tuples."""
         return {**asdict(self), "window": list(self.window) if self.window else None}
 
     @classmethod
     def from_json(cls, content: Any) -> SubmittedJob | None:
         """Read what :meth:`to_json` wrote.
 
-        :param content: decoded; None, or what another release wrote, is no job.
+        :param content: decoded.
+        :return: None for None, and for what another release wrote.
         """
         if not isinstance(content, dict):
             return None
@@ -82,11 +83,11 @@ class JobMemory:
 
     @property
     def lasts(self) -> bool:
-        """Whether a later try will remember."""
+        """Whether a later attempt will remember."""
         return self._store is not None
 
     def recall(self) -> SubmittedJob | None:
-        """The job of an earlier try, or None."""
+        """The job of an earlier attempt, or None."""
         return SubmittedJob.from_json(self._store.get(_KEY)) if self._store is not None else None
 
     def remember(self, job: SubmittedJob) -> None:
@@ -98,6 +99,6 @@ class JobMemory:
             self._store.set(_KEY, job.to_json())
 
     def forget(self) -> None:
-        """Forget the job, so that the next try or a cleared task starts a new one."""
+        """Forget the job, so that the next attempt or a cleared task starts a new one."""
         if self._store is not None:
             self._store.delete(_KEY)

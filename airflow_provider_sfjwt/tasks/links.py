@@ -18,7 +18,7 @@ class SalesforceJobLink(BaseOperatorLink):
     name = "Salesforce job"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """The link. Airflow asks for it in the worker, at the end of every try and when a task defers.
+        """The link. Airflow asks for it in the worker, at the end of every attempt and when a task defers.
 
         :param operator: the operator that ran.
         :param ti_key: of the task instance.

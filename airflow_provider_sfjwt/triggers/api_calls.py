@@ -13,7 +13,7 @@ __all__ = ["SalesforceApiCallsTrigger"]
 
 
 class SalesforceApiCallsTrigger(OrgTrigger):
-    """Fires when the org has at least so many API calls left of its allocation for 24 hours, or when time is up.
+    """Fires when the org has enough API calls left of its allocation for 24 hours, or when time is up.
 
     The event's payload: ``status`` is ``available``, ``timeout`` or ``error``; the last two have a ``message``, and an
     ``error`` says whether it is ``retryable``.
@@ -21,7 +21,7 @@ class SalesforceApiCallsTrigger(OrgTrigger):
     :param salesforce_conn_id: the connection.
     :param at_least: how many calls must be left.
     :param api_version: the version to ask in, or None for the connection's.
-    :param poll_interval: seconds until the second look; each further one comes twice as much later, up to 15 minutes.
+    :param poll_interval: seconds until the second look; each further pause is twice as long, up to 15 minutes.
     :param deadline: seconds since the epoch at which the waiting ends.
     :param not_before: seconds since the epoch before which no event is fired, or None.
     """
@@ -36,7 +36,6 @@ class SalesforceApiCallsTrigger(OrgTrigger):
         not_before: float | None = None,
         **_: Any,
     ) -> None:
-        # Airflow ends the whole triggerer when this raises, so it takes what an older or newer release serialized.
         super().__init__(
             salesforce_conn_id,
             api_version=api_version,
@@ -58,14 +57,14 @@ class SalesforceApiCallsTrigger(OrgTrigger):
         """
         from airflow_provider_sfjwt.salesforce.api.org import wait_for_api_calls
 
-        came = await org.run(
+        enough = await org.run(
             wait_for_api_calls, self.at_least, poll_interval=self.poll_interval, remaining=self.remaining
         )
-        if came:
+        if enough:
             return {"status": "available"}
         message = (
             f"the org still has {org.session.usage.left} API calls left, fewer than "
-            f"min_api_calls_left={self.at_least}, and the task's time is up. Nothing was published. Retry later, or "
-            "lower min_api_calls_left."
+            f"min_api_calls_left={self.at_least}, and the time to wait for them is up. Run again later, or lower "
+            "min_api_calls_left."
         )
         return {"status": "timeout", "message": message, "retryable": True}

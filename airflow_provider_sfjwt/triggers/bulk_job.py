@@ -41,7 +41,6 @@ class SalesforceBulkJobTrigger(OrgTrigger):
         not_before: float | None = None,
         **_: Any,
     ) -> None:
-        # Airflow ends the whole triggerer when this raises, so it takes what an older or newer release serialized.
         super().__init__(
             salesforce_conn_id,
             api_version=api_version,

@@ -1,4 +1,4 @@
-"""What triggers that wait for something in an org have in common: when they fire, and what they say of a failure."""
+"""What all triggers that wait for something in an org have in common: when they fire, and how they report a failure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ TOKEN_MAX_AGE = 1800.0
 
 
 class OrgTrigger(BaseTrigger):
-    """Waits for something in an org and fires once, whatever comes of it.
+    """Waits for something in an org and fires once, after success and failure alike.
 
-    The event's ``status`` is ``timeout`` or ``error``, or what the trigger itself says. These two have a ``message``
+    The event's ``status`` is ``timeout`` or ``error``, or a word of the trigger's own. The first two have a ``message``
     and say whether a retry helps (``retryable``); a ``timeout`` has the ``job`` that had not ended. ``api_calls`` is
     what the waiting cost.
+
+    The constructors of all triggers take arguments that they do not know: Airflow ends the whole triggerer when one
+    raises, and an older or newer release may have stored the trigger.
 
     :param salesforce_conn_id: the connection.
     :param api_version: the version to ask in, or None for the connection's.
@@ -106,7 +109,7 @@ class OrgTrigger(BaseTrigger):
             await org.run(abort_jobs, refs, self.log)
 
     def remaining(self) -> float:
-        """Seconds that are left, at most 0 when time is up."""
+        """Seconds that are left; 0 or less when time is up."""
         return float("inf") if self.deadline is None else self.deadline - time.time()
 
     async def _wait(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How many API calls an extract leaves to the org's other users."""
+"""How many API calls are left to the org's other users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ApiBudget:
     """The org's API calls that must stay unused.
 
     :param org: the org.
-    :param at_least: how many must be left of its allocation for 24 hours; None for no limit of ours.
+    :param at_least: how many must be left of its allocation for 24 hours; None for no limit.
     """
 
     def __init__(self, org: ConnectedOrg, at_least: int | None) -> None:
@@ -20,20 +20,21 @@ class ApiBudget:
 
     @property
     def spent(self) -> bool:
-        """Whether fewer are left, by what the org said last; it is asked where it did not say."""
+        """Whether fewer are left, as the org last reported; it is asked where it never did."""
         return self.at_least is not None and self._org.run(org_api.api_calls_left) < self.at_least
 
     def check(self) -> None:
-        """Let a call pass as long as enough are left.
+        """Refuse a call that would leave too few.
 
-        :raises RequestLimitError: else. A retry goes on when the org has calls again.
+        :raises RequestLimitError: retryable, since the org has calls again later.
         """
         if self.spent:
             usage = self._org.session.usage
             raise RequestLimitError(
                 f"the org has {usage.left} of its {usage.allowed} API calls of 24 hours left, fewer than "
-                f"min_api_calls_left={self.at_least}. Nothing was published. Retry later (with deferrable=True the "
-                "task waits by itself), or lower min_api_calls_left.",
+                f"min_api_calls_left={self.at_least}",
+                remedy="Run again later, or lower min_api_calls_left.",
+                setup_page="Company Information",
                 status=403,
                 method="GET",
                 path="limits",

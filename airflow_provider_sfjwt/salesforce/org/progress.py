@@ -1,4 +1,4 @@
-"""How a job and a download are getting on, in the task's log."""
+"""The progress of a job and of a download, in the task's log."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class JobProgress:
 
     def __init__(self, logger: Any = log) -> None:
         self._logger = logger
-        self._told: tuple[str, int] | None = None
+        self._last: tuple[str, int] | None = None
 
     def tell(self, job: Job) -> None:
-        """Log how a job is getting on.
+        """Log the job's state and records, if they changed.
 
         :param job: as Salesforce described it just now.
         """
         news = (job.state, job.records_processed or 0)
-        if news != self._told:
+        if news != self._last:
             self._logger.info("Job %s is %s, %s records processed", job.ref.id, *news)
-            self._told = news
+            self._last = news
 
 
 class DownloadProgress:
     """Counts what arrives, over all threads of a download, and logs it now and then.
 
     :param name: of what is fetched, for the log.
-    :param expected: how many records there are in all, or None where nobody knows.
+    :param expected: how many records there are in all, or None where that is unknown.
     :param clock: seconds that never go back.
     :param interval: seconds between two lines of the log.
     """
@@ -75,15 +75,15 @@ class DownloadProgress:
         return _WatchedBody(body, self._arrived)
 
     def page_known(self) -> None:
-        """There is one page more."""
+        """One more page is known to exist."""
         self._known_pages += 1
 
     def all_pages_known(self) -> None:
-        """There are no more pages than those that are known."""
+        """Every page is known."""
         self._all_pages_known = True
 
     def page_kept(self, records: int) -> None:
-        """A page lies there from an earlier try.
+        """A page is there from an earlier attempt.
 
         :param records: in it.
         """
@@ -101,13 +101,13 @@ class DownloadProgress:
             self._records += records
 
     def line(self) -> str:
-        """What is known, in one line; the time left only where it can be told."""
+        """What is known, in one line; the time left only where it can be estimated."""
         seconds = max(self._clock() - self._started, 1e-9)
         done, pages = self._records + self._kept_records, self._pages + self._kept_pages
         known = max(self._known_pages, pages)
         of_pages = f" of {known}" if self._all_pages_known else f" of at least {known}"
         of_records = f" of {self._expected:,}" if self._expected is not None else ""
-        kept = f" ({self._kept_pages} kept from an earlier try)" if self._kept_pages else ""
+        kept = f" ({self._kept_pages} kept from an earlier attempt)" if self._kept_pages else ""
         rate = self._bytes / _MEGABYTE / seconds
         text = (
             f"{self._name}: {pages}{of_pages} pages{kept}, {done:,}{of_records} records, "

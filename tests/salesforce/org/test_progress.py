@@ -48,7 +48,7 @@ def test_a_download_tells_pages_records_rate_and_time_left(clock: Clock) -> None
     progress.page_done(200_000)
     clock.now = 2.0
     assert progress.line() == (
-        "Job 750: 2 of at least 4 pages (1 kept from an earlier try), 400,000 of 1,000,000 records, 30.0 MB at 15.0 MB/s, "
+        "Job 750: 2 of at least 4 pages (1 kept from an earlier attempt), 400,000 of 1,000,000 records, 30.0 MB at 15.0 MB/s, "
         "about 6 s left"
     )
     progress.page_known()
@@ -73,7 +73,7 @@ def test_the_log_gets_a_line_now_and_then(clock: Clock, caplog: pytest.LogCaptur
     assert len(caplog.messages) == 2
 
 
-def test_a_job_is_told_of_when_something_changed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_is_logged_when_something_changed(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     progress = JobProgress(logging.getLogger("test"))
     info: dict[str, Any] = {}
