@@ -3,14 +3,14 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint format pins bench clean
+.PHONY: help demo ui test soak lint format pins bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
 BENCH := .cache/bench
 SALESFORCE_CLI := @salesforce/cli@2.146.3
 SOURCES := airflow_provider_sfjwt tests example_dags
-# The floors on which every branch must be tried.
+# The rooms in which every branch must be tested.
 SALESFORCE := */airflow_provider_sfjwt/salesforce
 COVERED := */airflow_provider_sfjwt/exceptions.py,$(SALESFORCE)/wire/*,$(SALESFORCE)/auth/*,$(SALESFORCE)/api/*
 
@@ -23,11 +23,16 @@ demo: $(DEMO)/.complete ## run the scheduled extract on a real Airflow against a
 ui: $(DEMO)/.complete ## the same, and leave Airflow's UI running to click in
 	@$(DEMO)/bin/python -m tests.local_airflow.ui $(if $(PORT),--port $(PORT))
 
-test: lint ## lint, then the whole suite, then the coverage of the lower floors
+test: lint ## lint, then the whole suite, then the coverage of the client
 	@echo "Running the tests…"
 	@$(DEVELOPMENT)/bin/python -m pytest -n auto --cov --cov-report=term $(PYTEST_ARGS)
 	@echo "Branch coverage of exceptions, wire, auth and api, which must be 100 %:"
 	@$(DEVELOPMENT)/bin/python -m coverage report --include='$(COVERED)' --fail-under=100 --precision=2 --skip-covered
+
+# How many times the examples that each random test has in the suite.
+SOAK ?= 10
+soak: $(DEVELOPMENT)/.complete ## run the random tests with many more examples, into docs/soak.md
+	@$(DEVELOPMENT)/bin/python -m tests.soak $(SOAK)
 
 lint: $(DEVELOPMENT)/.complete ## ruff, mypy --strict, import-linter and the size limits
 	@echo "Checking style, types, imports and sizes…"

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.random_tests import PLUGIN, RandomTests, set_up_hypothesis
+
 #: Set where everything has been installed, so that a test which skips is one that should have run.
 NO_SKIP = os.environ.get("SFJWT_NO_SKIP") == "1"
 
@@ -31,6 +33,21 @@ def _forget_the_users_airflow() -> None:
 
 
 _forget_the_users_airflow()
+set_up_hypothesis()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather what random tests report, unless ``make soak`` already does."""
+    if not config.pluginmanager.has_plugin(PLUGIN):
+        config.pluginmanager.register(RandomTests(), PLUGIN)
+
+
+@pytest.fixture(scope="session")
+def said(pytestconfig: pytest.Config) -> list[str]:
+    """Lines that random tests want to be read at the end of the run."""
+    plugin = pytestconfig.pluginmanager.get_plugin(PLUGIN)
+    assert isinstance(plugin, RandomTests)
+    return plugin.said
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,8 +20,9 @@ from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import StateStore, run_to_end
 from tests.operators.extracted import FIELDS, Rows, check_published, names_in, receipt_in, rows_in_folder, rows_in_org
+from tests.random_tests import examples
 
-EXAMPLES, TRIES = 300, 3
+TRIES = 3
 ROWS, PAGE = 23, 5
 
 
@@ -170,7 +171,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(private_key: str, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(private_key: str, said: list[str]) -> Iterator[World]:
     """An org of 23 accounts in pages of 5, and what became of the examples, told at the end."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -185,13 +186,12 @@ def world(private_key: str, request: pytest.FixtureRequest) -> Iterator[World]:
         shared = World(org, rows_in_org(org), Path(folder) / "before")
         run_to_end(task(shared.published), {})
         yield shared
-        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            print(
-                f"\n\nRandom faults: {shared.seen['examples']} examples of {shared.seen['faults']} faults, "
-                f"{shared.seen['green'] + shared.seen['red']} tries: {shared.seen['green']} green with the exact "
-                f"{ROWS} rows ({shared.seen['green at last']} of them after a red try), {shared.seen['red']} red with "
-                "nothing published"
-            )
+        said.append(
+            f"Random faults: {shared.seen['examples']} examples of {shared.seen['faults']} faults, "
+            f"{shared.seen['green'] + shared.seen['red']} tries: {shared.seen['green']} green with the exact "
+            f"{ROWS} rows ({shared.seen['green at last']} of them after a red try), {shared.seen['red']} red with "
+            "nothing published"
+        )
 
 
 def task(folder: Path, **arguments: Any) -> SalesforceExtractOperator:
@@ -221,10 +221,7 @@ def unchanged(folder: Path, before: Path | None) -> None:
 
 
 @settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
+    max_examples=examples(60),
     phases=(Phase.explicit, Phase.generate),  # what failed is shown as it was drawn: to shrink it takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -37,8 +37,9 @@ from tests.operators.load_task import (
     results_in,
     task,
 )
+from tests.random_tests import examples
 
-EXAMPLES, TRIES = 300, 4
+TRIES = 4
 
 
 def _refused(status: int, code: str) -> dict[str, Any]:
@@ -210,7 +211,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(private_key: str, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(private_key: str, said: list[str]) -> Iterator[World]:
     """An org in whose jobs four rows are a batch, and what became of the examples, told at the end."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -224,20 +225,16 @@ def world(private_key: str, request: pytest.FixtureRequest) -> Iterator[World]:
         shared = World(org, Path(folder))
         yield shared
         seen = shared.seen
-        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            print(
-                f"\n\nRandom faults of loads: {seen['examples']} examples of {seen['faults']} faults and {seen['kills']} "
-                f"kills, {seen['tries']} tries: {seen['green']} green with every row once ({seen['green at last']} "
-                f"of them after a red try), {seen['killed']} killed, {seen['red']} red, {seen['counted']} of them with "
-                "the exact count of lost rows; none doubled, none lost"
-            )
+        said.append(
+            f"Random faults of loads: {seen['examples']} examples of {seen['faults']} faults and {seen['kills']} "
+            f"kills, {seen['tries']} tries: {seen['green']} green with every row once ({seen['green at last']} "
+            f"of them after a red try), {seen['killed']} killed, {seen['red']} red, {seen['counted']} of them with "
+            "the exact count of lost rows; none doubled, none lost"
+        )
 
 
 @settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
+    max_examples=examples(60),
     phases=(Phase.explicit, Phase.generate),  # what failed is shown as it was drawn: to shrink it takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

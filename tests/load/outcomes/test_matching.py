@@ -14,6 +14,7 @@ from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys, matc
 from airflow_provider_sfjwt.load.staging import parts
 from airflow_provider_sfjwt.load.staging.parts import Staging
 from tests.files.bodies import ChunkedBody, salesforce_csv
+from tests.random_tests import examples
 
 OURS = ("sf__Id", "sf__Created")
 Row = Sequence[str | None]
@@ -55,7 +56,7 @@ def matched(sent: Sequence[Row], results: Sequence[Row]) -> list[int]:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(sent_and_order(), st.booleans(), st.integers(1, 30), st.integers(20, 200))
 def test_each_result_finds_a_row_of_its_own_with_the_same_cells(
     case: tuple[list[list[str | None]], list[int], int], upper: bool, looked_up: int, block: int

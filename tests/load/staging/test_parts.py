@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.load.staging import grouping, parts
 from airflow_provider_sfjwt.load.staging.parts import StagedPart, Staging, bytes_of
+from tests.random_tests import examples
 
 cells = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10) | st.sampled_from(
     ["#N/A", "NA", "null", " x ", '"', '""', ",", "\n", "\r\n", "\r", "🚀", "'", "\x00"]
@@ -40,7 +41,7 @@ def by_python(part: StagedPart) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(tables, st.integers(1, 10), st.integers(30, 400))
 def test_every_row_is_in_one_part_as_it_was(rows: list[list[str | None]], piece: int, part_bytes: int) -> None:
     table = table_of(rows)
@@ -60,7 +61,7 @@ def test_every_row_is_in_one_part_as_it_was(rows: list[list[str | None]], piece:
             assert [row for part in parts for row in by_python(part)] == [[cell or "" for cell in row] for row in rows]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(tables, st.integers(10, 400))
 def test_a_part_can_be_gone_through_piece_by_piece(rows: list[list[str | None]], piece: int) -> None:
     table = table_of(rows)
@@ -79,7 +80,7 @@ def test_a_part_can_be_gone_through_piece_by_piece(rows: list[list[str | None]],
         assert all(record.count('"') % 2 == 0 and record.endswith("\n") for record in records)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c", "ü", None]), min_size=1, max_size=60), st.integers(1, 20))
 def test_groups_stand_together_and_nothing_is_lost(keys: list[str | None], piece: int) -> None:
     rows = [[str(place), key] for place, key in enumerate(keys)]

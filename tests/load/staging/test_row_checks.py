@@ -17,6 +17,7 @@ from airflow_provider_sfjwt.load.staging.row_checks import RowChecks
 from airflow_provider_sfjwt.testing import Field
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
 from airflow_provider_sfjwt.testing.dml.cell_values import NULL, check_of, parser_of
+from tests.random_tests import examples
 
 ID15 = "001xx000003DGb1"
 ID18 = f"{ID15}AAG"
@@ -223,7 +224,7 @@ def taken_by_the_org(field: Field, text: str) -> bool:
 
 
 @pytest.mark.parametrize("field", COLUMNS, ids=lambda field: field.type)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_nothing_is_refused_that_the_simulated_org_takes(field: Field, data: st.DataObject) -> None:
     cells: list[str | None] = [*data.draw(st.lists(texts_like(field.type), min_size=1, max_size=8))]
@@ -362,7 +363,7 @@ def test_keys_beyond_a_share_of_memory_are_compared_too(monkeypatch: pytest.Monk
 
 
 @given(st.lists(st.text(st.sampled_from("aAbB1 "), max_size=2), max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_keys_twice_are_found_as_by_a_dictionary(keys: list[str]) -> None:
     seen: set[str] = set()
     expected = [row for row, key in enumerate(keys, 1) if key and (key.lower() in seen or seen.add(key.lower()))]

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.java_key_store import read_jks
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, public_key_fingerprint, read_keys
+from tests.random_tests import examples
 
 STORE, KEY, NOT_ASCII = "geheim-1", "anders-1", "geheim-€1"
 FIELDS = ("Key or key-store passphrase", "Key alias", "Key passphrase", "Key file")
@@ -251,7 +252,7 @@ def test_jks_with_something_else_for_a_key(version: int) -> None:
         assert refused(jks_of(protected, version))[0] == SOURCE
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 @pytest.mark.java
 def test_a_changed_store_gives_its_key_or_a_sentence(data: st.DataObject, jks: Path, p12: Path) -> None:

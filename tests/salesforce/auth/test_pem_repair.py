@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.salesforce.auth.pem_repair import read_sections
+from tests.random_tests import examples
 
 Damage = Callable[[str], str]
 PASSPHRASE = "päss wörd"
@@ -209,7 +210,9 @@ def test_what_was_repaired_is_told(pems: dict[str, Pem], damage: str, repairs: t
 
 
 SETTINGS = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Text beside a key whose BEGIN or END line is lost cannot be told from the key.
 BARE = [None, "no END line", "no BEGIN line", "neither line", "no hyphens", "hyphens short", "em dashes", "en dashes"]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
+from tests.random_tests import examples
 
 
 def pages(client, job_id, **parameters):
@@ -275,7 +276,7 @@ def test_jobs_that_end_badly(org, api):
 TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=40)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5), ending=st.sampled_from(["LF", "CRLF"]))
 def test_csv_reads_back_what_was_inserted(org, api, rows, ending):
     ids = org.insert("Account", [{"Name": name, "Description": text} for name, text in rows])
