@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import os
 import re
 import shutil
@@ -86,16 +87,25 @@ class _CompiledWhenUsed:
         return self._compiled.sub(replacement, text)
 
 
+_MASKER = "airflow.sdk._shared.secrets_masker.secrets_masker"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _masker_that_compiles_when_it_masks() -> Iterator[None]:
     """Airflow 3.3 compiles one pattern of all secrets anew with each of them: seconds for what hardly any test masks.
 
-    What is masked stays the same. Tests of whole processes run an Airflow without this.
+    What is masked stays the same. Tests of whole processes run an Airflow without this. An Airflow whose masker lies or works
+    elsewhere fails the session: then this has to follow, or the suite would only be slow.
     """
-    masker = sys.modules.get("airflow.sdk._shared.secrets_masker.secrets_masker")
     with pytest.MonkeyPatch.context() as patch:
-        if masker is not None:
-            patch.setattr(masker, "re", SimpleNamespace(compile=_CompiledWhenUsed, escape=re.escape, sub=re.sub))
+        if "airflow.sdk" in sys.modules:
+            module = importlib.import_module(_MASKER)
+            patch.setattr(module, "re", SimpleNamespace(compile=_CompiledWhenUsed, escape=re.escape, sub=re.sub))
+            masker = module.SecretsMasker()
+            masker.add_mask("any secret")
+            assert isinstance(masker.replacer, _CompiledWhenUsed), (
+                f"{_MASKER} does not compile its pattern by re.compile"
+            )
         yield
 
 

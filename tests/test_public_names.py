@@ -1,7 +1,7 @@
 """What users may write down: the modules, names and arguments that stay from one release to the next.
 
-A module is public where it has ``__all__``. Whoever adds a public name adds it here; whoever has to take one out breaks
-somebody's DAG.
+A module is public where it has ``__all__``, but for ``compat``, whose list is what it passes on from Airflow. Whoever
+adds a public name adds it here; whoever has to take one out breaks somebody's DAG.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def public_modules() -> dict[str, set[str]]:
 
 
 def test_public_modules_and_their_names_are_those_written_here() -> None:
-    assert public_modules() == NAMES
+    found = public_modules()
+    found.pop("compat", None)
+    assert found == NAMES
 
 
 @pytest.mark.parametrize("module", NAMES)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.orgs import private_key
+
+__all__ = ["private_key"]
 
 
 class Outcome(NamedTuple):
@@ -47,9 +50,9 @@ def airflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
+def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
     """An org, and the connection ``sf`` to it."""
     monkeypatch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
-    with SimulatedOrg(records={}) as running:
+    with SimulatedOrg(records={}, private_key=private_key) as running:
         monkeypatch.setenv("AIRFLOW_CONN_SF", running.connection_json())
         yield running

@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.repository import EXAMPLES, REPOSITORY
 
 Run = Callable[..., Any]
@@ -59,3 +60,20 @@ def in_airflow(migrated_home: Path, tmp_path: Path) -> Run:
         return json.loads(report.read_text(encoding="utf-8"))
 
     return run
+
+
+@pytest.fixture
+def org() -> Iterator[SimulatedOrg]:
+    with SimulatedOrg(bulk_polls=0) as running:
+        running.apex_rest(
+            "PUT", "/invoices/v1/*", lambda request: {"booked": True, "accounts": request.body["accounts"]}
+        )
+        yield running
+
+
+@pytest.fixture
+def environment(org: SimulatedOrg, tmp_path: Path) -> dict[str, str]:
+    return {
+        "AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT": org.connection_json(),
+        "SFJWT_EXAMPLE_OUTPUT": f"file://{tmp_path}/output",
+    }
