@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.compat import default_deferrable
+from airflow_provider_sfjwt.tasks.aborting import abort_each
 from airflow_provider_sfjwt.tasks.errors import EXTRACT_ADVICE, airflow_outcome, check_event
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
@@ -161,13 +162,10 @@ class SalesforceExtractOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
-        from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
-
         # Airflow calls this in the midst of execute(), which then goes on for up to 5 s.
         self.killed = True
         if self.running is not None:
-            with self._hook().connect() as org:
-                org.run(abort_jobs, [self.running], self.log)
+            abort_each(self._hook(), [self.running], self.log)
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

@@ -99,14 +99,17 @@ class OrgTrigger(BaseTrigger):
 
         :param refs: the jobs.
         """
-        from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
+        from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs, log_still_running
 
         if await still_deferred(self):
             for ref in refs:
                 self.log.info("Job %s goes on, since its task is still deferred", ref.id)
             return
-        async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
-            await org.run(abort_jobs, refs, self.log)
+        try:
+            async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
+                await org.run(abort_jobs, refs, self.log)
+        except SalesforceError as error:  # before there was a connection
+            log_still_running(refs, error, self.log)
 
     def remaining(self) -> float:
         """Seconds that are left; 0 or less when time is up."""

@@ -63,10 +63,14 @@ def test_a_deferrable_task_waits_until_the_org_has_calls_again(
     assert len(rows_of(tmp_path)) == 1000
 
 
-def test_a_wait_that_ends_without_enough_calls_is_reported(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+def test_a_wait_that_ends_without_enough_calls_is_reported(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
     org.daily_api_requests = 100
     operator = extract(tmp_path, min_api_calls_left=100, deferrable=True, timeout=0.01)
-    with pytest.raises(SalesforceError, match="fewer than min_api_calls_left=100, and the time to wait for them is up") as caught:
+    with pytest.raises(
+        SalesforceError, match="fewer than min_api_calls_left=100, and the time to wait for them is up"
+    ) as caught:
         run_to_end(operator, context)
     assert caught.value.retryable
 

@@ -85,3 +85,20 @@ def test_a_changed_task_aborts_the_job_that_it_no_longer_wants(
         first: "InProgress" if fault else "Aborted",
         result["job_id"]: "JobComplete",
     }
+
+
+def test_a_job_that_a_broken_connection_cannot_abort_is_named_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+    org: SimulatedOrg,
+    context: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    org.bulk_polls = 10**6
+    operator = extract(tmp_path, timeout=0.05, poll_interval=0.01)
+    with pytest.raises(BulkJobTimeoutError):
+        run_to_end(operator, context)
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", '{"conn_type": "salesforce_jwt", "login": "a@acme.com"}')
+    operator.on_kill()
+    [job_id] = org.jobs
+    assert f"Job {job_id} could not be aborted and may run on: " in capsys.readouterr().out

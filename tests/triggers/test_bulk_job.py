@@ -72,6 +72,14 @@ async def test_killing_the_task_aborts_the_job(org: SimulatedOrg, job_id: str) -
     await trigger(job_id).on_kill()  # once more does no harm
 
 
+async def test_a_job_that_cannot_be_aborted_is_named_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, job_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", '{"conn_type": "salesforce_jwt", "login": "a@acme.com"}')
+    await trigger(job_id).on_kill()
+    assert f"Job {job_id} could not be aborted and may run on: " in capsys.readouterr().out
+
+
 async def test_an_event_is_held_back_until_airflow_is_ready_for_it(org: SimulatedOrg, job_id: str) -> None:
     soon = time.time() + 0.5
     assert [event async for event in trigger(job_id, not_before=soon).run()]

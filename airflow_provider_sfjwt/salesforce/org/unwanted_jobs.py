@@ -19,12 +19,27 @@ def abort_jobs(session: Session, refs: Sequence[JobRef], logger: Any = log) -> F
 
     :param session: the conversation.
     :param refs: the jobs. One that has ended or is gone stays as it is.
-    :param logger: gets a line for each job; a warning for one that goes on in Salesforce.
+    :param logger: gets a line for each job; a warning for one that may run on.
     """
     for ref in refs:
         try:
             aborted = yield from abort_job(session, ref)
         except SalesforceError as error:
-            logger.warning("Job %s goes on in Salesforce, since it could not be aborted: %s", ref.id, error)
+            log_still_running([ref], error, logger)
         else:
             logger.info("Job %s %s", ref.id, "was aborted" if aborted else "had already ended")
+
+
+def log_still_running(refs: Sequence[JobRef], error: SalesforceError, logger: Any = log) -> None:
+    """Say which jobs may run on.
+
+    :param refs: the jobs.
+    :param error: why they could not be aborted.
+    :param logger: gets a warning for each.
+    """
+    for ref in refs:
+        logger.warning(
+            "Job %s could not be aborted and may run on: %s. Abort it under Setup → Bulk Data Load Jobs.",
+            ref.id,
+            str(error).rstrip("."),
+        )

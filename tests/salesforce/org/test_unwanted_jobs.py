@@ -36,7 +36,7 @@ def test_one_that_cannot_be_aborted_leaves_no_other_running(
         connected.run(abort_jobs, refs)
     assert [org.jobs[ref.id]["state"] == "Aborted" for ref in refs] == [False, True, True]
     [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.startswith(f"Job {refs[0].id} goes on in Salesforce, since it could not be aborted: ")
+    assert warning.startswith(f"Job {refs[0].id} could not be aborted and may run on: PATCH ")
 
 
 def test_one_that_has_ended_or_is_gone_stays_as_it_is(
