@@ -145,6 +145,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_sfjwt.operators.query",
                     "airflow_provider_sfjwt.operators.extract",
                     "airflow_provider_sfjwt.operators.load",
+                    "airflow_provider_sfjwt.operators.rest",
                 ],
             }
         ],

@@ -42,10 +42,11 @@ NAMES: dict[str, set[str]] = {
     "operators.extract": {"SalesforceExtractOperator"},
     "operators.load": {"SalesforceLoadOperator"},
     "operators.query": {"SalesforceQueryOperator"},
+    "operators.rest": {"SalesforceApexRestOperator", "SalesforceRestOperator"},
     # Flows for hook.connect() and hook.aconnect().
     "salesforce.api.org": {"api_calls_left", "describe", "limits", "server_time", "wait_for_api_calls"},
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},
-    "testing": {"Fault", "Field", "LoggedRequest", "SimulatedOrg"},
+    "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
     "testing.pytest_plugin": {"salesforce_jwt_connection", "simulated_org"},
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
     "triggers.bulk_job": {"SalesforceBulkJobTrigger"},
@@ -68,6 +69,10 @@ PARAMETERS: dict[str, str] = {
         "poll_interval timeout salesforce_conn_id api_version kwargs"
     ),
     "operators.query:SalesforceQueryOperator": "soql include_deleted max_rows salesforce_conn_id api_version kwargs",
+    "operators.rest:SalesforceRestOperator": (
+        "path method query payload headers idempotent response_check response_filter max_result_bytes "
+        "salesforce_conn_id api_version kwargs"
+    ),
     "testing:Fault": (
         "method path nth times status body headers reset cut_after cut_at expire_session delay edit_json edit_body "
         "edit_headers lose_answer"

@@ -18,6 +18,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connections import connection_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.salesforce.api import org as org_api
+from airflow_provider_sfjwt.salesforce.api.resource import call_resource
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.api.sign_in import introspect, revoke, sign_in
@@ -131,13 +132,18 @@ class SalesforceJwtHook(BaseHook):
         """Call any REST resource.
 
         :param method: the HTTP method. Only GET, HEAD, PUT and DELETE are repeated after an unclear end.
-        :param resource: a whole path (``/services/data/v66.0/limits``), or what follows the version (``limits``).
+        :param resource: what follows the API version (``limits``), a whole path (``/services/data/v66.0/limits``), or a
+            URL of the connection's own org.
         :param params: for the query string.
         :param json: what to send as JSON.
-        :return: the decoded JSON, or None for an empty body.
+        :return: the decoded JSON, text where Salesforce answers with text, or None for an empty body.
+        :raises ConfigurationError: for a URL of another host.
         :raises ApiError: when Salesforce answers with an error.
         """
-        return self._org.run(Session.json, method.upper(), resource, params=params, json_body=json)
+        verb = method.upper()
+        return self._org.run(
+            call_resource, verb, resource, params=params, json_body=json, idempotent=verb not in ("POST", "PATCH")
+        )
 
     def extract(
         self,

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
+from airflow_provider_sfjwt.testing.apex.rest import ROOT as APEX_ROOT
+from airflow_provider_sfjwt.testing.apex.rest import ApexRest
 from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, Request, not_found
 from airflow_provider_sfjwt.testing.http.routing import Resource
 from airflow_provider_sfjwt.testing.identity import Identity
@@ -60,9 +62,17 @@ class DataApi:
         :param path: below ``/services/data/vXX.0``, percent-encoding undone.
         :raises RefusalError: from the gates; a refusal of an endpoint is an answer that counts as a call.
         """
+        return self.counted(lambda: self._dispatch(request, version, path))
+
+    def counted(self, endpoint: Callable[[], Answer]) -> Answer:
+        """Count a call, and answer it.
+
+        :param endpoint: makes the answer; its refusal is an answer that counts as a call.
+        :raises RefusalError: where the daily limit is reached.
+        """
         usage = self._calls.take()
         try:
-            answer = self._dispatch(request, version, path)
+            answer = endpoint()
         except RefusalError as refusal:
             answer = refusal.answer()
         answer.headers.setdefault("Sforce-Limit-Info", usage)
@@ -99,12 +109,13 @@ def unknown(request: Request) -> RefusalError:
 
 
 class Front:
-    """Where every request enters: OAuth, the list of API versions, or the data APIs."""
+    """Where every request enters: OAuth, the list of API versions, Apex REST, or the data APIs."""
 
-    def __init__(self, identity: Identity, oauth: OAuth, data_api: DataApi) -> None:
+    def __init__(self, identity: Identity, oauth: OAuth, data_api: DataApi, apex: ApexRest) -> None:
         self._versions = identity.api_versions
         self._oauth = oauth
         self._data_api = data_api
+        self._apex = apex
 
     def respond(self, request: Request) -> Answer:
         """Return the right answer to a request, refusals included."""
@@ -120,6 +131,9 @@ class Front:
             return endpoint(request)
         if path.rstrip("/") == "/services/data" and request.method in ("GET", "HEAD"):
             return versions(self._versions)
+        if path.startswith(APEX_ROOT):
+            self._data_api.check_session(request)
+            return self._data_api.counted(lambda: self._apex.respond(request))
         data = _DATA.fullmatch(path)
         if data is None:
             raise unknown(request)

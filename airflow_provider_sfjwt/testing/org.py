@@ -367,6 +367,17 @@ class SimulatedOrg:
         """
         return self._script.rows.add_assignment(self._schema.get(sobject), owner, active)
 
+    def apex_rest(self, method: str, path: str, answer: Any, *, status: int = 200) -> None:
+        """Give the org an Apex REST method, as a class with ``@RestResource`` does.
+
+        :param method: HTTP method.
+        :param path: what follows ``/services/apexrest``; ``*`` stands for any characters.
+        :param answer: a JSON value, or a function that gets an :class:`~airflow_provider_sfjwt.testing.ApexRequest` and
+            returns one; None is an empty body. A function may raise :class:`~airflow_provider_sfjwt.testing.ApexError`.
+        :param status: HTTP status of the answer.
+        """
+        self._services.apex.add(method, path, answer, status)
+
     def add_fault(self, fault: Fault) -> None:
         """Let something go wrong from now on, see :class:`Fault`."""
         self._script.requests.add(fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_sfjwt.testing.apex.rest import ApexRest
 from airflow_provider_sfjwt.testing.bulk.ingest import BulkIngest
 from airflow_provider_sfjwt.testing.bulk.jobs import Jobs
 from airflow_provider_sfjwt.testing.bulk.query import BulkQueries
@@ -54,5 +55,6 @@ class Services:
             Collections(dml),
         )
         data_api = DataApi(self.sessions, self.calls, resources, self.ingest.settle)
-        front = Front(identity, self.oauth, data_api)
+        self.apex = ApexRest()
+        front = Front(identity, self.oauth, data_api, self.apex)
         self.gateway = Gateway(settings, script.requests, front.respond, self.sessions.expire)

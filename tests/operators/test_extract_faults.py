@@ -165,7 +165,7 @@ BAD_INPUT = [
     ({"sobject": None, "fields": None, "soql": "SELECT Id, BillingAddress FROM Account"}, "cannot return the compound field BillingAddress of Account"),
     ({"sobject": None, "fields": None, "soql": "SELEC Id FROM Account"}, "MALFORMED_QUERY"),
     ({"sobject": None, "fields": None, "soql": "SELECT Id, Nope FROM Account"}, "INVALID_FIELD"),
-    ({"file_format": "xlsx"}, "file_format: 'xlsx' is none of"),
+    ({"file_format": "xlsx"}, "file_format: 'xlsx' is not one of"),
     ({"incremental": "yes"}, "incremental: 'yes' is neither"),
     ({"incremental": "watermark"}, 'outlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")]'),
     ({"incremental": "data_interval", "cursor_field": "Name"}, "cursor_field: Account.Name is a string field"),

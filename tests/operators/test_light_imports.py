@@ -29,6 +29,7 @@ HEAVY = [
         "operators.extract",
         "operators.query",
         "operators.load",
+        "operators.rest",
         "triggers.bulk_job",
         "triggers.bulk_load",
         "triggers.api_calls",

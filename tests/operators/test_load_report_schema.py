@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import RecordsFailedError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.files.data_sets.test_receipt_schema import undescribed
+from tests.json_schema import undescribed
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import COLLECTIONS, items, report_in, task
 from tests.operators.test_load_results_folder import instance

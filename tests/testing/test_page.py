@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
+from airflow_provider_sfjwt.testing import ApexError, ApexRequest, Fault, Field, SimulatedOrg
 from airflow_provider_sfjwt.testing.oauth.certificates import certificate_for, shared_private_key
 from airflow_provider_sfjwt.testing.settings import Settings
 from tests.repository import REPOSITORY
@@ -85,6 +85,24 @@ def test_records(org: SimulatedOrg) -> None:
 
     assert found == {"c": False, "b": True}
     # [END records]
+
+
+def test_apex(org: SimulatedOrg) -> None:
+    # [START apex]
+    def book(request: ApexRequest) -> dict[str, Any]:
+        if request.body["amount"] < 0:
+            raise ApexError("InvoiceException: an amount is negative")
+        return {"booked": True, "number": request.path.rpartition("/")[2]}
+
+    org.apex_rest("PUT", "/invoices/v1/*", book)
+    org.apex_rest("GET", "/invoices/v1/count", 7)
+    # [END apex]
+    client = requests.Session()
+    client.headers["Authorization"] = f"Bearer {org.issue_session()}"
+    address = f"{org.url}/services/apexrest/invoices/v1"
+    assert client.put(f"{address}/41", json={"amount": 5}, timeout=30).json() == {"booked": True, "number": "41"}
+    assert client.put(f"{address}/41", json={"amount": -5}, timeout=30).status_code == 500
+    assert client.get(f"{address}/count", timeout=30).json() == 7
 
 
 def test_looking(org: SimulatedOrg) -> None:

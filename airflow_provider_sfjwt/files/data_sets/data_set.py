@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, FileFormat
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: A part that this package wrote: page, job id (15 or 18 characters, beginning with 750; or that of an extract over
 #: REST, which has no job), format.
 _JOB_ID = r"(?:750\w{12}(?:\w{3})?|rest\w{12})"
-_OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:csv|jsonl|parquet)(?:\.gz)?")
+_OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:{WRITTEN_EXTENSIONS})")
 #: Names that begin so are overlooked by Spark, DuckDB's and Arrow's readers of folders.
 _OUR_MANIFEST = re.compile(rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json")
 

@@ -1,4 +1,7 @@
-"""CSV as people and programs write it, read strictly: each cell as text, what cannot be read told with its row."""
+"""CSV: result pages written as they came; files read strictly, each cell as text, each fault with its row.
+
+Reading needs the extra ``parquet``.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,23 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pv
-
-from airflow_provider_sfjwt.files.formats.csv_records import end_of_first_record
+from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record
 from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
+from airflow_provider_sfjwt.files.values.cells import EMPTY_CELLS_ARE_NULL, LONGEST_TEXT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Bytes that are read at once.
-_BLOCK = 2**20
-#: Salesforce takes no record of more than 400,000 characters, so one of so many bytes has a quote that is not closed.
+_BLOCK_SIZE = 2**20
+#: Salesforce rejects a record of more than 400,000 characters, so one of this many bytes has a quote that never closes.
 #: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_bulkapi.htm
 _LONGEST_RECORD = 16 * 2**20
-#: Characters of a cell, by the same page.
-_LONGEST_CELL = 131_072
 _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (";", "\t", "|")
@@ -33,29 +36,45 @@ _SHOWN = 60
 _FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
+def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
+    """Write a page byte for byte. See :class:`~.registry.PageWriter`."""
+    records = 0
+    with compressed(file, compression) as write:
+        write(page.header)
+        for piece in page.pieces:
+            records += count_records(piece)
+            write(piece)
+    return records
+
+
 def columns(file: InputFile) -> tuple[str, ...]:
-    """The columns that the header names.
-
-    :param file: the file.
-    :raises ConfigurationError: when it has no header, or one that cannot be.
-    """
+    """The columns that the header names. See :class:`~.registry.InputReader`."""
     with file.opened() as stream:
-        return _header(file, stream.read(_BLOCK))[0]
+        return _header(file, stream.read(_BLOCK_SIZE))[0]
 
 
-def pieces(file: InputFile, wanted: Sequence[str], known: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
-    """Read the rows, all cells as text, empty ones as null.
+def pieces(
+    file: InputFile,
+    wanted: Sequence[str],
+    known: Sequence[str],
+    *,
+    block_size: int = _BLOCK_SIZE,
+    longest_record: int = _LONGEST_RECORD,
+) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    """Read the rows, all cells as text, empty ones as null. See :class:`~.registry.InputReader`.
 
     :param file: the file.
     :param wanted: the columns to read, in the order that the tables shall have.
     :param known: all columns of the source.
-    :raises ConfigurationError: when the quotes do not let its rows be told from each other.
+    :param block_size: bytes that are read at once.
+    :param longest_record: bytes of a record after which its quote counts as never closed.
+    :raises ConfigurationError: if it is ambiguous, by its quotes, where the rows end.
     """
     names: tuple[str, ...] = ()
     delimiter, row = ",", 1
     with file.opened() as stream:
         try:
-            for place, piece in enumerate(_records(stream)):
+            for place, piece in enumerate(_records(stream, block_size, longest_record)):
                 data = piece
                 if place == 0:
                     names, delimiter, end = _header(file, piece)
@@ -95,17 +114,17 @@ def _header(file: InputFile, start: bytes) -> tuple[tuple[str, ...], str, int]:
 
 
 class _OpenQuoteError(Exception):
-    """The first of the records that are left opens a quote, and nothing closes it. Tells how it begins."""
+    """The first record that is left opens a quote, and nothing closes it. The message shows its beginning."""
 
     def __init__(self, left: bytes) -> None:
         line = left.partition(_NEWLINE)[0]
         super().__init__(repr(line[max(line.rfind(_QUOTE), 0) :].decode("utf-8", "replace")[:_SHOWN]))
 
 
-def _records(stream: BinaryIO) -> Iterator[bytes]:
+def _records(stream: BinaryIO, block_size: int, longest_record: int) -> Iterator[bytes]:
     """Cut a file into pieces of whole records."""
     rest, begun = b"", False
-    while block := stream.read(_BLOCK):
+    while block := stream.read(block_size):
         data = rest + block
         end = _last_record_end(data)
         if end:
@@ -113,7 +132,7 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
             rest, begun = data[end:], True
         else:
             rest = data
-            if len(rest) > _LONGEST_RECORD:
+            if len(rest) > longest_record:
                 raise _OpenQuoteError(rest)
     if rest.count(_QUOTE) % 2:
         raise _OpenQuoteError(rest)
@@ -122,7 +141,7 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _last_record_end(data: bytes) -> int:
-    """Where the last whole record ends, or 0 where there is none. Quotes of whole records are even in number."""
+    """Where the last whole record ends, or 0 if there is none. Whole records have an even number of quotes."""
     end, quotes = len(data), data.count(_QUOTE)
     while (newline := data.rfind(_NEWLINE, 0, end)) >= 0:
         quotes -= data.count(_QUOTE, newline, end)
@@ -133,10 +152,10 @@ def _last_record_end(data: bytes) -> int:
 
 
 def _check_quotes(file: InputFile, data: bytes, delimiter: str, first_row: int) -> None:
-    """Accept quotes around whole cells only: with any other, rows cannot be told from each other with certainty."""
+    """Accept quotes around whole cells only: any other quote makes it ambiguous where a row ends."""
     if _QUOTE not in data:
         return
-    # What is outside of quotes. An empty cell's quotes, and doubled ones, have nothing between them.
+    # The text outside quotes. It is empty between doubled quotes.
     parts = data.split(_QUOTE)[::2]
     edge = delimiter.encode()
     edges = {b"", b"\r", _NEWLINE, edge}
@@ -160,12 +179,15 @@ def read_text(
     :param names: of the columns.
     :param delimiter: one character.
     :param columns: only these, in this order; None reads all.
-    :raises pyarrow.ArrowInvalid: for anything that is not UTF-8, or not CSV of so many columns.
+    :raises pyarrow.ArrowInvalid: if it is not UTF-8, or not CSV of so many columns.
     """
+    import pyarrow as pa
+    import pyarrow.csv as pv
+
     if not len(data):
         return pa.table({name: pa.array([], pa.string()) for name in (names if columns is None else columns)})
     if data[: len(_BOM)] == _BOM:
-        # It stands within a cell, as the file's own comes before the header. Arrow takes away one at the beginning.
+        # This one belongs to a cell: the file's own stands before the header. Arrow removes the first, so put one more.
         data = _BOM + bytes(data)
     return pv.read_csv(
         pa.BufferReader(pa.py_buffer(data)),
@@ -174,10 +196,7 @@ def read_text(
         convert_options=pv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=list(columns) if columns is not None else None,
-            # Any other setting takes the text "NA" for null.
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
+            **EMPTY_CELLS_ARE_NULL,
         ),
     )
 
@@ -185,11 +204,13 @@ def read_text(
 def _table(
     file: InputFile, data: bytes, names: Sequence[str], delimiter: str, row: int, wanted: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
+    import pyarrow as pa
+
     faults: list[Fault] = []
     try:
         table = read_text(data, names, delimiter, columns=wanted)
     except pa.ArrowInvalid:
-        # Something is wrong with it: read it again, slowly, to say what.
+        # Read it again, row by row, to find what is wrong.
         table, faults = _row_by_row(file, data, names, delimiter, row, wanted)
     return table, faults + _too_long(file.name, table, row)
 
@@ -197,7 +218,9 @@ def _table(
 def _row_by_row(
     file: InputFile, data: bytes, names: Sequence[str], delimiter: str, first_row: int, wanted: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
-    """Read records one by one, and say which of them are wrong."""
+    """Read records one by one, and name the faulty ones."""
+    import pyarrow as pa
+
     # Python's own limit is 131,072 characters. It is one for the process.
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
     faults: list[Fault] = []
@@ -221,7 +244,7 @@ def _row_by_row(
                     row[place] = None
             rows.append(row)
     except csv.Error as error:
-        raise unreadable(file.name, f"row {first_row + len(rows)} is no CSV that can be read: {error}") from None
+        raise unreadable(file.name, f"row {first_row + len(rows)} is not CSV that can be read: {error}") from None
     arrays = [pa.array([row[place] for row in rows], pa.string()) for place in places]
     return pa.Table.from_arrays(arrays, names=list(wanted)), faults
 
@@ -235,13 +258,15 @@ def _not_utf8(cell: str | None) -> str | None:
 
 
 def _too_long(name: str, table: pa.Table, first_row: int) -> list[Fault]:
+    import pyarrow.compute as pc
+
     faults = []
     for column in table.column_names:
         values = table.column(column)
-        if (pc.max(pc.binary_length(values)).as_py() or 0) <= _LONGEST_CELL:
+        if (pc.max(pc.binary_length(values)).as_py() or 0) <= LONGEST_TEXT:
             continue
         lengths = pc.utf8_length(values)
-        for place in pc.indices_nonzero(pc.greater(lengths, _LONGEST_CELL)).to_pylist():
-            message = f"has {lengths[place].as_py():,} characters; Salesforce takes {_LONGEST_CELL:,}"
+        for place in pc.indices_nonzero(pc.greater(lengths, LONGEST_TEXT)).to_pylist():
+            message = f"has {lengths[place].as_py():,} characters; Salesforce takes {LONGEST_TEXT:,}"
             faults.append(Fault(name, first_row + place, column, message))
     return faults

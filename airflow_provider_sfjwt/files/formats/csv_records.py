@@ -1,7 +1,7 @@
 """Cutting Salesforce's CSV into whole records while it arrives, in memory that does not grow with the page.
 
-Salesforce quotes every cell and doubles the quotes inside, so a newline ends a record exactly where the number of
-quotes before it is even. Text may hold newlines, so lines are not records.
+Salesforce quotes every cell and doubles the quotes inside, so a newline ends a record exactly if an even number of
+quotes stands before it. Text may hold newlines, so lines are not records.
 """
 
 from __future__ import annotations
@@ -10,25 +10,28 @@ import csv
 import io
 from collections.abc import Iterator
 
-from airflow_provider_sfjwt.exceptions import TransportError
+from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
+#: Bytes of CSV that are worked on at once.
+BLOCK_SIZE = 512 * 1024
+
 _QUOTE, _NEWLINE, _QUOTE_NEWLINE = b'"', b"\n", b'"\n'
+_LONGEST_CELL = 2**31 - 1
 _NOT_BEFORE_A_CLOSING_QUOTE = frozenset(b'",\n')
-#: Newlines that are looked at before the quotes of the whole buffer are counted.
+#: Newlines to try before the quotes of the whole buffer are counted.
 _TRIES = 50
 _ALL_BUT_QUOTES_AND_NEWLINES = bytes(set(range(256)) - set(b'"\n'))
 
 
-def whole_records(body: Body, block_size: int) -> Iterator[memoryview]:
+def whole_records(body: Body, block_size: int = BLOCK_SIZE) -> Iterator[memoryview]:
     """Cut a page into pieces of whole records.
 
     A piece is valid until the next one is asked for: the buffer is reused.
 
     :param body: the page, header first.
-    :param block_size: bytes that a piece has at least, the last one excepted. A record longer than that makes the
-        buffer grow for as long as it must.
-    :raises TransportError: when the page ends within a quoted cell: what was cut off comes with another attempt.
+    :param block_size: the least bytes of a piece, except the last. A longer record makes the buffer grow.
+    :raises TransportError: if the page ends within a quoted cell. Another attempt brings what was cut off.
     """
     buffer, filled, ended = bytearray(2 * block_size), 0, False
     while not ended:
@@ -41,7 +44,9 @@ def whole_records(body: Body, block_size: int) -> Iterator[memoryview]:
             buffer = buffer[:filled] + bytearray(len(buffer))
             continue
         if ended and buffer.count(_QUOTE, 0, filled) % 2:
-            raise TransportError("a result page ends within a quoted value: it is not whole", request_was_sent=True)
+            raise TransportError(
+                "a result page ends in the middle of a quoted value: it is not whole", request_was_sent=True
+            )
         if cut:
             yield memoryview(buffer)[:cut]
             rest = filled - cut
@@ -86,6 +91,20 @@ def column_names(header: bytes) -> list[str]:
     return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
 
 
+def rows(piece: bytes | memoryview) -> Iterator[list[str]]:
+    """The cells of each record.
+
+    :param piece: whole records.
+    :raises ProtocolError: if they are not CSV.
+    """
+    # Python's own limit is 131,072 characters, which a long or rich text area reaches. It is one for the process.
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+    try:
+        yield from csv.reader(io.StringIO(bytes(piece).decode("utf-8"), newline=""))
+    except csv.Error as error:
+        raise ProtocolError(f"a result page is not CSV that can be read: {error}") from None
+
+
 def _last_record_end(buffer: bytearray, filled: int) -> int:
     """Where the last whole record ends, or 0 when the buffer holds none."""
     return _certain_record_end(buffer, filled) or _record_end_by_counting(buffer, filled)
@@ -94,8 +113,8 @@ def _last_record_end(buffer: bytearray, filled: int) -> int:
 def _certain_record_end(buffer: bytearray, filled: int) -> int:
     """The same, found without counting quotes, or 0 when that takes longer than counting.
 
-    A single quote before a newline closes its cell when the character before it is neither a quote, which would double
-    it, nor a comma or a newline, behind which it would open a cell.
+    A single quote before a newline closes its cell unless the character before it is a quote, which would double it, or
+    a comma or a newline, after which it would open a cell.
     """
     end = filled
     for _ in range(_TRIES):

@@ -27,33 +27,35 @@ class InputFile:
     """A file to load.
 
     :param path: the file.
-    :param file_format: ``csv``, ``jsonl`` or ``parquet``.
-    :param part: what a receipt says of it, or None.
+    :param file_format: its name in the registry.
+    :param part: how a receipt lists it, or None.
+    :param packed: whether there is gzip around it.
     """
 
     path: ObjectStoragePath
     file_format: str
     part: OutputFile | None = None
+    packed: bool = False
     _verified: bool = field(default=False, repr=False)
 
     @property
     def name(self) -> str:
-        """The path as it is told to people."""
+        """The path, for messages."""
         return str(self.path)
 
     @contextmanager
     def opened(self, *, in_order: bool = True) -> Iterator[BinaryIO]:
-        """Open the file, unpacked where its name ends with ``.gz``.
+        """Open the file, unpacked.
 
-        :param in_order: whether it is read from its beginning to its end; else an object store's client fetches what it
-            is asked for and no more.
-        :raises ConfigurationError: when it is no file of that kind, or not the one that a receipt lists.
-        :raises SalesforceError: retryable, when the storage fails.
+        :param in_order: whether it is read from beginning to end; otherwise an object store's client fetches no more
+            than each read asks for.
+        :raises ConfigurationError: if it cannot be unpacked, is missing, or is not the file that a receipt lists.
+        :raises SalesforceError: retryable, if the storage fails.
         """
         self._verify()
         try:
             with self._raw(in_order) as raw:
-                if self.file_format != "parquet" and self.name.lower().endswith(".gz"):
+                if self.packed:
                     with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
                         yield cast(BinaryIO, unpacked)
                 else:
@@ -70,7 +72,7 @@ class InputFile:
         return self.path.fs.open(self.path.path, "rb", block_size=_READ_AHEAD, **cache)
 
     def _verify(self) -> None:
-        """Compare the file with what the receipt says of it, once."""
+        """Compare the file with the receipt's SHA-256, once."""
         if self.part is None or self._verified:
             return
         digest = hashlib.sha256()

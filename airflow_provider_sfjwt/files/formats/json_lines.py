@@ -1,21 +1,66 @@
-"""JSON lines, and rows that come as they are, as Arrow tables."""
+"""JSON lines: result pages written; files, and rows that are given as they are, read as Arrow tables.
+
+Reading needs the extra ``parquet``.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.files.formats.csv_records import rows as csv_rows
 from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
 from airflow_provider_sfjwt.files.values.arrow_arrays import texts
+from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.files.values.from_python import Digits, UnfitValueError, text_of
 
-_LINES = 5_000
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Lines that are read at once.
+_LINES_AT_ONCE = 5_000
 _BOM = "\ufeff"
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+
+
+def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
+    """Write each record as an object. See :class:`~.registry.PageWriter`."""
+    records = 0
+    encoders = [_encoder(column) for column in page.columns]
+    keys = [json.dumps(column.name, ensure_ascii=False) + ":" for column in page.columns]
+    with compressed(file, compression) as write:
+        for piece in page.pieces:
+            lines = []
+            for row in csv_rows(piece):
+                if len(row) != len(keys):
+                    raise ProtocolError(f"a row has {len(row)} values where the header names {len(keys)}")
+                cells = (key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True))
+                lines.append("{" + ",".join(cells) + "}\n")
+            records += len(lines)
+            write("".join(lines).encode("utf-8"))
+    return records
+
+
+def _encoder(column: Column) -> Callable[[str], str]:
+    """How a cell becomes JSON. An empty cell is null: Salesforce keeps no empty text."""
+    if column.value_type.json == "boolean":
+        return lambda cell: cell.lower() if cell else "null"
+    if column.value_type.json == "number":
+        return lambda cell: _number(column.name, cell) if cell else "null"
+    return lambda cell: json.dumps(cell, ensure_ascii=False) if cell else "null"
+
+
+def _number(name: str, cell: str) -> str:
+    if not _NUMBER.fullmatch(cell):
+        raise ProtocolError(f"column {name} holds a value that is not a number")
+    return cell  # the digits stay as they came, so that nothing is rounded
 
 
 class _Repeated(dict[str, Any]):
@@ -25,32 +70,31 @@ class _Repeated(dict[str, Any]):
 
 
 def columns(file: InputFile) -> tuple[str, ...]:
-    """The keys of the first lines.
-
-    :param file: the file.
-    :raises ConfigurationError: when it is empty.
-    """
+    """The keys of the first lines. See :class:`~.registry.InputReader`."""
     names: dict[str, None] = {}
     with file.opened() as stream:
-        for row, line in enumerate(islice(_lines(stream), _LINES), 1):
+        for row, line in enumerate(islice(_lines(stream), _LINES_AT_ONCE), 1):
             names.update(dict.fromkeys(_object(file.name, row, line)))
     if not names:
-        raise unreadable(file.name, "it is empty: not even the names of columns are known")
+        raise unreadable(file.name, "it is empty, so its columns are unknown")
     return same_columns(list(names), file.name)
 
 
-def pieces(file: InputFile, wanted: Sequence[str], known: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
-    """Read the rows.
+def pieces(
+    file: InputFile, wanted: Sequence[str], known: Sequence[str], *, lines_at_once: int = _LINES_AT_ONCE
+) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    """Read the rows. See :class:`~.registry.InputReader`.
 
     :param file: the file.
     :param wanted: the columns to read, in the order that the tables shall have.
     :param known: all columns of the source.
-    :raises ConfigurationError: when a line is no JSON object.
+    :param lines_at_once: lines of a piece.
+    :raises ConfigurationError: if a line is not a JSON object.
     """
     row = 1
     with file.opened() as stream:
         lines = _lines(stream)
-        while block := list(islice(lines, _LINES)):
+        while block := list(islice(lines, lines_at_once)):
             rows = [_object(file.name, row + place, line) for place, line in enumerate(block)]
             yield table_of(rows, wanted, file.name, row, known)
             row += len(rows)
@@ -67,7 +111,7 @@ def _object(name: str, row: int, line: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise unreadable(name, f"row {row} is not UTF-8 (encoding): {error.reason} at its byte {error.start}") from None
     except ValueError as error:
-        raise unreadable(name, f"row {row} is no JSON: {error}") from None
+        raise unreadable(name, f"row {row} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise unreadable(name, f"row {row} is a JSON {type(value).__name__}, not an object")
     return value
@@ -88,12 +132,14 @@ def table_of(
     """Turn rows into a table of text.
 
     :param rows: the rows.
-    :param wanted: the columns to read, in their order. What others hold is not looked at.
+    :param wanted: the columns to read, in their order. Other columns are not checked.
     :param file: where the rows came from.
     :param first_row: the number of the first.
     :param known: all columns of the source.
-    :return: the table, and what cannot be a cell of it.
+    :return: the table, and the values that cannot be a cell of it.
     """
+    import pyarrow as pa
+
     faults = _faults_of_keys(rows, wanted, file, first_row, known)
     arrays = []
     for name in wanted:
@@ -117,7 +163,7 @@ def _faults_of_keys(
     for place, row in enumerate(rows, first_row):
         if not row.keys() <= names:
             more = ", ".join(str(name) for name in row if name not in names)
-            faults.append(Fault(file, place, None, f"has {more}, which no row before has"))
+            faults.append(Fault(file, place, None, f"has the unexpected key(s) {more}"))
         if isinstance(row, _Repeated):
-            faults += [Fault(file, place, name, "is there more than once") for name in wanted if name in row.names]
+            faults += [Fault(file, place, name, "appears more than once") for name in wanted if name in row.names]
     return faults

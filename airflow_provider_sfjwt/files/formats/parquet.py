@@ -1,4 +1,4 @@
-"""CSV pieces into typed Parquet, exactly: a value that does not fit its type ends the extract.
+"""Parquet: result pages written typed and exactly; files read a piece at a time, also from huge row groups.
 
 Needs the extra ``parquet``.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,14 +16,25 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, is_local
+from airflow_provider_sfjwt.files.values.cells import EMPTY_CELLS_ARE_NULL
 from airflow_provider_sfjwt.files.values.columns import Column
 
-#: Digits behind the point that a number may have in Salesforce's CSV before it is brought to its column's scale.
+#: Digits after the decimal point that a number may have in Salesforce's CSV, before it is cast to its column's scale.
 _WIDE_SCALE = 30
-#: Bytes of Arrow data that make a row group. Larger ones cost memory for each page that is written at once.
+#: Bytes of Arrow data that make a row group. Larger groups cost memory for each page that is written in parallel.
 _ROW_GROUP = 1024 * 1024
-#: Types whose values repeat. A dictionary of any other column's values costs time and makes the file larger.
-_REPEATING = frozenset({"picklist", "multipicklist", "combobox", "reference"})
+#: Bytes of a piece, about, and the rows it has at most.
+_PIECE_SIZE = 2**20
+_MOST_ROWS = 20_000
+#: Bytes of each column that are read at once, instead of all of a row group.
+_BUFFER = 128 * 1024
+#: The same from far away, where each read costs a request; and what the columns together take at most, about.
+_FAR_BUFFER = 4 * 2**20
+_FAR_BUFFERS = 24 * 2**20
 
 
 def _cores() -> int:
@@ -37,27 +48,20 @@ def _cores() -> int:
 _CONVERSIONS = threading.BoundedSemaphore(2 * _cores())
 
 
-def write_pieces(columns: Sequence[Column], pieces: Iterable[memoryview], file: Any, compression: str) -> int:
-    """Write pieces of CSV into one Parquet file.
-
-    :param columns: in the order of the page's header.
-    :param pieces: whole records, without the header.
-    :param file: an open file, written from front to back.
-    :param compression: as Parquet names it.
-    :return: how many rows were written.
-    :raises ProtocolError: when a value is none of its column's type.
-    """
+def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
+    """Convert a page to its columns' types and write it. See :class:`~.registry.PageWriter`."""
     records = 0
-    converter = _Converter(columns)
+    converter = _Converter(page.columns)
     options = {
-        "compression": compression,
-        "use_dictionary": [column.name for column in columns if column.type in _REPEATING],
-        # Of numbers and moments, by which readers skip row groups. Of text they cost a fifth of the writing.
-        "write_statistics": [column.name for column in columns if column.arrow_type != "string"],
+        "compression": compression or "zstd",
+        # Of any other column's values, a dictionary costs time and makes the file larger.
+        "use_dictionary": [column.name for column in page.columns if column.value_type.repeats],
+        # Readers skip row groups by those of numbers and datetimes. Those of text cost a fifth of the writing.
+        "write_statistics": [column.name for column in page.columns if column.arrow_type != "string"],
     }
     with pq.ParquetWriter(file, converter.schema, **options) as writer:
         group: list[pa.Table] = []
-        for piece in pieces:
+        for piece in page.pieces:
             if not len(piece):
                 continue
             with _CONVERSIONS:
@@ -88,8 +92,8 @@ class _Converter:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.schema = pa.schema([column.arrow_field() for column in columns])
-        # Arrow's CSV reader is strict: it takes no "3.0" for an int64, no surplus zeros for a decimal and no
-        # "10:00:00.000Z" for a time. Such columns are read as text and converted here.
+        # Arrow's CSV reader is strict: it rejects "3.0" as an int64, surplus zeros in a decimal, and "10:00:00.000Z" as
+        # a time. Such columns are read as text and converted here.
         self._from_text = {field.name for field in self.schema if pa.types.is_time(field.type)}
 
     def table(self, piece: memoryview) -> pa.Table:
@@ -117,10 +121,7 @@ class _Converter:
             parse_options=pv.ParseOptions(newlines_in_values=True),
             convert_options=pv.ConvertOptions(
                 column_types=types,
-                # Any other setting takes the text "NA" for null.
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
+                **EMPTY_CELLS_ARE_NULL,
                 true_values=["true"],
                 false_values=["false"],
             ),
@@ -145,11 +146,68 @@ def _is_number(data_type: pa.DataType) -> bool:
 
 
 def _to_time(values: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray:
-    # Arrow reads a time only as the end of a moment.
+    # Arrow parses a time with a zone only as part of a timestamp.
     moments = pc.binary_join_element_wise("1970-01-01T", values, "")
     return moments.cast(pa.timestamp("ms", tz="UTC")).cast(data_type)
 
 
 def _to_number(values: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray:
-    # By way of a decimal that is wide enough, whose own cast refuses to lose a digit.
+    # Through a decimal that is wide enough: its cast fails rather than lose a digit.
     return values.cast(pa.decimal256(76, _WIDE_SCALE)).cast(data_type)
+
+
+def columns(file: InputFile) -> tuple[str, ...]:
+    """The columns of the file. See :class:`~.registry.InputReader`."""
+    with file.opened(in_order=False) as stream:
+        return same_columns(_open(file, stream).schema_arrow.names, file.name)
+
+
+def pieces(
+    file: InputFile, wanted: Sequence[str], known: Sequence[str], *, most_rows: int = _MOST_ROWS
+) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    """Read the rows. See :class:`~.registry.InputReader`.
+
+    :param file: the file.
+    :param wanted: the columns to read, in the order that the tables shall have.
+    :param known: all columns of the source.
+    :param most_rows: of a piece.
+    :raises ConfigurationError: if the file is damaged.
+    """
+    with file.opened(in_order=False) as stream:
+        parquet = _open(file, stream)
+        size = sum(parquet.metadata.row_group(place).total_byte_size for place in range(parquet.num_row_groups))
+        rows = min(max(_PIECE_SIZE * parquet.metadata.num_rows // max(size, 1), 1), most_rows)
+        try:
+            for place in range(parquet.num_row_groups):
+                yield from _row_group(parquet, place, rows, wanted)
+                # Otherwise Arrow keeps this memory and takes the next row group's on top of it.
+                pa.default_memory_pool().release_unused()
+        except pa.ArrowInvalid as error:
+            raise unreadable(file.name, f"it is damaged: {error}") from None
+
+
+def _row_group(
+    parquet: pq.ParquetFile, place: int, rows: int, wanted: Sequence[str]
+) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    """Read a row group by itself: Arrow returns its memory only when the iteration ends."""
+    names = list(wanted)
+    for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], columns=names, use_threads=False):
+        table = pa.Table.from_batches([batch]).select(names)
+        table.validate(full=True)
+        if table.num_rows:
+            yield table, []
+
+
+def _open(file: InputFile, stream: Any) -> pq.ParquetFile:
+    """Open a file so that no more than a buffer of each column is in memory.
+
+    By default, Arrow reads all of a row group beforehand, which may be the whole file.
+    """
+    try:
+        if is_local(file.path):  # Arrow reads it itself, without Python in between
+            return pq.ParquetFile(file.path.path, buffer_size=_BUFFER, pre_buffer=False, memory_map=False)
+        metadata = pq.read_metadata(stream)
+        buffer = min(max(_FAR_BUFFERS // max(metadata.num_columns, 1), _BUFFER), _FAR_BUFFER)
+        return pq.ParquetFile(stream, metadata=metadata, buffer_size=buffer, pre_buffer=False)
+    except pa.ArrowInvalid as error:
+        raise unreadable(file.name, f"it is not Parquet: {error}") from None

@@ -1,48 +1,152 @@
-"""A result page into one file, by the format that the task asked for."""
+"""The file formats, one row each: which files they are, and which module writes and reads them.
+
+A new format is a module with the functions of :class:`FormatModule`, its loader, and a row of ``FORMATS``.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import importlib.util
-import io
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
-from airflow_provider_sfjwt.files.formats.csv_records import (
-    column_names,
-    count_records,
-    end_of_first_record,
-    whole_records,
-)
-from airflow_provider_sfjwt.files.storage.file_writer import PartFile, writing
+from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, writing
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.arrow_arrays import choose_memory_pool
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from airflow.sdk import ObjectStoragePath
 
-#: Bytes of CSV that are converted at once.
-_BLOCK = 512 * 1024
 
-_NEWLINE, _COMMA = b"\n,"
-_LONGEST_CELL = 2**31 - 1
-_JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+class PageWriter(Protocol):
+    """Writes a result page into one file."""
 
-#: The endings of files by format and compression. Parquet compresses within the file.
-_COMPRESSIONS: dict[str, dict[str | None, str]] = {
-    "csv": {None: "csv", "gzip": "csv.gz"},
-    "jsonl": {None: "jsonl", "gzip": "jsonl.gz"},
-    "parquet": dict.fromkeys((None, "zstd", "snappy", "gzip", "none"), "parquet"),
-}
+    def write_page(self, page: ResultPage, file: FileWriter, compression: str | None) -> int:
+        """Write all records of a page.
+
+        :param page: the page.
+        :param file: open, written from front to back.
+        :param compression: one of the format's own, or None for its default.
+        :return: how many records.
+        :raises TransportError: if the page is not whole.
+        :raises ProtocolError: if a value does not fit its column's type.
+        """
+
+
+class InputReader(Protocol):
+    """Reads a file that somebody wrote."""
+
+    def columns(self, file: InputFile) -> tuple[str, ...]:
+        """The columns of a file.
+
+        :param file: the file.
+        :raises ConfigurationError: if it is not a file of this format.
+        """
+
+    def pieces(
+        self, file: InputFile, wanted: Sequence[str], known: Sequence[str]
+    ) -> Iterator[tuple[pa.Table, list[Fault]]]:
+        """Read the rows, some at a time: a table that has rows, and the faults in them. A faulty cell is null.
+
+        :param file: the file.
+        :param wanted: the columns to read, in the order that the tables shall have.
+        :param known: all columns of the source.
+        :raises ConfigurationError: if the file is damaged.
+        """
+
+
+class FormatModule(PageWriter, InputReader, Protocol):
+    """What a format's module has: both directions."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is known of a file format.
+
+    :param name: as ``file_format`` names it.
+    :param load: imports the format's module, which may need pyarrow.
+    :param endings: of files to read, without the dot; files that are written get the first.
+    :param suffixes: what each compression adds to the ending; nothing if the file is compressed inside. None is the
+        format's default.
+    :param needs_arrow: whether writing takes pyarrow. Reading always does.
+    :param rows_may_lack_columns: whether two files of one source may differ in their columns.
+    """
+
+    name: str
+    load: Callable[[], FormatModule] = field(repr=False)
+    endings: tuple[str, ...]
+    suffixes: Mapping[str | None, str]
+    needs_arrow: bool = False
+    rows_may_lack_columns: bool = False
+
+    @property
+    def all_endings(self) -> tuple[str, ...]:
+        """What the names of files to read end with, dots included."""
+        suffixes = dict.fromkeys(self.suffixes.values())
+        return tuple(f".{ending}{suffix}" for ending in self.endings for suffix in suffixes)
+
+    def extension(self, compression: str | None) -> str:
+        """The ending of files that are written, without the first dot.
+
+        :param compression: one of the format's own, or None for its default.
+        """
+        return self.endings[0] + self.suffixes[compression]
+
+    def is_packed(self, name: str) -> bool:
+        """Whether a file is gzip around the format, by its name.
+
+        :param name: of the file.
+        """
+        return name.lower().endswith(tuple(suffix for suffix in self.suffixes.values() if suffix))
+
+
+def _csv() -> FormatModule:
+    from airflow_provider_sfjwt.files.formats import csv
+
+    return csv
+
+
+def _json_lines() -> FormatModule:
+    from airflow_provider_sfjwt.files.formats import json_lines
+
+    return json_lines
+
+
+def _parquet() -> FormatModule:
+    choose_memory_pool()
+    from airflow_provider_sfjwt.files.formats import parquet
+
+    return parquet
+
+
+_GZIP_AROUND: Mapping[str | None, str] = MappingProxyType({None: "", "gzip": ".gz"})
+_PARQUET_INSIDE: Mapping[str | None, str] = MappingProxyType(
+    dict.fromkeys((None, "zstd", "snappy", "gzip", "none"), "")
+)
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Format("csv", _csv, ("csv",), _GZIP_AROUND),
+            Format("jsonl", _json_lines, ("jsonl", "ndjson"), _GZIP_AROUND, rows_may_lack_columns=True),
+            Format("parquet", _parquet, ("parquet",), _PARQUET_INSIDE, needs_arrow=True),
+        )
+    }
+)
+
+#: The extensions of files that this package writes, as a regular expression.
+WRITTEN_EXTENSIONS = "|".join(
+    sorted({re.escape(each.extension(compression)) for each in FORMATS.values() for compression in each.suffixes})
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +168,7 @@ class WrittenPage:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How parts are written.
+    """How the parts of a data set are written.
 
     :param name: ``parquet``, ``csv`` or ``jsonl``.
     :param compression: None for the format's default: zstd for Parquet, none for the others.
@@ -75,22 +179,21 @@ class FileFormat:
 
     def faults(self) -> dict[str, str]:
         """What is wrong, by the name of the operator's argument."""
-        if self.name not in _COMPRESSIONS:
-            return {"file_format": f"'{self.name}' is none of {', '.join(_COMPRESSIONS)}"}
-        known = _COMPRESSIONS[self.name]
-        if self.compression not in known:
-            offered = ", ".join(repr(each) for each in known)
-            return {"compression": f"'{self.compression}' does not go with {self.name}; take one of {offered}"}
-        if self.name == "parquet" and importlib.util.find_spec("pyarrow") is None:
-            return {
-                "file_format": "'parquet' needs pyarrow: pip install 'airflow-provider-sfjwt[parquet]', or take csv"
-            }
+        known = FORMATS.get(self.name)
+        if known is None:
+            return {"file_format": fault_of_format(self.name)}
+        if self.compression not in known.suffixes:
+            offered = ", ".join(repr(each) for each in known.suffixes)
+            return {"compression": f"'{self.compression}' does not go with {self.name}; use one of {offered}"}
+        if known.needs_arrow and importlib.util.find_spec("pyarrow") is None:
+            message = f"'{self.name}' needs pyarrow: pip install 'airflow-provider-sfjwt[parquet]', or use csv"
+            return {"file_format": message}
         return {}
 
     @property
     def extension(self) -> str:
         """The ending of a part's name, without the first dot."""
-        return _COMPRESSIONS[self.name][self.compression]
+        return FORMATS[self.name].extension(self.compression)
 
     def write_page(self, path: ObjectStoragePath, body: Body, columns: Sequence[Column]) -> WrittenPage:
         """Write one result page as one part.
@@ -98,116 +201,49 @@ class FileFormat:
         :param path: the part's file.
         :param body: the page's CSV, header first; an empty body is a page without rows.
         :param columns: what is known of the columns. The page's own header decides which there are.
-        :raises TransportError: when the page is not whole.
-        :raises ProtocolError: when a value is none of its type.
+        :raises TransportError: if the page is not whole.
+        :raises ProtocolError: if a value does not fit its column's type.
         """
-        writer = {"csv": _write_csv, "jsonl": _write_json_lines, "parquet": _write_parquet}[self.name]
-        header, pieces = _split_off_header(whole_records(body, _BLOCK), columns)
-        typed = _typed(header, columns)
+        writer: PageWriter = FORMATS[self.name].load()
+        page = ResultPage.arriving(body, columns)
         with writing(path) as file:
-            records = writer(header, typed, _with_whole_end(pieces, len(typed)), file, self.compression)
-        return WrittenPage(OutputFile(path.name, records, file.bytes, file.sha256), tuple(typed))
+            records = writer.write_page(page, file, self.compression)
+        return WrittenPage(OutputFile(path.name, records, file.bytes, file.sha256), page.columns)
 
 
-Pieces = Iterable[memoryview]
+def fault_of_format(name: str) -> str:
+    """What is wrong with a ``file_format`` that is not in the registry.
+
+    :param name: what was given.
+    """
+    return f"'{name}' is not one of {', '.join(FORMATS)}"
 
 
-def _split_off_header(pieces: Iterator[memoryview], columns: Sequence[Column]) -> tuple[bytes, Pieces]:
-    """The header record, and the records behind it. An empty page has the header that was expected."""
-    first = next(pieces, None)
-    if first is None:
-        names = ",".join(f'"{column.name}"' for column in columns)
-        return f"{names}\n".encode(), ()
-    cut = end_of_first_record(first)
-    return bytes(first[:cut]), chain([first[cut:]], pieces)
+def input_file(path: ObjectStoragePath, file_format: str | None, part: OutputFile | None = None) -> InputFile:
+    """A file to read.
+
+    :param path: the file.
+    :param file_format: one of ``FORMATS``; None takes it from the ending, e.g. ``.csv`` or ``.csv.gz``.
+    :param part: how a receipt lists the file, or None.
+    :raises ConfigurationError: if the format is not known, or the ending does not name one.
+    """
+    known = FORMATS.get(file_format) if file_format else _format_of(str(path))
+    if known is None:
+        raise unreadable(str(path), f"its format {fault_of_format(file_format or '')}")
+    return InputFile(path, known.name, part, packed=known.is_packed(str(path)))
 
 
-def _with_whole_end(pieces: Pieces, cells: int) -> Iterator[memoryview]:
-    """The same pieces. Where the page lacks its last newline, its last record must have all its cells."""
-    for piece in pieces:
-        if len(piece) and piece[-1] != _NEWLINE:
-            *_, last = _rows(piece)
-            # Salesforce quotes every cell, the empty ones too.
-            if len(last) != cells or piece[-1] == _COMMA:
-                raise TransportError("a result page ends within a record: it is not whole", request_was_sent=True)
-        yield piece
+def reader_of(file: InputFile) -> InputReader:
+    """The module that reads a file.
+
+    :param file: the file.
+    """
+    return FORMATS[file.file_format].load()
 
 
-def _typed(header: bytes, columns: Sequence[Column]) -> list[Column]:
-    known = {column.name.lower(): column for column in columns}
-    return [known.get(name.lower(), Column(name)) for name in column_names(header)]
-
-
-@contextmanager
-def _compressed(file: PartFile, compression: str | None) -> Iterator[Callable[[Any], Any]]:
-    if compression != "gzip":
-        yield file.write
-        return
-    # No time and no name in the header, so that equal data gives equal bytes.
-    with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as packed:
-        yield packed.write
-
-
-def _write_csv(
-    header: bytes, columns: Sequence[Column], pieces: Pieces, file: PartFile, compression: str | None
-) -> int:
-    """The page as it came, byte for byte."""
-    records = 0
-    with _compressed(file, compression) as write:
-        write(header)
-        for piece in pieces:
-            records += count_records(piece)
-            write(piece)
-    return records
-
-
-def _write_json_lines(
-    header: bytes, columns: Sequence[Column], pieces: Pieces, file: PartFile, compression: str | None
-) -> int:
-    records = 0
-    encoders = [_json_encoder(column) for column in columns]
-    keys = [json.dumps(column.name, ensure_ascii=False) + ":" for column in columns]
-    with _compressed(file, compression) as write:
-        for piece in pieces:
-            lines = []
-            for row in _rows(piece):
-                if len(row) != len(keys):
-                    raise ProtocolError(f"a row has {len(row)} values where the header names {len(keys)}")
-                cells = (key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True))
-                lines.append("{" + ",".join(cells) + "}\n")
-            records += len(lines)
-            write("".join(lines).encode("utf-8"))
-    return records
-
-
-def _rows(piece: memoryview) -> Iterator[list[str]]:
-    # Python's own limit is 131,072 characters, which a long or rich text area reaches. It is one for the process.
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    try:
-        yield from csv.reader(io.StringIO(bytes(piece).decode("utf-8"), newline=""))
-    except csv.Error as error:
-        raise ProtocolError(f"a result page is no CSV that can be read: {error}") from None
-
-
-def _json_encoder(column: Column) -> Callable[[str], str]:
-    """How a cell becomes JSON. An empty cell is null: Salesforce keeps no empty text."""
-    if column.type == "boolean":
-        return lambda cell: cell.lower() if cell else "null"
-    if column.is_number:
-        return lambda cell: _json_number(column.name, cell) if cell else "null"
-    return lambda cell: json.dumps(cell, ensure_ascii=False) if cell else "null"
-
-
-def _json_number(name: str, cell: str) -> str:
-    if not _JSON_NUMBER.fullmatch(cell):
-        raise ProtocolError(f"column {name} holds a value that is no number")
-    return cell  # the digits stay as they came, so that nothing is rounded
-
-
-def _write_parquet(
-    header: bytes, columns: Sequence[Column], pieces: Pieces, file: PartFile, compression: str | None
-) -> int:
-    choose_memory_pool()
-    from airflow_provider_sfjwt.files.formats.parquet import write_pieces
-
-    return write_pieces(columns, pieces, file, compression or "zstd")
+def _format_of(name: str) -> Format:
+    for known in FORMATS.values():
+        if name.lower().endswith(known.all_endings):
+            return known
+    *endings, last = (ending for known in FORMATS.values() for ending in known.all_endings)
+    raise unreadable(name, f"its name does not end in {', '.join(endings)} or {last}. Rename it, or give file_format")

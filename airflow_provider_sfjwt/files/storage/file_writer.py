@@ -1,9 +1,10 @@
-"""One file of a data set on any object storage: hashed and counted as it is written, and gone if writing it fails."""
+"""Writes one file on any object store: hashed and counted as it is written, and removed if writing fails."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,14 @@ from airflow_provider_sfjwt.files.storage.errors import storage_failures
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-#: Bytes that an object store's client holds before it sends them. s3fs's own default of 50 MiB costs 172 MB for each
-#: open file.
+#: Bytes that an object store's client buffers before it sends them. With s3fs's default of 50 MiB, each open file costs
+#: 172 MB.
 BLOCK_SIZE = 8 * 2**20
 _LOCAL = frozenset({"file", "local", ""})
 
 
-class PartFile:
-    """A file being written. It is what Arrow and gzip take for one.
+class FileWriter:
+    """A file being written, with the methods that Arrow and gzip call.
 
     :param raw: the storage's own file.
     """
@@ -47,7 +48,7 @@ class PartFile:
         return self.bytes
 
     def flush(self) -> None:
-        """Nothing: what is written becomes visible when the file is whole."""
+        """Do nothing: a file becomes visible only when it is whole."""
 
     @property
     def sha256(self) -> str:
@@ -55,30 +56,27 @@ class PartFile:
         return self._hash.hexdigest()
 
     def readable(self) -> bool:
-        """It is not."""
         return False
 
     def writable(self) -> bool:
-        """It is."""
         return True
 
     def seekable(self) -> bool:
-        """It is not: an upload goes forward only."""
-        return False
+        return False  # an upload goes forward only
 
 
 @contextmanager
-def writing(path: ObjectStoragePath) -> Iterator[PartFile]:
-    """Write a file that exists afterwards if, and only if, the block ended well.
+def writing(path: ObjectStoragePath) -> Iterator[FileWriter]:
+    """Write a file, which exists afterwards only if the block ended without an error.
 
-    :param path: the file. One of that name is replaced.
+    :param path: the file. An existing one is replaced.
     """
     raw = path.fs.open(path.path, "wb", block_size=BLOCK_SIZE)
     try:
-        yield PartFile(raw)
+        yield FileWriter(raw)
         raw.close()
     except BaseException:
-        with suppress(*storage_failures()):  # what went wrong first is what is told
+        with suppress(*storage_failures()):  # the first error is the one to report
             _discard(raw, path)
         raise
 
@@ -91,14 +89,29 @@ def is_local(path: ObjectStoragePath) -> bool:
     return path.protocol in _LOCAL
 
 
+@contextmanager
+def compressed(file: FileWriter, compression: str | None) -> Iterator[Callable[[Any], Any]]:
+    """A function that writes bytes into a file, gzip around them if wanted.
+
+    :param file: an open file.
+    :param compression: ``gzip``, or None.
+    """
+    if compression != "gzip":
+        yield file.write
+        return
+    # No time and no name in the header, so that equal data gives equal bytes.
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as packed:
+        yield packed.write
+
+
 def _discard(raw: Any, path: ObjectStoragePath) -> None:
-    """Leave nothing. Closing an fsspec file commits it even after an error, so an upload is aborted instead."""
+    """Leave no file. Closing an fsspec file commits it even after an error, so an upload is aborted instead."""
     from fsspec.spec import AbstractBufferedFile
 
     if isinstance(raw, AbstractBufferedFile):
         raw.discard()
         raw.closed = True
     else:
-        with suppress(OSError):  # a full disk is told of again
+        with suppress(OSError):  # a full disk fails here once more
             raw.close()
         path.unlink(missing_ok=True)

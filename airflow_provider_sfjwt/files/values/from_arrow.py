@@ -8,13 +8,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from airflow_provider_sfjwt.files.values.cells import NULL, NULL_POLICIES
+
 if TYPE_CHECKING:
     import pyarrow as pa
-
-#: How a cell says that its field is to be emptied.
-#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_csv_valid_record_rows.htm
-NULL = "#N/A"
-NULL_POLICIES = ("ignore", "clear")
 
 
 class _UnfitError(Exception):

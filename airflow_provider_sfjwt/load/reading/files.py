@@ -11,6 +11,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, read_receipt
 from airflow_provider_sfjwt.files.formats.faults import unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
+from airflow_provider_sfjwt.files.formats.registry import FORMATS, fault_of_format, input_file
 from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
 from airflow_provider_sfjwt.files.storage.file_writer import is_local
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 _GLOB = re.compile(r"[*?\[]")
-_ENDINGS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
-_FORMATS = ("csv", "jsonl", "parquet")
 
 
 def find_files(source: Any, file_format: str | None) -> list[InputFile]:
@@ -31,9 +30,8 @@ def find_files(source: Any, file_format: str | None) -> list[InputFile]:
     :param file_format: overrides the endings.
     :raises ConfigurationError: when there are none, or some cannot be loaded.
     """
-    if file_format is not None and file_format not in _FORMATS:
-        message = f"'{file_format}' is none of {', '.join(_FORMATS)}"
-        raise ConfigurationError({"file_format": message}, subject="the task")
+    if file_format is not None and file_format not in FORMATS:
+        raise ConfigurationError({"file_format": fault_of_format(file_format)}, subject="the task")
     if fault := fault_of_source(source):
         raise ConfigurationError({"source": fault}, subject="the task")
     if isinstance(source, Mapping):
@@ -78,7 +76,7 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
         raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
     except storage_failures() as error:
         raise unread(text, error) from error
-    return [InputFile(path, file_format or _format_of(text))]
+    return [input_file(path, file_format)]
 
 
 def _of_glob(path: ObjectStoragePath, text: str, file_format: str | None) -> list[InputFile]:
@@ -98,7 +96,7 @@ def _of_glob(path: ObjectStoragePath, text: str, file_format: str | None) -> lis
     stem = text.split("://", 1)[0] + "://" if "://" in text else ""
     if stem and not is_local(path) and path.conn_id:
         stem += f"{path.conn_id}@"
-    return [InputFile(_path(stem + name), file_format or _format_of(name)) for name in names]
+    return [input_file(_path(stem + name), file_format) for name in names]
 
 
 def _is_file(fs: Any, name: str, entry: Mapping[str, Any]) -> bool:
@@ -123,19 +121,10 @@ def _of_receipt(text: str) -> list[InputFile]:
     if receipt is None:
         reason = "there is no receipt, so that it is not known which files belong to the data. Give a glob instead"
         raise unreadable(text, reason)
-    files = [InputFile(folder / part.name, receipt.file_format, part) for part in receipt.parts]
+    files = [input_file(folder / part.name, receipt.file_format, part) for part in receipt.parts]
     for file, part in zip(files, receipt.parts, strict=True):
         if not file.path.exists():
             raise unreadable(file.name, "the receipt lists this part, and it is gone")
         if file.path.stat().st_size != part.bytes:
             raise unreadable(file.name, "it is not the part that the receipt lists: its size differs")
     return files
-
-
-def _format_of(name: str) -> str:
-    ending = name.lower().removesuffix(".gz").rpartition(".")[2]
-    found = _ENDINGS.get(ending)
-    if found is None or (found == "parquet" and name.lower().endswith(".gz")):
-        known = ", ".join(f".{each}" for each in _ENDINGS)
-        raise unreadable(name, f"its name ends with none of {known} (.gz behind text), so give file_format")
-    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.registry import FORMATS, reader_of
 from airflow_provider_sfjwt.files.values.arrow_arrays import require_arrow
 from airflow_provider_sfjwt.load.reading.files import find_files
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source, is_rows
@@ -82,7 +83,7 @@ class LoadSource:
         for file in self._files:
             starts.append(position)
             row = 1
-            for table, faults in _reader(file).pieces(file, wanted, self.columns):
+            for table, faults in reader_of(file).pieces(file, wanted, self.columns):
                 yield SourcePiece(file.name, row, position, table, tuple(faults))
                 row, position = row + table.num_rows, position + table.num_rows
         if self._rows:
@@ -110,30 +111,14 @@ def _bounded(rows: Any) -> list[Mapping[str, Any]]:
     return list(rows)
 
 
-def _reader(file: InputFile) -> Any:
-    """The module that reads a format."""
-    if file.file_format == "csv":
-        from airflow_provider_sfjwt.files.formats import csv
-
-        return csv
-    if file.file_format == "jsonl":
-        from airflow_provider_sfjwt.files.formats import json_lines
-
-        return json_lines
-    from airflow_provider_sfjwt.files.formats import parquet_input
-
-    return parquet_input
-
-
 def _columns(files: Sequence[InputFile]) -> tuple[str, ...]:
     """The columns that all files have, in the order of the first."""
     columns: tuple[str, ...] = ()
     for file in files:
-        found = tuple(_reader(file).columns(file))
+        found = tuple(reader_of(file).columns(file))
         if not columns:
             columns = found
-        elif file.file_format == "jsonl" and files[0].file_format == "jsonl":
-            # A line need not have every key.
+        elif all(FORMATS[each.file_format].rows_may_lack_columns for each in (file, files[0])):
             columns = tuple(dict.fromkeys(columns + found))
         elif set(columns) != set(found):
             missing, more = sorted(set(columns) - set(found)), sorted(set(found) - set(columns))

@@ -40,15 +40,22 @@ class Request:
         values = parse_qs(self.query_string, keep_blank_values=True).get(name)
         return values[0] if values else None
 
+    def json_value(self) -> Any:
+        """Return the body as a JSON value.
+
+        :raises RefusalError: 400 JSON_PARSER_ERROR where it is not JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise RefusalError(400, "JSON_PARSER_ERROR", "The HTTP entity body is not valid JSON") from None
+
     def json_object(self) -> dict[str, Any]:
         """Return the body as a JSON object.
 
         :raises RefusalError: 400 JSON_PARSER_ERROR where it is anything else.
         """
-        try:
-            parsed = json.loads(self.body)
-        except ValueError:
-            raise RefusalError(400, "JSON_PARSER_ERROR", "The HTTP entity body is not valid JSON") from None
+        parsed = self.json_value()
         if not isinstance(parsed, dict):
             raise RefusalError(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
         return parsed

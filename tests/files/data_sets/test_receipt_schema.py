@@ -15,6 +15,7 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.json_schema import undescribed
 from tests.repository import REPOSITORY
 
 SCHEMA = json.loads((REPOSITORY / "docs/receipt.schema.json").read_text(encoding="utf-8"))
@@ -52,19 +53,6 @@ def extract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Extract
 
 def faults(receipt: dict[str, Any]) -> list[str]:
     return [error.message for error in VALIDATOR.iter_errors(receipt)]
-
-
-def undescribed(schema: dict[str, Any], value: Any, path: str = "") -> list[str]:
-    """The keys of a value, however deep, that the schema does not name."""
-    if isinstance(value, list):
-        return [name for each in value for name in undescribed(schema.get("items") or {}, each, path)]
-    if not isinstance(value, dict):
-        return []
-    known = (schema | next((each for each in schema.get("oneOf", []) if "properties" in each), {}))["properties"]
-    found = [f"{path}{name}" for name in value if name not in known]
-    return found + [
-        name for key in value if key in known for name in undescribed(known[key], value[key], f"{path}{key}.")
-    ]
 
 
 def test_the_schema_is_one() -> None:

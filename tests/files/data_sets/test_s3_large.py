@@ -191,6 +191,6 @@ def test_a_failing_page_leaves_no_object_and_no_upload(
     routes, url = salesforce
     monkeypatch.setattr(routes, "broken", BROKEN)
     said = extracted(url, s3[1], "broken", tmp_path)
-    assert said["error"] == "TransportError: a result page ends within a quoted value: it is not whole"
+    assert said["error"] == "TransportError: a result page ends in the middle of a quoted value: it is not whole"
     assert names(s3[0], "broken") == []
     assert not s3[0].list_multipart_uploads(Bucket="lake").get("Uploads")

@@ -17,11 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_sfjwt.files.formats import csv
 from airflow_provider_sfjwt.files.formats.faults import Fault
 from airflow_provider_sfjwt.load.reading.source import LoadSource
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source
-from tests.load.reading.test_source import faults, read, refusal, write
+from tests.load.reading.sources import faults, read, refusal, write
 
 UTC, CET = timezone.utc, timezone(timedelta(hours=1))
 NAIVE = datetime(2026, 1, 1, 12, tzinfo=UTC).replace(tzinfo=None)
@@ -201,7 +200,7 @@ def test_parquet_reads_no_column_that_is_not_wanted(tmp_path: Path) -> None:
 def test_a_key_that_is_twice_in_an_object_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, '{"A": 1, "B": 2}\n{"A": 1, "B": 2, "A": 3}\n{"A": {"x": 1, "x": 2}, "B": 3}\n', "in.jsonl")
     assert faults(path) == [
-        Fault(path, 2, "A", "is there more than once"),
+        Fault(path, 2, "A", "appears more than once"),
         Fault(path, 3, "A", "holds a dict; a field takes one value"),
     ]
     assert [piece.faults for piece in LoadSource(path).pieces(["B"])] == [()]
@@ -220,25 +219,3 @@ def test_half_a_character_is_told(tmp_path: Path) -> None:
     message = "character 2 is '\\ud83d', half of a character (encoding); the other half is missing"
     assert faults(path) == [Fault(path, 2, "A", message)]
     assert faults([{"A": "a\ud83d"}]) == [Fault("rows", 1, "A", message)]
-
-
-def test_only_the_mark_at_the_start_of_a_file_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv, "_BLOCK", 8)
-    rows = ["\ufeffa", "\ufeffb", "c", "\ufeff"]
-    text = "\ufeffA,B\n" + "".join(f"{each},1\n" for each in rows)
-    assert [row["A"] for row in read(write(tmp_path, text))] == rows
-
-
-@pytest.mark.parametrize(
-    ("data", "place"),
-    [
-        ('A,B\n1,"two\nlines"\n2,"open\n3,4\n', "row 2 opens a quote that is never closed: '\"open'"),
-        ('A,"B\n1,2\n', "its header opens a quote that is never closed"),
-    ],
-)
-def test_a_quote_that_is_never_closed_is_told_where_it_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, place: str
-) -> None:
-    assert place in refusal(write(tmp_path, data))
-    monkeypatch.setattr(csv, "_BLOCK", 9)
-    assert place in refusal(write(tmp_path, data))

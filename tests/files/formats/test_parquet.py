@@ -1,8 +1,10 @@
-"""How much of a Parquet file from far away is asked for at once, whatever the size of its row groups."""
+"""Parquet files, a piece at a time, and how much of a remote file is read at once."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from airflow_provider_sfjwt.files.formats import parquet_input
+from airflow_provider_sfjwt.files.formats import parquet
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from tests.files.formats.inputs import an_input, refusal
 
 MEGABYTE = 2**20
 
@@ -42,9 +45,20 @@ def test_no_more_than_a_buffer_of_each_column_is_read_at_once(columns: int, most
     with path.open("wb") as file:
         pq.write_table(table, file, row_group_size=rows, compression="none", use_dictionary=False)
     source = Watched(path, "parquet")
-    found = [piece for piece, _ in parquet_input.pieces(source, table.column_names, table.column_names)]
+    found = [piece for piece, _ in parquet.pieces(source, table.column_names, table.column_names)]
     assert pa.concat_tables(found).equals(table)
     assert max(source.reads) <= most
     # And no byte twice, but for the end of the file, which tells where the columns are.
     assert sum(source.reads) <= path.stat().st_size + MEGABYTE
     path.unlink()
+
+
+def test_types_are_kept_and_pieces_have_the_rows_they_may_have(tmp_path: Path) -> None:
+    table = pa.table({"N": list(range(1000)), "T": [datetime(2026, 1, 1, tzinfo=timezone.utc)] * 1000})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=300)
+    file = an_input(tmp_path, sink.getvalue().to_pybytes(), "in.parquet")
+    tables = [each for each, _ in parquet.pieces(file, table.column_names, table.column_names, most_rows=64)]
+    assert max(each.num_rows for each in tables) == 64
+    assert pa.concat_tables(tables).equals(table)
+    assert "it is not Parquet" in refusal(parquet.pieces(an_input(tmp_path, b"nonsense", "b.parquet"), ["N"], ["N"]))
