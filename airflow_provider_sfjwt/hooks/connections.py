@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -9,8 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
-from airflow_provider_sfjwt.compat import mask
+from airflow_provider_sfjwt.compat import aconnection, mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, connection_secrets, read_connection
@@ -24,6 +26,10 @@ _parsed: dict[str, ConnectionSettings] = {}
 _CONN_TYPE = "salesforce_jwt"
 #: What has been warned of in this process, so that a triggerer does not say it a thousand times.
 _warned: set[str] = set()
+#: Connections that are looked up at a time in one event loop: each lookup keeps the loop for a millisecond, and a
+#: thousand may begin together.
+_LOOKUPS_AT_ONCE = 8
+_lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
@@ -51,6 +57,21 @@ def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
         _parsed[key] = settings
         _warn(settings, conn_id)
     return settings
+
+
+async def aconnection_settings(hook: Any, conn_id: str) -> ConnectionSettings:
+    """Look a connection up and read it, in an event loop.
+
+    :param hook: which Airflow looks connections up with.
+    :param conn_id: its id.
+    :raises ConfigurationError: with every fault, by the labels of the form.
+    """
+    from asgiref.sync import sync_to_async
+
+    async with _lookups_of.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_LOOKUPS_AT_ONCE)):
+        connection = await aconnection(hook, conn_id)
+        # Reading a key takes 30 ms of computing, too long for an event loop.
+        return await sync_to_async(connection_settings)(connection, conn_id)
 
 
 def _fault_of_type(connection: Any, conn_id: str) -> str | None:

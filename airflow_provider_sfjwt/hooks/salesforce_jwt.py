@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 from airflow.sdk import BaseHook
 
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.hooks.connections import connection_settings
+from airflow_provider_sfjwt.hooks.connections import aconnection_settings, connection_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.salesforce.api import org as org_api
-from airflow_provider_sfjwt.salesforce.api.resource import call_resource
+from airflow_provider_sfjwt.salesforce.api.resource import call_resource, fetch_record
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.api.sign_in import introspect, revoke, sign_in
@@ -30,6 +28,8 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
     from simple_salesforce.api import Salesforce
 
     from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
@@ -38,15 +38,6 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.load.spec import Source
 
 __all__ = ["SalesforceJwtHook"]
-
-#: Connections that are looked up at a time in one event loop.
-_LOOKUPS_AT_ONCE = 8
-_lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-
-
-def _lookups() -> asyncio.Semaphore:
-    """Lets a few lookups pass at a time: each keeps the loop for a millisecond, and a thousand may begin together."""
-    return _lookups_of.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_LOOKUPS_AT_ONCE))
 
 
 def _writer() -> Writer | None:
@@ -111,6 +102,39 @@ class SalesforceJwtHook(BaseHook):
         spec = QuerySpec(soql=soql, include_deleted=include_deleted)
         spec.check()
         yield from query_rows(self._org, spec)
+
+    def query_arrow(self, soql: str, include_deleted: bool = False, transport: str = "rest") -> pa.Table:
+        """Run a query and return its rows as an Arrow table, typed as an extract's Parquet files are.
+
+        :param soql: a query of plain fields; aggregates and sub-queries are for :meth:`query`.
+        :param include_deleted: whether rows in the recycle bin and archived activities are returned too.
+        :param transport: ``rest``, or ``bulk`` for many rows.
+        """
+        from airflow_provider_sfjwt.extract.in_memory import arrow_table
+
+        with self.connect() as org:
+            return arrow_table(org, soql, include_deleted, transport)
+
+    def query_pandas(self, soql: str, include_deleted: bool = False, transport: str = "rest") -> pd.DataFrame:
+        """Run a query and return its rows as a pandas data frame whose columns keep Arrow's exact types.
+
+        :param soql: and the other arguments: as :meth:`query_arrow` has them.
+        """
+        from airflow_provider_sfjwt.extract.in_memory import data_frame
+
+        return data_frame(self.query_arrow(soql, include_deleted, transport))
+
+    def record(self, sobject: str, record_id: str, fields: Sequence[str] | None = None) -> dict[str, Any]:
+        """One record by its id.
+
+        :param fields: names of fields; None for all that the user may read.
+        :raises NotFoundError: when there is no such record, or the user may not see it.
+        """
+        return self._org.run(fetch_record, sobject, record_id, fields)
+
+    def field_names(self, sobject: str) -> list[str]:
+        """The names of an object's fields that the user may see, compound fields included."""
+        return [str(field["name"]) for field in self.describe(sobject)["fields"]]
 
     def describe(self, sobject: str) -> dict[str, Any]:
         """Describe an object and its fields.
@@ -323,20 +347,12 @@ class SalesforceJwtHook(BaseHook):
 
         :raises ConfigurationError: with every fault of the connection, by the labels of the form.
         """
-        return self._read(self.get_connection(self.salesforce_conn_id))
+        return connection_settings(self.get_connection(self.salesforce_conn_id), self.salesforce_conn_id)
 
     async def _asettings(self) -> ConnectionSettings:
-        from asgiref.sync import sync_to_async
-
         if "settings" not in self.__dict__:
-            async with _lookups():
-                connection = await compat.aconnection(self, self.salesforce_conn_id)
-                # Reading a key costs 30 ms of computing, too long for an event loop.
-                self.__dict__["settings"] = await sync_to_async(self._read)(connection)
+            self.__dict__["settings"] = await aconnection_settings(self, self.salesforce_conn_id)
         return self.settings
-
-    def _read(self, connection: Any) -> ConnectionSettings:
-        return connection_settings(connection, self.salesforce_conn_id)
 
     @cached_property
     def _org(self) -> ConnectedOrg:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 from airflow_provider_sfjwt.testing.apex.rest import ROOT as APEX_ROOT
 from airflow_provider_sfjwt.testing.apex.rest import ApexRest
+from airflow_provider_sfjwt.testing.bulk1.jobs import ROOT as BULK1_ROOT
+from airflow_provider_sfjwt.testing.bulk1.jobs import Bulk1
 from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, Request, not_found
 from airflow_provider_sfjwt.testing.http.routing import Resource
 from airflow_provider_sfjwt.testing.identity import Identity
@@ -109,13 +111,14 @@ def unknown(request: Request) -> RefusalError:
 
 
 class Front:
-    """Where every request enters: OAuth, the list of API versions, Apex REST, or the data APIs."""
+    """Where every request enters: OAuth, the list of API versions, Apex REST, Bulk API 1.0, or the data APIs."""
 
-    def __init__(self, identity: Identity, oauth: OAuth, data_api: DataApi, apex: ApexRest) -> None:
+    def __init__(self, identity: Identity, oauth: OAuth, data_api: DataApi, apex: ApexRest, bulk1: Bulk1) -> None:
         self._versions = identity.api_versions
         self._oauth = oauth
         self._data_api = data_api
         self._apex = apex
+        self._bulk1 = bulk1
 
     def respond(self, request: Request) -> Answer:
         """Return the right answer to a request, refusals included."""
@@ -134,6 +137,8 @@ class Front:
         if path.startswith(APEX_ROOT):
             self._data_api.check_session(request)
             return self._data_api.counted(lambda: self._apex.respond(request))
+        if path.startswith(BULK1_ROOT):
+            return self._bulk1.respond(request)
         data = _DATA.fullmatch(path)
         if data is None:
             raise unknown(request)

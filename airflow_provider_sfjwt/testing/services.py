@@ -6,6 +6,7 @@ from airflow_provider_sfjwt.testing.apex.rest import ApexRest
 from airflow_provider_sfjwt.testing.bulk.ingest import BulkIngest
 from airflow_provider_sfjwt.testing.bulk.jobs import Jobs
 from airflow_provider_sfjwt.testing.bulk.query import BulkQueries
+from airflow_provider_sfjwt.testing.bulk1.jobs import Bulk1
 from airflow_provider_sfjwt.testing.data.store import Store
 from airflow_provider_sfjwt.testing.data_api import ApiCalls, DataApi, Front
 from airflow_provider_sfjwt.testing.dml.save import Dml
@@ -56,5 +57,6 @@ class Services:
         )
         data_api = DataApi(self.sessions, self.calls, resources, self.ingest.settle)
         self.apex = ApexRest()
-        front = Front(identity, self.oauth, data_api, self.apex)
+        bulk1 = Bulk1(self.sessions, identity.api_versions, dml, self.jobs, self.ingest.allocation)
+        front = Front(identity, self.oauth, data_api, self.apex, bulk1)
         self.gateway = Gateway(settings, script.requests, front.respond, self.sessions.expire)

@@ -5,12 +5,18 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ErrorItem, SalesforceError, TransportError
+from airflow_provider_sfjwt.exceptions import (
+    ConfigurationError,
+    ErrorItem,
+    ProtocolError,
+    SalesforceError,
+    TransportError,
+)
 from airflow_provider_sfjwt.salesforce.api import answers
 from airflow_provider_sfjwt.salesforce.api.retry import may_have_been_processed
 from airflow_provider_sfjwt.salesforce.api.session import Session
@@ -70,6 +76,27 @@ def call_resource(
             retryable=False,
         ) from error
     return _decoded(response, method, path)
+
+
+def fetch_record(
+    session: Session, sobject: str, record_id: str, fields: Sequence[str] | None = None
+) -> Flow[dict[str, Any]]:
+    """Fetch one record.
+
+    :param session: the conversation.
+    :param sobject: the object's API name.
+    :param record_id: 15 or 18 characters.
+    :param fields: names of fields; None for all that the user may read.
+    :return: values by field name, without Salesforce's ``attributes``.
+    :raises NotFoundError: when there is no such record, or the user may not see it.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_retrieve_get.htm
+    """
+    path = f"sobjects/{quote(sobject, safe='')}/{quote(record_id, safe='')}"
+    answer = yield from session.json("GET", path, params={"fields": ",".join(fields) if fields else None})
+    if not isinstance(answer, dict):
+        raise ProtocolError(f"GET {path} did not answer with a record")
+    return {name: value for name, value in answer.items() if name != "attributes"}
 
 
 def reported_failures(answer: Any) -> list[ErrorItem]:
