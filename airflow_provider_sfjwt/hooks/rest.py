@@ -145,11 +145,12 @@ class RestSpec(OrgSpec):
         more = len(failures) - _SHOWN_FAILURES
         raise ApiError(
             f"{self.verb} {self._shown} was answered, but reports {len(failures)} failed part(s): {shown}"
-            f"{f'; and {more} more' if more > 0 else ''}. Where that is no failure, give a response_check.",
+            f"{f'; and {more} more' if more > 0 else ''}.",
             status=200,
             items=failures,
             method=self.verb,
             path=self._shown,
+            remedy="Correct what Salesforce names, or give a response_check that accepts such an answer.",
             retryable=self.may_repeat,
         )
 

@@ -70,9 +70,9 @@ def call_resource(
         if idempotent or not may_have_been_processed(error):
             raise
         raise TransportError(
-            f"{error} It is unknown whether Salesforce processed this {method}, so it is not sent again. Look in the "
-            "org before you run it once more.",
+            f"{error} It is unknown whether Salesforce processed this {method}, so it is not sent again.",
             request_was_sent=True,
+            remedy="Look in the org before you run it once more.",
             retryable=False,
         ) from error
     return _decoded(response, method, path)
