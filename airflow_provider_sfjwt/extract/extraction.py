@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject
-from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Rows
+from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Route, Rows
 from airflow_provider_sfjwt.extract.routes import AUTO, FIRST, ROUTES
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
@@ -47,11 +47,13 @@ class Extraction:
 
     :param org: where from.
     :param spec: what, and where to.
+    :param routes: the ways to fetch rows, by their names.
     """
 
-    def __init__(self, org: ConnectedOrg, spec: ExtractSpec) -> None:
+    def __init__(self, org: ConnectedOrg, spec: ExtractSpec, routes: Mapping[str, type[Route]] = ROUTES) -> None:
         self._org = org
         self._spec = spec
+        self._routes = routes
         self._started = time.monotonic()
         self.budget = ApiBudget(org, spec.min_api_calls_left)
         # No cached_property: before Python 3.12 all instances of a process would compute theirs under one lock.
@@ -95,7 +97,7 @@ class Extraction:
         """
         route = FIRST if self._spec.transport == AUTO else self._spec.transport
         while True:
-            asked = ROUTES[route](self._fetch()).ask()
+            asked = self._routes[route](self._fetch()).ask()
             begun = asked if isinstance(asked, JobRef | HandOver) else self._published(asked, resumable=False)
             if not isinstance(begun, HandOver):
                 return begun
