@@ -19,7 +19,7 @@ SOAK = int(os.environ.get("SFJWT_SOAK", "0"))
 
 #: The name of the plugin that gathers what random tests report.
 PLUGIN = "random-tests"
-_PASSING = re.compile(r"(\d+) passing examples")
+_PASSING = re.compile(r"(\d+) passing\b")
 
 
 def examples(sample: int) -> int:
