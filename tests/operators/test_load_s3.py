@@ -242,7 +242,7 @@ def test_a_store_that_fails_leaves_nothing_partial_and_a_retry_tells_all(
     with pytest.raises(SalesforceError, match=r"writing to s3://.*/results \(results_path\) failed") as caught:
         run_to_end(task("Item__c", rows, **arguments), context)
     assert caught.value.retryable
-    assert "what Salesforce has accepted stays there" in str(caught.value)
+    assert "Salesforce keeps the rows that it has accepted" in str(caught.value)
     assert in_org(org) == counted(rows[:7] + rows[8:])
     whole = {"failed-": ["succeeded"], "_receipt.json": ["failed", "succeeded"]}.get(refused, [])
     assert [name.split("/")[1].split("-")[0] for name in lake.names()] == whole

@@ -133,7 +133,7 @@ def test_a_full_disk_while_results_are_written(
     outcome = run(rows, limit, where=results, **arguments)
     assert (outcome["error"], outcome["retryable"]) == ("SalesforceError", True)
     assert f"writing to file://{results} (results_path) failed: " in outcome["message"]
-    assert "what Salesforce has accepted stays there" in outcome["message"]
+    assert "Salesforce keeps the rows that it has accepted" in outcome["message"]
     assert outcome["left"] == []
     assert "_receipt.json" not in outcome["results"]
     whole = [size for size in outcome["results"].values() if size > SMALL]

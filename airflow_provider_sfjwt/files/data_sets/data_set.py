@@ -1,14 +1,13 @@
-"""The folder of one data set: what may be written there, what is visible, and what is cleared away.
+"""The folder of one data set: what may be written there, what is visible, and what is removed.
 
 Parts come first and the receipt last. A re-run writes parts under new names, swaps the receipt, then removes the old
-parts: readers that follow the receipt see the old data set or the new one, whole. Beside a part whose page is finished
-lies a manifest until the receipt is written, so that a retry fetches only the pages that are missing.
+parts: readers that follow the receipt see the whole old data set or the whole new one. Until the receipt is written,
+each finished page has a manifest beside its part, so that a retry fetches only the missing pages.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
@@ -19,13 +18,13 @@ from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
-#: A part that this package wrote: page, job id (15 or 18 characters, beginning with 750; or that of an extract over
-#: REST, which has no job), format.
+#: A part that this package wrote: page, job id, format. A job id has 15 or 18 characters from 750 on; an extract
+#: over REST has no job and makes up an id.
 _JOB_ID = r"(?:750\w{12}(?:\w{3})?|rest\w{12})"
 _OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:{WRITTEN_EXTENSIONS})")
-#: Names that begin so are overlooked by Spark, DuckDB's and Arrow's readers of folders.
+#: When Spark, DuckDB and Arrow read a folder, they skip names that begin with an underscore.
 _OUR_MANIFEST = re.compile(rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json")
 
 
@@ -38,26 +37,29 @@ class DataSetFolder:
     def __init__(self, path: str) -> None:
         self._folder = OutputFolder(path, "output_path")
         self.path = self._folder.path
+        self._previous: tuple[Receipt | None] | None = None
 
-    @cached_property
+    @property
     def previous_receipt(self) -> Receipt | None:
-        """The receipt that lies there before anything is written, or None.
+        """The receipt that was there when this was first asked, or None.
 
-        :raises ConfigurationError: when it is the results folder of a load.
+        :raises ConfigurationError: if it is the results folder of a load.
         """
-        return self._receipt_now()
+        if self._previous is None:
+            self._previous = (self._receipt_now(),)
+        return self._previous[0]
 
     def prepare(self, file_format: FileFormat, writer: Writer | None = None) -> None:
-        """See that the folder can be written and that nothing in it could be mistaken for a part of this data set.
+        """Check that the folder can be written and that no file in it could be mistaken for a part of this data set.
 
         :param file_format: of the parts to come.
-        :param writer: the task instance that is going to write them, or None where there is none.
-        :raises ConfigurationError: when it cannot be written, holds somebody else's parts, is the results folder of a
+        :param writer: the task instance that is going to write them; None outside a task.
+        :raises ConfigurationError: if it cannot be written, holds somebody else's parts, is the results folder of a
             load, or holds the data set of another task instance of the same DAG run.
         """
         self._folder.prove_writable()
         names = set(self._folder.sizes())
-        self._refuse_rival(self.previous_receipt, writer)
+        self._refuse_conflict(self.previous_receipt, writer)
         listed = {part.name for part in self.previous_receipt.parts} if self.previous_receipt else set()
         foreign = [
             name
@@ -67,13 +69,13 @@ class DataSetFolder:
         if foreign:
             raise ConfigurationError(
                 {
-                    "output_path": f"{self.path} already holds {foreign[0]}, which could be taken for a part of this "
-                    "data set. Give the run a folder of its own, e.g. …/ds={{ ds }}"
+                    "output_path": f"{self.path} already holds {foreign[0]}, which could be mistaken for a part of "
+                    "this data set. Give the run a folder of its own, e.g. …/ds={{ ds }}"
                 },
                 subject="the task",
             )
 
-    def part(self, page: int, job_id: str, file_format: FileFormat) -> ObjectStoragePath:
+    def part(self, page: int, job_id: str, file_format: FileFormat) -> StoragePath:
         """The file for a page.
 
         :param page: its place in the result, from 0.
@@ -83,7 +85,7 @@ class DataSetFolder:
         return self._folder / f"part-{page:05d}-{job_id}.{file_format.extension}"
 
     def finish_page(self, manifest: PageManifest, job_id: str) -> None:
-        """Write down that a page is finished, so that a retry does not fetch it again.
+        """Record that a page is finished, so that a retry does not fetch it again.
 
         :param manifest: of the page, whose part is written.
         :param job_id: the job.
@@ -91,7 +93,7 @@ class DataSetFolder:
         self._folder.write_whole(f"_page-{manifest.page:05d}-{job_id}.json", manifest.to_json())
 
     def finished_pages(self, job_id: str) -> dict[int, PageManifest]:
-        """The pages of a job that earlier tries finished, by their places, whose parts still lie there.
+        """The pages of a job that earlier attempts finished and whose parts are still there, by their places.
 
         :param job_id: the job.
         """
@@ -107,7 +109,7 @@ class DataSetFolder:
         return finished
 
     def holds(self, receipt: Receipt) -> bool:
-        """Whether every part of a receipt is there, whole.
+        """Whether every part of a receipt is there, in its full size.
 
         :param receipt: of this folder.
         """
@@ -115,13 +117,13 @@ class DataSetFolder:
         return all(sizes.get(part.name) == part.bytes for part in receipt.parts)
 
     def publish(self, receipt: Receipt) -> None:
-        """Make a data set visible. This is the commit point: what comes after it cannot undo it.
+        """Make a data set visible. This is the commit point: nothing after it can undo it.
 
         :param receipt: of the new parts, all of which are written.
-        :raises ConfigurationError: when another task instance of the same DAG run published there meanwhile.
-        :raises SalesforceError: when somebody else removed a part meanwhile. Nothing is published then.
+        :raises ConfigurationError: if another task instance of the same DAG run has published there meanwhile.
+        :raises SalesforceError: if somebody else has removed a part meanwhile. Nothing is published then.
         """
-        self._refuse_rival(self._receipt_now(), receipt.written_by)
+        self._refuse_conflict(self._receipt_now(), receipt.written_by)
         if not self.holds(receipt):
             raise SalesforceError(
                 f"parts that were just written to {self.path} are gone: another run writes to the same folder. Nothing "
@@ -131,12 +133,12 @@ class DataSetFolder:
         self._folder.write_whole(RECEIPT_NAME, receipt.to_json())
 
     def clear_replaced(self) -> None:
-        """Remove parts that the receipt does not list, of an older run or of one that broke off, and all manifests."""
+        """Remove all manifests, and the parts of earlier or broken runs, which the receipt does not list."""
         listed = self._listed()
         self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name))
 
     def discard(self, job_id: str) -> None:
-        """Remove what was written of a job that came to nothing. Parts of the receipt that lies there now stay.
+        """Remove the files of a job that failed, except parts that the current receipt lists.
 
         :param job_id: the job.
         """
@@ -152,8 +154,8 @@ class DataSetFolder:
             raise ConfigurationError({"output_path": message}, subject="the task")
         return Receipt.from_json(text, self.path)
 
-    def _refuse_rival(self, receipt: Receipt | None, writer: Writer | None) -> None:
-        """End a task that would replace what its own DAG run has just extracted: both would be green, one set lost."""
+    def _refuse_conflict(self, receipt: Receipt | None, writer: Writer | None) -> None:
+        """Fail a task that would replace what its own DAG run extracted: both would be green, one data set lost."""
         if receipt is None or writer is None or not writer.conflicts_with(receipt.written_by):
             return
         raise ConfigurationError(
@@ -166,7 +168,7 @@ class DataSetFolder:
         )
 
     def _listed(self) -> set[str]:
-        """The parts of the receipt that lies there now, read anew: another try may have published meanwhile."""
+        """The parts of the current receipt, read again: another attempt may have published meanwhile."""
         text = self._folder.receipt_text()
         if text is None or kind_of_receipt(text) == "load":
             return set()
@@ -174,6 +176,6 @@ class DataSetFolder:
 
 
 def _job_of(name: str) -> str | None:
-    """The job that a file of ours belongs to, or None for a file of others."""
+    """The job of a part or manifest that this package wrote, or None for any other file."""
     match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name)
     return match["job"] if match else None

@@ -1,4 +1,4 @@
-"""What is written beside a part when its page is finished, so that a retry does not fetch the page again."""
+"""The file beside a finished part, by which a retry knows that it need not fetch the page again."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from airflow_provider_sfjwt.files.values.columns import Column
 
 @dataclass(frozen=True)
 class PageManifest:
-    """A result page that is whole and became a part.
+    """A complete result page that became a part.
 
     :param page: its place in the result, from 0.
-    :param locator: what it was asked for by; None for the first page where Salesforce names no locator.
-    :param next_locator: the locator of the page behind it, or None where there is none or it was not told.
+    :param locator: the locator that it was requested with; None for the first page.
+    :param next_locator: the locator of the next page; None if there is none, or Salesforce did not report it.
     :param declared: how many records Salesforce declared.
     :param part: the file.
-    :param columns: what the file holds, in order.
+    :param columns: of the file, in order.
     :param file_format: how the file was written.
     """
 
@@ -41,7 +41,8 @@ class PageManifest:
     def from_json(cls, text: str) -> PageManifest | None:
         """Read what :meth:`to_json` wrote.
 
-        :param text: of the manifest. What a try left half written, or another release wrote, is no manifest.
+        :param text: of the manifest.
+        :return: None if an attempt left it half written, or another release wrote it differently.
         """
         try:
             content: Mapping[str, Any] = json.loads(text)

@@ -1,13 +1,13 @@
-"""The receipt of an extract: what was read, that it is complete, and where it lies.
+"""The receipt of an extract: what was read, the proof that it is complete, and its files.
 
-``_receipt.json`` is written last and is the commit point: a folder without one holds nothing that may be read.
+``_receipt.json`` is written last and is the commit point: without one, nothing in the folder may be read.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
@@ -21,9 +21,11 @@ from airflow_provider_sfjwt.files.storage.receipts import (
 from airflow_provider_sfjwt.files.values.columns import Column
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 RECEIPT_VERSION = 1
+#: Marks a field of :class:`Receipt` that the file does not have.
+_NOT_IN_FILE = {"in_file": False}
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,24 @@ class Counts:
 class Receipt:
     """Proof of an extract. The fields are those of ``_receipt.json``, version 1.
 
-    :param sobject: the object, or None where it cannot be told from the SOQL.
+    :param sobject: the object, or None if the SOQL does not show it.
     :param soql: the query that ran.
     :param window: start and end in ISO 8601 of the rows' cursor field, or None for all rows.
     :param job_id: the Bulk API 2.0 job, or None for an extract over REST.
-    :param api_version: in which the query ran.
+    :param api_version: that the query ran in.
     :param records: rows in the data set.
     :param counts: the three counts that agree.
     :param parts: the files, in the order of the result.
     :param columns: name, Salesforce type and Arrow type of each column, in order.
-    :param drift: columns that were added, removed or retyped since the receipt that this one replaces, or None when
-        it replaces none.
+    :param drift: columns that were added, removed or retyped since the receipt that this one replaces; None if there
+        was no receipt.
     :param file_format: ``parquet``, ``csv`` or ``jsonl``.
     :param api_calls: requests that counted against the org's allocation.
     :param seconds: from the start of the task (or of its resumption) to the receipt.
     :param package_version: of this package.
     :param transport: ``bulk`` or ``rest``.
-    :param written_by: the task instance that wrote it, or None where there was none; the file lacks the key then.
-    :param output_path: the folder; not part of the file, which can be moved with its folder.
+    :param written_by: the task instance that wrote it; None outside a task, and then the file lacks the key.
+    :param output_path: the folder. The file does not name it, so that both can be moved together.
     """
 
     sobject: str | None
@@ -80,28 +82,27 @@ class Receipt:
     package_version: str
     transport: str = "bulk"
     written_by: Writer | None = None
-    output_path: str = ""
+    output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
 
     def to_json(self) -> str:
         """The text of ``_receipt.json``."""
-        content = {"receipt_version": self.receipt_version, **asdict(self)}
-        del content["output_path"]
-        if self.written_by is None:
-            del content["written_by"]
-        return json.dumps(content, indent=2) + "\n"
+        content = asdict(self)
+        names = ["receipt_version", *self._names_in_file()]
+        lacking = {"written_by"} if self.written_by is None else set()
+        return json.dumps({name: content[name] for name in names if name not in lacking}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, output_path: str) -> Receipt:
         """Read a receipt.
 
         :param text: of ``_receipt.json``.
-        :param output_path: the folder it lies in.
-        :raises ProtocolError: when it is no receipt of an extract, or one of a version that this package does not know.
+        :param output_path: the folder that it is in.
+        :raises ProtocolError: if it is not the receipt of an extract, or of a version that this package cannot read.
         """
         if kind_of_receipt(text) == "load":
             raise ProtocolError(
-                f"{output_path} is the results folder of a load: its {RECEIPT_NAME} is the load's report, and no "
+                f"{output_path} is the results folder of a load: its {RECEIPT_NAME} is the load's report, not the "
                 "receipt of an extract"
             )
         try:
@@ -109,10 +110,11 @@ class Receipt:
             version = content["receipt_version"]
             if version != RECEIPT_VERSION:
                 raise ProtocolError(
-                    f"{output_path} holds a receipt of version {version}, which this package is too old for"
+                    f"{output_path} holds a receipt of version {version}, which is newer than this package. Upgrade "
+                    "airflow-provider-sfjwt"
                 )
-            # A newer release of the same version may tell more; nothing that is known here may be missing.
-            known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
+            # A newer release may write more keys in the same version; it may not leave out any that is known here.
+            known = {name: content[name] for name in cls._names_in_file() if name in content}
             return cls(
                 **{
                     **known,
@@ -125,10 +127,14 @@ class Receipt:
                 output_path=output_path,
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ProtocolError(f"{output_path}/{RECEIPT_NAME} is no receipt: {error}") from None
+            raise ProtocolError(f"{output_path}/{RECEIPT_NAME} is not a receipt: {error}") from None
+
+    @classmethod
+    def _names_in_file(cls) -> list[str]:
+        return [each.name for each in fields(cls) if each.metadata.get("in_file", True)]
 
     def summary(self) -> dict[str, Any]:
-        """What an operator returns to XCom: small, and enough to find the rest."""
+        """The XCom of an operator: small, and enough to find the rest."""
         return {
             "receipt": f"{self.output_path.rstrip('/')}/{RECEIPT_NAME}",
             "output_path": self.output_path,
@@ -151,7 +157,7 @@ def drift_between(before: Receipt | None, columns: tuple[Mapping[str, str], ...]
 
     :param before: the receipt that is replaced, or None.
     :param columns: the new columns.
-    :return: names that were ``added``, ``removed`` and ``retyped``, or None without a receipt before.
+    :return: the names that were ``added``, ``removed`` and ``retyped``; None without an earlier receipt.
     """
     if before is None:
         return None
@@ -164,12 +170,12 @@ def drift_between(before: Receipt | None, columns: tuple[Mapping[str, str], ...]
     }
 
 
-def read_receipt(folder: ObjectStoragePath) -> Receipt | None:
+def read_receipt(folder: StoragePath) -> Receipt | None:
     """Read the receipt of a folder.
 
     :param folder: the data set's folder.
-    :return: the receipt, or None when there is none, so that nothing in the folder may be read.
-    :raises ProtocolError: when it cannot be understood.
+    :return: None if there is no receipt, so that nothing in the folder may be read.
+    :raises ProtocolError: if it is not the receipt of an extract.
     """
     text = receipt_text(folder)
     return None if text is None else Receipt.from_json(text, str(folder))

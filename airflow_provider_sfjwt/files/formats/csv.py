@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record
-from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.formats.result_page import ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
@@ -110,7 +110,7 @@ def _header(file: InputFile, start: bytes) -> tuple[tuple[str, ...], str, int]:
     bare = "".join(text.split('"')[::2])
     delimiter = "," if "," in bare else next((each for each in _DELIMITERS if each in bare), ",")
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    return same_columns(names, file.name), delimiter, end
+    return checked_columns(names, file.name), delimiter, end
 
 
 class _OpenQuoteError(Exception):

@@ -1,4 +1,4 @@
-"""What is wrong in an input: a file that cannot be read at all, or a row or cell of it."""
+"""What is wrong with an input: a file that cannot be read at all, or a row or cell of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Fault:
     """Something in the input that keeps the load from being sent.
 
     :param file: the file, or ``rows``.
-    :param row: 1 is the first row of data; None when the whole file or column is meant.
-    :param column: its name, or None when the whole row is meant.
+    :param row: 1 is the first row of data; None means the whole file or column.
+    :param column: its name; None means the whole row.
     :param message: what is wrong.
     """
 
@@ -29,16 +29,18 @@ def unreadable(name: str, reason: str, argument: str = "source") -> Configuratio
 
     :param name: the file.
     :param reason: what is wrong with it.
-    :param argument: of the task, that is to be changed.
+    :param argument: of the task, the one to change.
     """
     return ConfigurationError({argument: f"{name}: {reason}"}, subject="the task")
 
 
-def same_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
-    """See that each column has a name, and one of its own.
+def checked_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
+    """Check that each column has a name, and that no two have the same.
 
     :param names: the columns of a file.
     :param name: of the file.
+    :return: the columns.
+    :raises ConfigurationError: otherwise.
     """
     for place, each in enumerate(names, 1):
         if not each.strip():

@@ -16,7 +16,7 @@ from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failu
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 #: Bytes that an object store's client reads ahead.
 _READ_AHEAD = 4 * 2**20
@@ -32,7 +32,7 @@ class InputFile:
     :param packed: whether there is gzip around it.
     """
 
-    path: ObjectStoragePath
+    path: StoragePath
     file_format: str
     part: OutputFile | None = None
     packed: bool = False

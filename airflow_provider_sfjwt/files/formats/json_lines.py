@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.csv_records import rows as csv_rows
-from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.formats.result_page import ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
@@ -77,7 +77,7 @@ def columns(file: InputFile) -> tuple[str, ...]:
             names.update(dict.fromkeys(_object(file.name, row, line)))
     if not names:
         raise unreadable(file.name, "it is empty, so its columns are unknown")
-    return same_columns(list(names), file.name)
+    return checked_columns(list(names), file.name)
 
 
 def pieces(

@@ -16,10 +16,11 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
-from airflow_provider_sfjwt.files.formats.faults import Fault, same_columns, unreadable
+from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.formats.result_page import ResultPage
-from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, is_local
+from airflow_provider_sfjwt.files.storage.file_writer import FileWriter
+from airflow_provider_sfjwt.files.storage.paths import is_local
 from airflow_provider_sfjwt.files.values.cells import EMPTY_CELLS_ARE_NULL
 from airflow_provider_sfjwt.files.values.columns import Column
 
@@ -159,7 +160,7 @@ def _to_number(values: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArr
 def columns(file: InputFile) -> tuple[str, ...]:
     """The columns of the file. See :class:`~.registry.InputReader`."""
     with file.opened(in_order=False) as stream:
-        return same_columns(_open(file, stream).schema_arrow.names, file.name)
+        return checked_columns(_open(file, stream).schema_arrow.names, file.name)
 
 
 def pieces(

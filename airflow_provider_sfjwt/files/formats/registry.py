@@ -23,7 +23,8 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from airflow.sdk import ObjectStoragePath
+
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 
 class PageWriter(Protocol):
@@ -195,7 +196,7 @@ class FileFormat:
         """The ending of a part's name, without the first dot."""
         return FORMATS[self.name].extension(self.compression)
 
-    def write_page(self, path: ObjectStoragePath, body: Body, columns: Sequence[Column]) -> WrittenPage:
+    def write_page(self, path: StoragePath, body: Body, columns: Sequence[Column]) -> WrittenPage:
         """Write one result page as one part.
 
         :param path: the part's file.
@@ -219,7 +220,7 @@ def fault_of_format(name: str) -> str:
     return f"'{name}' is not one of {', '.join(FORMATS)}"
 
 
-def input_file(path: ObjectStoragePath, file_format: str | None, part: OutputFile | None = None) -> InputFile:
+def input_file(path: StoragePath, file_format: str | None, part: OutputFile | None = None) -> InputFile:
     """A file to read.
 
     :param path: the file.

@@ -1,4 +1,4 @@
-"""What storages complain of, told by the argument of the task that named them."""
+"""Turns errors of a storage into errors that name the task's argument."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from contextlib import contextmanager
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 
-#: What names the folder that rows are staged in.
+#: The folder that rows are staged in, for messages.
 TEMPORARY = "the worker's disk for temporary files, see TMPDIR"
-#: What a failure to write there means for the data.
-_LEFT = {
+#: What a failure to write there means for the data, by argument.
+_CONSEQUENCES = {
     "output_path": "Nothing was published. ",
-    "results_path": "No receipt was written; what Salesforce has accepted stays there. ",
+    "results_path": "No receipt was written; Salesforce keeps the rows that it has accepted. ",
 }
-#: Errors of object stores' clients that are no OSErrors, and the modules that define them.
+#: Errors of object stores' clients that do not derive from OSError, and the modules that define them.
 _OF_CLIENTS = (
     ("botocore.exceptions", "BotoCoreError"),
     ("aiohttp", "ClientError"),
     ("azure.core.exceptions", "AzureError"),
 )
-#: What a path or its connection is to blame for. Anything else may pass.
+#: Errors that a path or its connection causes. A retry may help against any other.
 _OF_PATHS = (
     ValueError,
     ImportError,
@@ -34,16 +34,16 @@ _OF_PATHS = (
 
 
 def storage_failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """What a storage may raise: OSErrors, and what the clients that have been loaded raise beside them.
+    """The errors that a storage may raise: OSError, and those of the clients that are imported.
 
-    :param others: what is to be caught as well.
+    :param others: errors to catch as well.
     """
     of_clients = (getattr(sys.modules.get(module), name, None) for module, name in _OF_CLIENTS)
     return *others, OSError, *(each for each in of_clients if each is not None)
 
 
 def reason_of(error: Exception) -> str:
-    """What a storage complains of, in its own words.
+    """The reason of a storage's error, in its own words.
 
     :param error: what it raised.
     """
@@ -52,12 +52,12 @@ def reason_of(error: Exception) -> str:
 
 @contextmanager
 def usable_folder(path: str, argument: str) -> Iterator[None]:
-    """Look at a folder before anything is done.
+    """Turn the errors of a first look at a folder into errors that name it.
 
     :param path: the folder.
-    :param argument: of the task, that names it.
-    :raises ConfigurationError: when it cannot be written.
-    :raises SalesforceError: retryable, when its storage fails.
+    :param argument: of the task, the one that names the folder.
+    :raises ConfigurationError: if the folder cannot be written.
+    :raises SalesforceError: retryable, if its storage fails.
     """
     try:
         yield
@@ -79,17 +79,17 @@ def usable_folder(path: str, argument: str) -> Iterator[None]:
 
 @contextmanager
 def storage_errors(path: str, argument: str = "output_path") -> Iterator[None]:
-    """Turn what a storage complains of into an error that names it.
+    """Turn the errors of writing to a folder into errors that name it.
 
-    :param path: the folder that is written, for the message.
-    :param argument: of the task, that names the folder; or what else does.
+    :param path: the folder.
+    :param argument: of the task, the one that names the folder; or ``TEMPORARY``.
     :raises SalesforceError: retryable, for any error of the storage.
     """
     try:
         yield
     except storage_failures() as error:
         raise SalesforceError(
-            f"writing to {path} ({argument}) failed: {reason_of(error)}. {_LEFT.get(argument, '')}Check space and "
-            "permissions there.",
+            f"writing to {path} ({argument}) failed: {reason_of(error)}. {_CONSEQUENCES.get(argument, '')}"
+            "Check space and permissions there.",
             retryable=True,
         ) from error

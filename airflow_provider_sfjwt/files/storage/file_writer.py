@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.files.storage.errors import storage_failures
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 #: Bytes that an object store's client buffers before it sends them. With s3fs's default of 50 MiB, each open file costs
 #: 172 MB.
 BLOCK_SIZE = 8 * 2**20
-_LOCAL = frozenset({"file", "local", ""})
 
 
 class FileWriter:
@@ -66,7 +65,7 @@ class FileWriter:
 
 
 @contextmanager
-def writing(path: ObjectStoragePath) -> Iterator[FileWriter]:
+def writing(path: StoragePath) -> Iterator[FileWriter]:
     """Write a file, which exists afterwards only if the block ended without an error.
 
     :param path: the file. An existing one is replaced.
@@ -79,14 +78,6 @@ def writing(path: ObjectStoragePath) -> Iterator[FileWriter]:
         with suppress(*storage_failures()):  # the first error is the one to report
             _discard(raw, path)
         raise
-
-
-def is_local(path: ObjectStoragePath) -> bool:
-    """Whether a path is on this machine's own file system.
-
-    :param path: any path.
-    """
-    return path.protocol in _LOCAL
 
 
 @contextmanager
@@ -104,7 +95,7 @@ def compressed(file: FileWriter, compression: str | None) -> Iterator[Callable[[
         yield packed.write
 
 
-def _discard(raw: Any, path: ObjectStoragePath) -> None:
+def _discard(raw: Any, path: StoragePath) -> None:
     """Leave no file. Closing an fsspec file commits it even after an error, so an upload is aborted instead."""
     from fsspec.spec import AbstractBufferedFile
 

@@ -1,4 +1,4 @@
-"""A folder on any storage that one task writes to."""
+"""A folder on any object store that one task writes to."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.files.storage.errors import usable_folder
-from airflow_provider_sfjwt.files.storage.file_writer import is_local, writing
+from airflow_provider_sfjwt.files.storage.file_writer import writing
+from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path
 from airflow_provider_sfjwt.files.storage.receipts import receipt_text
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 
 class OutputFolder:
     """The files of a folder.
 
     :param path: e.g. ``s3://conn_id@bucket/accounts/ds=2026-11-20``.
-    :param argument: of the task, that names the folder.
-    :raises ConfigurationError: when there is no such kind of storage.
+    :param argument: of the task, the one that names the folder.
+    :raises ConfigurationError: if there is no such kind of storage.
     """
 
     def __init__(self, path: str, argument: str) -> None:
-        from airflow.sdk import ObjectStoragePath
-
         self.path = path.rstrip("/")
         self.argument = argument
         with usable_folder(path, argument):
-            self._folder: ObjectStoragePath = ObjectStoragePath(self.path)
+            self._folder: StoragePath = storage_path(self.path)
 
-    def __truediv__(self, name: str) -> ObjectStoragePath:
+    def __truediv__(self, name: str) -> StoragePath:
         """A file in the folder.
 
         :param name: of the file.
@@ -38,10 +37,10 @@ class OutputFolder:
         return self._folder / name
 
     def prove_writable(self) -> None:
-        """Write a file there and remove it: the only proof on every storage alike.
+        """Write a file there and remove it, which proves it on every kind of storage.
 
-        :raises ConfigurationError: when the folder cannot be written.
-        :raises SalesforceError: retryable, when its storage fails.
+        :raises ConfigurationError: if the folder cannot be written.
+        :raises SalesforceError: retryable, if its storage fails.
         """
         with usable_folder(self.path, self.argument):
             if is_local(self._folder):
@@ -52,11 +51,11 @@ class OutputFolder:
             probe.unlink()
 
     def receipt_text(self) -> str | None:
-        """The text of the receipt that lies there now, or None."""
+        """The text of the receipt that is there now, or None."""
         return receipt_text(self._folder)
 
     def sizes(self) -> dict[str, int]:
-        """The files that are there now, by their names, and their sizes in bytes."""
+        """The files that are there now: their sizes in bytes, by name."""
         fs, path = self._folder.fs, self._folder.path
         fs.invalidate_cache(path)
         if not fs.exists(path):
@@ -65,10 +64,10 @@ class OutputFolder:
         return {entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0) for entry in entries}
 
     def write_whole(self, name: str, text: str) -> None:
-        """Write a small file that nobody sees in part.
+        """Write a small file atomically: a reader sees all of it or none.
 
-        :param name: of the file; one of that name is replaced.
-        :param text: what it holds.
+        :param name: of the file; an existing one is replaced.
+        :param text: its content.
         """
         target = self / name
         if is_local(self._folder):
@@ -82,7 +81,7 @@ class OutputFolder:
     def remove(self, names: Iterable[str]) -> None:
         """Remove files.
 
-        :param names: of files; locally, those that are gone already are no fault.
+        :param names: of files. Local files may be gone already.
         """
         doomed = [self / name for name in names]
         if is_local(self._folder):

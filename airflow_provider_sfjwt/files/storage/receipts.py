@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 RECEIPT_NAME = "_receipt.json"
 
 
 def kind_of_receipt(text: str) -> Literal["extract", "load"] | None:
-    """Tell whose a ``_receipt.json`` is: extracts and loads both write one.
+    """Whether an extract or a load wrote a ``_receipt.json``.
 
     :param text: of the file.
-    :return: None where it is neither's.
+    :return: None if neither did.
     """
     try:
         content = json.loads(text)
@@ -53,7 +53,7 @@ class Writer:
     :param dag_id: of its DAG.
     :param run_id: of the DAG run.
     :param task_id: with the groups that the task is in.
-    :param map_index: its place among the instances of a mapped task; -1 where it is not mapped.
+    :param map_index: its place among the instances of a mapped task; -1 if it is not mapped.
     """
 
     dag_id: str
@@ -63,10 +63,10 @@ class Writer:
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> Writer | None:
-        """The task instance that runs.
+        """The running task instance.
 
         :param context: Airflow's.
-        :return: None where there is none, or only what stands for one in a unit test.
+        :return: None outside a task, or if a unit test put a mock in its place.
         """
         instance = context.get("ti")
         dag_id, run_id, task_id = (getattr(instance, name, None) for name in ("dag_id", "run_id", "task_id"))
@@ -76,10 +76,10 @@ class Writer:
         return None
 
     @classmethod
-    def from_json(cls, content: Any) -> Writer | None:
-        """Read what a receipt tells of its writer.
+    def from_json(cls, content: object) -> Writer | None:
+        """Read the writer that a receipt names.
 
-        :param content: decoded; None where it tells nothing.
+        :param content: decoded; None if the receipt names no writer.
         """
         if not isinstance(content, Mapping):
             return None
@@ -97,13 +97,13 @@ class Writer:
         return f"task '{self.task_id}'" + (f", map index {self.map_index}" if self.map_index >= 0 else "")
 
 
-def receipt_text(folder: ObjectStoragePath) -> str | None:
-    """The text of a folder's ``_receipt.json``, whoever wrote it, or None when there is none.
+def receipt_text(folder: StoragePath) -> str | None:
+    """The text of a folder's ``_receipt.json``, or None if there is none.
 
     :param folder: of an extract or a load.
     """
     try:
-        # What is no text is no receipt, as it turns out when it is read.
+        # Bytes that are not UTF-8 fail later, when the text is read as JSON.
         return (folder / RECEIPT_NAME).read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return None

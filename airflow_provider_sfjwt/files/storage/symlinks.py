@@ -1,4 +1,4 @@
-"""This machine's files with links to folders followed, as anybody expects of a glob."""
+"""The local file system for globs: links to folders are followed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 
 class FollowedLinks(LocalFileSystem):  # type: ignore[misc]
-    """Lists a link to a folder as that folder, unless it leads back to where it lies."""
+    """Lists a link to a folder as that folder, unless it leads back to a folder that the link is in."""
 
     def ls(self, path: Any, detail: bool = False, **kwargs: Any) -> list[Any]:
         """List a folder.
 
         :param path: the folder.
-        :param detail: whether more than the names are wanted.
+        :param detail: whether to return entries; otherwise names.
         """
         entries: list[dict[str, Any]] = super().ls(path, detail=True, **kwargs)
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Values of any Arrow type as the text that Salesforce reads.
+"""Values of any Arrow type as the text that Salesforce reads. ``values/columns.py`` shows the text of each type.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_date_format.htm
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _UnfitError(Exception):
-    """Why a column cannot be text of Salesforce's."""
+    """Why a column cannot be written as text for Salesforce."""
 
 
 def salesforce_text(
@@ -29,14 +29,14 @@ def salesforce_text(
     :param null_policy: ``ignore`` leaves null as null, so that the field stays as it is; ``clear`` makes it ``#N/A``,
         so that the field is emptied.
     :param first_row: the number of the table's first row, for the messages; None counts within the table, from 1.
-    :return: the table of text, and for each column that cannot be text its name and why. Such a column is all null.
+    :return: the table of text, and the name and reason for each column that cannot be text. Such a column is all null.
     """
     import pyarrow as pa
 
     from airflow_provider_sfjwt.files.values.arrow_arrays import scalar
 
     if null_policy not in NULL_POLICIES:
-        raise ValueError(f"null_policy '{null_policy}' is none of {', '.join(NULL_POLICIES)}")
+        raise ValueError(f"null_policy '{null_policy}' is not one of {', '.join(NULL_POLICIES)}")
     arrays, faults = [], []
     for name, values in zip(table.column_names, table.columns, strict=True):
         try:
@@ -68,7 +68,7 @@ def _text(values: pa.ChunkedArray, first_row: int) -> pa.ChunkedArray:
         return _moment_text(values)
     if types.is_time(kind):
         return _join(values.cast(pa.time32("ms"), safe=False).cast(pa.string()), "Z")
-    raise _UnfitError(f"holds values of the type {kind}, which no field of Salesforce takes")
+    raise _UnfitError(f"holds values of the type {kind}, which Salesforce has no field for")
 
 
 def _empty_as_null(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -92,9 +92,7 @@ def _float_text(values: pa.ChunkedArray, first_row: int) -> pa.ChunkedArray:
         values = values.cast(pa.float32())
     endless = pc.index(pc.is_finite(values), scalar(False)).as_py()
     if endless >= 0:
-        raise _UnfitError(
-            f"row {first_row + endless} holds {values[endless].as_py()}, which Salesforce takes for no number"
-        )
+        raise _UnfitError(f"row {first_row + endless} holds {values[endless].as_py()}, which Salesforce rejects")
     return _without_exponent(values.cast(pa.string()))
 
 
@@ -113,13 +111,13 @@ def _without_exponent(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _moment_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """``2026-11-20T08:00:00.123Z``. What is finer than a millisecond is cut off."""
+    """``2026-11-20T08:00:00.123Z``. Fractions of a millisecond are cut off."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if values.type.tz is None:
-        raise _UnfitError("holds datetimes without a zone, so that the moments they mean are not known. Give them one")
-    # Without its zone, a moment is shown as it is in UTC.
+        raise _UnfitError("holds datetimes without a time zone, so their moments are unknown. Give them a zone")
+    # Cast to a type without a zone, a moment is shown in UTC.
     moments = values.cast(pa.timestamp(values.type.unit, "UTC")).cast(pa.int64()).cast(pa.timestamp(values.type.unit))
     if values.type.unit in ("us", "ns"):
         moments = pc.floor_temporal(moments, unit="millisecond")

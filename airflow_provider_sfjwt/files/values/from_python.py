@@ -1,4 +1,4 @@
-"""Values of Python's as the text that Salesforce reads.
+"""Python values as the text that Salesforce reads. ``values/columns.py`` shows the text of each type.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_date_format.htm
 """
@@ -10,10 +10,10 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-#: Powers of ten that a double reaches. A number beyond them would take as many digits as it says.
+#: Powers of ten within a double's range. Written out, a number beyond them could have millions of digits.
 _LEAST_POWER, _GREATEST_POWER = -400, 308
 _MISSING = "None stands for a missing value, as in df.astype(object).where(df.notna(), None)"
-#: pandas' own values for what is missing; the first counts as a datetime.
+#: pandas' values for a missing one. The first is a datetime to isinstance.
 _MISSING_TYPES = ("NaTType", "NAType")
 _DAY = timedelta(days=1)
 
@@ -23,14 +23,14 @@ class UnfitValueError(Exception):
 
 
 class Digits(str):
-    """A number as its digits stand in a file, so that nothing is rounded."""
+    """A number with the digits that a file has, so that nothing is rounded."""
 
 
 def text_of(value: Any) -> str:
     """Write a value as text.
 
     :param value: text, a boolean, a number, a date, a time or a moment; not None.
-    :raises UnfitValueError: for anything else, and for a value that Salesforce cannot be told.
+    :raises UnfitValueError: for anything else, and for a value that Salesforce has no text for.
     """
     if isinstance(value, Digits):
         return _plain(value)
@@ -42,7 +42,7 @@ def text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, float | Decimal):
         if not math.isfinite(value):
-            raise UnfitValueError(f"holds {value}, which is no number. {_MISSING}")
+            raise UnfitValueError(f"holds {value}, which is not a number. {_MISSING}")
         return _plain(str(value))
     return _time_text(value)
 
@@ -79,32 +79,30 @@ def _plain(number: str) -> str:
     try:
         exact = Decimal(number)
     except InvalidOperation:  # an exponent of 19 digits
-        raise UnfitValueError(f"holds the number {number[:40]}, which is out of all range") from None
+        raise UnfitValueError(f"holds the number {number[:40]}, which is out of range") from None
     if not exact:
         return "0"
     if not _LEAST_POWER <= exact.adjusted() <= _GREATEST_POWER:
-        raise UnfitValueError(f"holds the number {number[:40]}, which is out of all range")
+        raise UnfitValueError(f"holds the number {number[:40]}, which is out of range")
     return format(exact, "f")
 
 
 def _moment(moment: datetime) -> str:
-    """``2026-11-20T08:00:00.123Z``. What is finer than a millisecond is cut off."""
+    """``2026-11-20T08:00:00.123Z``. Fractions of a millisecond are cut off."""
     if moment.utcoffset() is None:
-        raise UnfitValueError(
-            "holds a datetime without a zone, so that the moment that it means is not known. Give it one"
-        )
+        raise UnfitValueError("holds a datetime without a time zone, so its moment is unknown. Give it a zone")
     try:
         utc = moment.astimezone(timezone.utc)
     except OverflowError:
-        raise UnfitValueError(f"holds {moment}, which is outside of the years 1 to 9999 in UTC") from None
+        raise UnfitValueError(f"holds {moment}, which is outside the years 1 to 9999 in UTC") from None
     return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _time(value: time) -> str:
-    """``12:00:00.000Z``, in UTC where the time says how far it is from it. Without a zone it is taken for UTC."""
+    """``12:00:00.000Z``, in UTC. A time without a zone is taken as UTC."""
     offset = value.utcoffset()
     if value.tzinfo is not None and offset is None:
-        raise UnfitValueError(f"holds a time in {value.tzinfo}, whose distance from UTC depends on the day")
+        raise UnfitValueError(f"holds a time in {value.tzinfo}, whose offset from UTC depends on the day")
     if offset:
         shifted = datetime.combine(date(2000, 1, 2), value.replace(tzinfo=None)) - offset % _DAY
         value = shifted.time()

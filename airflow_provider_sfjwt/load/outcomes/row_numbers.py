@@ -8,12 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_sfjwt.files.storage.file_writer import is_local
+from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path
 from airflow_provider_sfjwt.load.outcomes.results_folder import SAMPLE_NAMES
 from airflow_provider_sfjwt.load.reading.source import ROWS
-from airflow_provider_sfjwt.load.reading.source_argument import paths_of
-
-_GLOB = re.compile(r"[*?\[]")
+from airflow_provider_sfjwt.load.reading.source_argument import WILDCARD, paths_of
 
 
 def results_among(results_path: str, source: Any, files: Sequence[str]) -> str | None:
@@ -33,7 +31,7 @@ def results_among(results_path: str, source: Any, files: Sequence[str]) -> str |
         other, path = _place(file)
         if other == storage and f"{posixpath.dirname(path)}/".startswith(f"{folder.rstrip('/')}/"):
             return f"is the folder of the source's {file}, or one above it"
-    for each in filter(_GLOB.search, paths_of(source)):
+    for each in filter(WILDCARD.search, paths_of(source)):
         other, pattern = _place(each)
         matches = re.compile(glob_translate(pattern)).match
         if other == storage and any(matches(f"{folder.rstrip('/')}/{name}") for name in SAMPLE_NAMES):
@@ -43,13 +41,11 @@ def results_among(results_path: str, source: Any, files: Sequence[str]) -> str |
 
 def _place(text: str) -> tuple[str, str]:
     """The kind of storage, and the path there without detours; what comes behind a wildcard stays as it is."""
-    from airflow.sdk import ObjectStoragePath
-
-    path = ObjectStoragePath(text)
+    path = storage_path(text)
     if not is_local(path):
         return path.protocol, posixpath.normpath(path.path)
     fixed = path.path
-    if wildcard := _GLOB.search(fixed):
+    if wildcard := WILDCARD.search(fixed):
         fixed = fixed[: wildcard.start()].rpartition("/")[0] + "/"
     rest = path.path[len(fixed) :]
     return "file", posixpath.join(os.path.realpath(fixed), rest) if rest else os.path.realpath(fixed)

@@ -1,9 +1,8 @@
-"""Finding the files of a load on any object storage, and opening them."""
+"""Finds the files of a load on any object store."""
 
 from __future__ import annotations
 
 import os.path
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,36 +12,35 @@ from airflow_provider_sfjwt.files.formats.faults import unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
 from airflow_provider_sfjwt.files.formats.registry import FORMATS, fault_of_format, input_file
 from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
-from airflow_provider_sfjwt.files.storage.file_writer import is_local
+from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path, text_of_path
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
-from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source, paths_of, text_of
+from airflow_provider_sfjwt.load.reading.source_argument import WILDCARD, fault_of_source, paths_of
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
-
-_GLOB = re.compile(r"[*?\[]")
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 
-def find_files(source: Any, file_format: str | None) -> list[InputFile]:
-    """Find the files that a task's ``source`` means.
+def find_files(source: object, file_format: str | None) -> list[InputFile]:
+    """Find the files that a task's ``source`` names.
 
     :param source: paths, globs, a folder with a receipt, or what an extract returned.
-    :param file_format: overrides the endings.
-    :raises ConfigurationError: when there are none, or some cannot be loaded.
+    :param file_format: overrides the endings; None takes the format from them.
+    :raises ConfigurationError: if there are no files, or one cannot be loaded.
+    :raises SalesforceError: retryable, if the storage fails.
     """
     if file_format is not None and file_format not in FORMATS:
         raise ConfigurationError({"file_format": fault_of_format(file_format)}, subject="the task")
     if fault := fault_of_source(source):
         raise ConfigurationError({"source": fault}, subject="the task")
     if isinstance(source, Mapping):
-        return _of_receipt(text_of(source["receipt"]) or "")
+        return _of_receipt(text_of_path(source["receipt"]) or "")
     found = [file for each in paths_of(source) for file in _of_path(each, file_format)]
     _check_twice(found)
     return found
 
 
 def _check_twice(files: Sequence[InputFile]) -> None:
-    """See that no file is there under two names, e.g. as itself and as a link to it."""
+    """See that no file has two names, e.g. its own and that of a link to it."""
     seen: dict[str, str] = {}
     for file in files:
         place = os.path.realpath(file.path.path) if is_local(file.path) else file.name
@@ -52,11 +50,9 @@ def _check_twice(files: Sequence[InputFile]) -> None:
         seen[place] = file.name
 
 
-def _path(text: str) -> ObjectStoragePath:
-    from airflow.sdk import ObjectStoragePath
-
+def _path(text: str) -> StoragePath:
     try:
-        return ObjectStoragePath(text)
+        return storage_path(text)
     except storage_failures(ValueError, ImportError) as error:
         raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
 
@@ -66,7 +62,7 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
     if text.rstrip("/").rpartition("/")[2] == RECEIPT_NAME:
         return _of_receipt(text)
     try:
-        if _GLOB.search(text) and not path.exists():
+        if WILDCARD.search(text) and not path.exists():
             return _of_glob(path, text, file_format)
         if path.is_dir():
             return _of_receipt(f"{text.rstrip('/')}/{RECEIPT_NAME}")
@@ -79,7 +75,7 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
     return [input_file(path, file_format)]
 
 
-def _of_glob(path: ObjectStoragePath, text: str, file_format: str | None) -> list[InputFile]:
+def _of_glob(path: StoragePath, text: str, file_format: str | None) -> list[InputFile]:
     fs = path.fs
     if is_local(path):
         from airflow_provider_sfjwt.files.storage.symlinks import FollowedLinks
@@ -89,10 +85,10 @@ def _of_glob(path: ObjectStoragePath, text: str, file_format: str | None) -> lis
     try:
         found = fs.glob(path.path, detail=True)
     except ValueError as error:  # e.g. **.csv
-        raise unreadable(text, f"it is no pattern: {error}") from error
+        raise unreadable(text, f"it is not a pattern: {error}") from error
     names = sorted(name for name, entry in found.items() if _is_file(fs, name, entry))
     if not names:
-        raise unreadable(text, "no file has a name like this")
+        raise unreadable(text, "no file matches this pattern")
     stem = text.split("://", 1)[0] + "://" if "://" in text else ""
     if stem and not is_local(path) and path.conn_id:
         stem += f"{path.conn_id}@"
@@ -106,7 +102,7 @@ def _is_file(fs: Any, name: str, entry: Mapping[str, Any]) -> bool:
         try:
             kind = fs.info(name)["type"]
         except FileNotFoundError:
-            raise unreadable(name, "it is a link to a file that is not there") from None
+            raise unreadable(name, "it is a link to a file that does not exist") from None
         if kind not in ("file", "directory"):
             raise unreadable(name, "it is neither a file nor a folder")
     return bool(kind == "file")
@@ -119,7 +115,7 @@ def _of_receipt(text: str) -> list[InputFile]:
     except ProtocolError as error:
         raise unreadable(text, str(error)) from None
     if receipt is None:
-        reason = "there is no receipt, so that it is not known which files belong to the data. Give a glob instead"
+        reason = "there is no receipt, so it is unknown which files belong to the data. Give a glob instead"
         raise unreadable(text, reason)
     files = [input_file(folder / part.name, receipt.file_format, part) for part in receipt.parts]
     for file, part in zip(files, receipt.parts, strict=True):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
@@ -18,17 +18,17 @@ from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_sfjwt.load.reading.source_argument import Source
+    from airflow_provider_sfjwt.load.reading.source_argument import Row, Source
 
-#: Rows that come as they are, e.g. from an XCom. More belong into a file.
+#: The most rows that may be given as they are, e.g. from an XCom. More belong in a file.
 MOST_ROWS = 10_000
-#: What stands for the file of such rows.
+#: The name that such rows have in place of a file's.
 ROWS = "rows"
 
 
 @dataclass(frozen=True)
 class SourcePiece:
-    """Some rows that follow each other in one file.
+    """Consecutive rows of one file.
 
     :param file: the file, or ``rows``.
     :param first_row: of the piece within the file, from 1.
@@ -44,6 +44,39 @@ class SourcePiece:
     faults: tuple[Fault, ...] = ()
 
 
+class RowLocations:
+    """The file and the row of each position, of all pieces that have been read."""
+
+    def __init__(self) -> None:
+        self._files: list[str] = []
+        self._starts: list[int] = []  # the position of each file's first row
+        self._rows = 0
+
+    def add(self, piece: SourcePiece) -> None:
+        """Remember where the rows of a piece are. A piece that is read again is known already.
+
+        :param piece: the first one, or one that follows those that were added.
+        """
+        if piece.first_position < self._rows:
+            return
+        if piece.first_row == 1:
+            self._files.append(piece.file)
+            self._starts.append(piece.first_position)
+        self._rows += piece.table.num_rows
+
+    def locate(self, position: int) -> tuple[str, int]:
+        """Where a row is.
+
+        :param position: of the row within all files, from 0.
+        :return: its file, and its row there, from 1.
+        :raises LookupError: if the row has not been read.
+        """
+        if not 0 <= position < self._rows:
+            raise LookupError(f"position {position} has not been read; {self._rows} rows have")
+        place = bisect_right(self._starts, position) - 1
+        return self._files[place], position - self._starts[place] + 1
+
+
 class LoadSource:
     """The input of a load.
 
@@ -51,14 +84,14 @@ class LoadSource:
         returned summary of a previous extract; or rows, at most 10,000. A path is a URL or absolute.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``. None takes it from the names: ``.csv``, ``.jsonl``,
         ``.ndjson``, ``.parquet``, the first three also with ``.gz``.
-    :raises ConfigurationError: when it is none of these, there is no such file, or one that cannot be read at all.
+    :raises ConfigurationError: if it is something else, a file is missing, or one cannot be read at all.
     """
 
     def __init__(self, source: Source, *, file_format: str | None = None) -> None:
         require_arrow()
-        self._rows: list[Mapping[str, Any]] | None = None
+        self._rows: list[Row] = []
         self._files: list[InputFile] = []
-        self._starts: list[int] = []
+        self._locations = RowLocations()
         if fault := fault_of_source(source):
             raise ConfigurationError({"source": fault}, subject="the task")
         if is_rows(source):
@@ -66,47 +99,47 @@ class LoadSource:
             self.files: tuple[str, ...] = (ROWS,)
             self.columns = tuple(dict.fromkeys(str(name) for row in self._rows for name in row))
             if self._rows and not self.columns:
-                raise unreadable(ROWS, "they are empty: not even the names of columns are known")
+                raise unreadable(ROWS, "they are empty, so their columns are unknown")
         else:
             self._files = find_files(source, file_format)
             self.files = tuple(file.name for file in self._files)
             self.columns = _columns(self._files)
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[SourcePiece]:
-        """Read all rows. Each call reads anew, and gives the same pieces.
+        """Read all rows. Each call reads them again, in the same pieces.
 
-        :param columns: only these, in this order; what the others hold is not judged. Default: all.
-        :raises ConfigurationError: when a file turns out to be none of its format.
+        :param columns: only these, in this order; other columns are not checked. Default: all.
+        :raises ConfigurationError: if a file is damaged.
         """
-        wanted = self.columns if columns is None else tuple(columns)
-        position, starts = 0, []
+        wanted, position = self.columns if columns is None else tuple(columns), 0
         for file in self._files:
-            starts.append(position)
-            row = 1
+            first_row = 1
             for table, faults in reader_of(file).pieces(file, wanted, self.columns):
-                yield SourcePiece(file.name, row, position, table, tuple(faults))
-                row, position = row + table.num_rows, position + table.num_rows
+                yield self._located(SourcePiece(file.name, first_row, position, table, tuple(faults)))
+                first_row, position = first_row + table.num_rows, position + table.num_rows
         if self._rows:
             from airflow_provider_sfjwt.files.formats.json_lines import table_of
 
-            starts.append(0)
             table, faults = table_of(self._rows, wanted, ROWS, 1, self.columns)
-            yield SourcePiece(ROWS, 1, 0, table, tuple(faults))
-        self._starts = starts
+            yield self._located(SourcePiece(ROWS, 1, 0, table, tuple(faults)))
+
+    def _located(self, piece: SourcePiece) -> SourcePiece:
+        self._locations.add(piece)
+        return piece
 
     def locate(self, position: int) -> tuple[str, int]:
-        """Where a row came from.
+        """Where a row that has been read came from.
 
-        :param position: of the row within all files, from 0. Everything must have been read once.
+        :param position: of the row within all files, from 0.
         :return: its file, and its row there, from 1.
+        :raises LookupError: if the row has not been read.
         """
-        place = bisect_right(self._starts, position) - 1
-        return self.files[place], position - self._starts[place] + 1
+        return self._locations.locate(position)
 
 
-def _bounded(rows: Any) -> list[Mapping[str, Any]]:
+def _bounded(rows: Sequence[Row]) -> list[Row]:
     if len(rows) > MOST_ROWS:
-        message = f"{len(rows):,} rows are more than the {MOST_ROWS:,} that can be given as they are"
+        message = f"{len(rows):,} rows are more than the {MOST_ROWS:,} that a list may have"
         raise ConfigurationError({"source": f"{message}. Write them to a file and give its path"}, subject="the task")
     return list(rows)
 
@@ -123,6 +156,6 @@ def _columns(files: Sequence[InputFile]) -> tuple[str, ...]:
         elif set(columns) != set(found):
             missing, more = sorted(set(columns) - set(found)), sorted(set(found) - set(columns))
             parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(more)} as well"] * bool(more)
-            reason = f"its columns are not those of {files[0].name}: it {' and '.join(parts)}"
+            reason = f"its columns differ from those of {files[0].name}: it {' and '.join(parts)}"
             raise unreadable(file.name, reason)
     return columns

@@ -40,9 +40,9 @@ def names(path: Path) -> set[str]:
 
 def test_a_re_run_replaces_its_own_output_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "part-00000-7505e0000000009AAA.csv").write_text("left by a try that broke off")
+    (tmp_path / "part-00000-7505e0000000009AAA.csv").write_text("left by an attempt that broke off")
     (tmp_path / "_page-00000-7505e0000000009AAA.json").write_text("{}")
-    (tmp_path / "part-00000-rest0123456789ab.csv").write_text("left by a try over REST")
+    (tmp_path / "part-00000-rest0123456789ab.csv").write_text("left by an attempt over REST")
     for job_id in (JOB, OTHER_JOB):
         folder = DataSetFolder(f"file://{tmp_path}")
         folder.prepare(CSV)
@@ -67,10 +67,10 @@ def test_a_job_that_came_to_nothing_leaves_the_published_data_set(tmp_path: Path
     assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
 
 
-def test_what_another_try_published_meanwhile_is_not_discarded(tmp_path: Path) -> None:
+def test_what_another_attempt_published_meanwhile_is_not_discarded(tmp_path: Path) -> None:
     slow, quick = DataSetFolder(f"file://{tmp_path}"), DataSetFolder(f"file://{tmp_path}")
     slow.prepare(CSV)
-    slow.part(0, JOB, CSV)  # the same job, picked up by a second try
+    slow.part(0, JOB, CSV)  # the same job, picked up by a second attempt
     publish(quick, JOB)
     slow.discard(JOB)
     assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
@@ -111,7 +111,7 @@ def test_a_storage_that_does_not_exist_is_named() -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"receipt_version": 1}', '{"receipt_version": 2}'])
 def test_what_is_no_receipt_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / RECEIPT_NAME).write_text(text)
-    with pytest.raises(ProtocolError, match=r"_receipt\.json is no receipt|version 2"):
+    with pytest.raises(ProtocolError, match=r"_receipt\.json is not a receipt|version 2"):
         _ = DataSetFolder(f"file://{tmp_path}").previous_receipt
 
 

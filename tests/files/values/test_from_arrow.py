@@ -85,7 +85,7 @@ def test_a_moment_is_the_same_moment(naive: datetime, hours: int) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (pa.array([MOMENTS[0]]), "without a zone"),
+        (pa.array([MOMENTS[0]]), "without a time zone"),
         (pa.array([1.0, float("nan")]), "row 12 holds nan"),
         (pa.array([None, None, float("-inf")]), "row 13 holds -inf"),
         (pa.array([[1]]), "type list"),
@@ -102,7 +102,7 @@ def test_nulls_are_left_or_cleared() -> None:
     assert text(pa.array(values), "ignore") == ["a", None, None]
     assert text(pa.array(values), "clear") == ["a", "#N/A", "#N/A"]
     assert text(pa.array([True, None]), "clear") == ["true", "#N/A"]
-    with pytest.raises(ValueError, match="none of ignore, clear"):
+    with pytest.raises(ValueError, match="not one of ignore, clear"):
         text(pa.array(values), "maybe")
 
 

@@ -154,7 +154,7 @@ def test_files_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     first, second = write(tmp_path, "A,B\n", "a.csv"), write(tmp_path, "A,C\n", "b.csv")
     assert "lacks B and has C as well" in refusal([first, second])
     assert "named twice" in refusal([first, first])
-    assert "no file has a name like this" in refusal(f"{tmp_path}/x*.csv")
+    assert "no file matches this pattern" in refusal(f"{tmp_path}/x*.csv")
     assert "no such file" in refusal(f"{tmp_path}/x.csv")
     assert "give file_format" in refusal(write(tmp_path, "A\n1\n", "a.txt"))
     assert read(f"{tmp_path}/a.txt", file_format="csv") == [{"A": "1"}]

@@ -57,7 +57,7 @@ def test_a_link_to_nothing_and_a_file_under_two_names_are_refused(tmp_path: Path
     target = things(tmp_path, "a.csv", "a")
     link = tmp_path / "b.csv"
     link.symlink_to(tmp_path / "gone.csv")
-    assert f"{link}: it is a link to a file that is not there" in refusal(f"file://{tmp_path}/*.csv")
+    assert f"{link}: it is a link to a file that does not exist" in refusal(f"file://{tmp_path}/*.csv")
     link.unlink()
     link.symlink_to(target)
     assert f"b.csv: it is the same file as file://{target}" in refusal(f"file://{tmp_path}/*.csv")
@@ -70,7 +70,7 @@ def test_endings_are_read_in_any_case(tmp_path: Path) -> None:
 
 
 def test_a_pattern_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
-    assert "**.csv: it is no pattern" in refusal(f"file://{tmp_path}/**.csv")
+    assert "**.csv: it is not a pattern" in refusal(f"file://{tmp_path}/**.csv")
 
 
 def test_paths_may_be_objects(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_numbers_out_of_all_range_are_told_and_take_no_memory(tmp_path: Path) ->
 def test_a_datetime_without_a_zone_is_told_by_row_whatever_stands_beside_it(naive: Any, other: Any) -> None:
     (fault,) = faults([{"A": other}, {"A": naive}, {"A": other}])
     assert (fault.row, fault.column) == (2, "A")
-    assert "without a zone" in fault.message
+    assert "without a time zone" in fault.message
 
 
 def test_moments_and_times_are_written_in_utc_in_any_company() -> None:
@@ -158,7 +158,7 @@ def test_moments_and_times_are_written_in_utc_in_any_company() -> None:
         [{"A": time(1, tzinfo=ZoneInfo("Europe/Berlin"))}, {"A": datetime.min.replace(tzinfo=CET)}]
     )
     assert "depends on the day" in unknown.message
-    assert "outside of the years" in outside.message
+    assert "outside the years" in outside.message
 
 
 @pytest.mark.parametrize("kind", ["rows", "jsonl", "csv", "parquet"])
