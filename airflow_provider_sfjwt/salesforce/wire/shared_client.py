@@ -1,7 +1,7 @@
 """One HTTP client for all flows of an event loop that are carried under the same settings.
 
 A triggerer looks at hundreds of jobs. With a client for each, most looks would begin with a handshake, and a thousand
-that begin together would block the event loop for all others.
+that begin together would block the event loop for all others. No other module imports httpx.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
+from airflow_provider_sfjwt.salesforce.wire.outages import PROXY_REFUSED, TIMED_OUT, UNSENDABLE, Outage, transport_error
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings, tls_context
 
 if TYPE_CHECKING:
@@ -35,9 +37,30 @@ class SharedClient:
 
     def __init__(self, settings: TransportSettings, proxy: str | None) -> None:
         self.way = (settings, proxy)
-        self.http = _new_client(settings, proxy)
-        self.turn = asyncio.Semaphore(MOST_AT_ONCE)
         self.users = 0
+        self.http = _new_client(settings, proxy)
+        self._turn = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def send(self, request: Request) -> Response:
+        """Send a request when its turn comes.
+
+        :param request: without a sink and without a source.
+        :raises TransportError: when no whole answer came back.
+        """
+        import httpx
+
+        try:
+            async with self._turn:
+                answer = await self.http.request(
+                    request.method, request.url, headers=dict(request.headers), content=request.body
+                )
+        # OSError: a fault of TLS after the handshake comes through as ssl.SSLError.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            sent, known = _outcome(error)
+            raise transport_error(request, error, self.way[0], request_was_sent=sent, known=known) from None
+        return Response(
+            answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content
+        )
 
 
 def join(settings: TransportSettings, proxy: str | None) -> SharedClient:
@@ -80,3 +103,15 @@ def _new_client(settings: TransportSettings, proxy: str | None) -> httpx.AsyncCl
         follow_redirects=False,
         trust_env=False,  # what the environment says is in the arguments
     )
+
+
+def _outcome(error: Exception) -> tuple[bool, Outage | None]:
+    """Whether a request was sent, and the kind of failure where the type of the error tells it."""
+    import httpx
+
+    if isinstance(error, httpx.ProxyError):
+        return False, PROXY_REFUSED
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError)):
+        return False, UNSENDABLE
+    sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
+    return sent, TIMED_OUT if isinstance(error, httpx.TimeoutException) else None

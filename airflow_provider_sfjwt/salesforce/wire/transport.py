@@ -230,22 +230,11 @@ class AsyncTransport:
             return await self.run(renewal.make()) if token is None else token
 
     async def _send(self, request: Request) -> Response:
-        import httpx
-
         if request.sink is not None or request.source is not None:
             raise TypeError("the event loop moves no data: a request with a sink or a source belongs in a worker")
         client = self._client_for(request)
         started = time.monotonic()
-        try:
-            async with client.turn:
-                answer = await client.http.request(
-                    request.method, request.url, headers=dict(request.headers), content=request.body
-                )
-        # OSError: a fault of TLS after the handshake comes through as ssl.SSLError.
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            sent, known = _httpx_outcome(error)
-            raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
-        response = Response(answer.status_code, _lower_case(answer.headers), answer.content)
+        response = await client.send(request)
         log.debug("%s -> %s in %.3f s", describe_request(request), response.status, time.monotonic() - started)
         return response
 
@@ -345,15 +334,3 @@ def _requests_outcome(error: Exception) -> tuple[bool, Outage | None]:
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         return not isinstance(reason, urllib3.exceptions.NewConnectionError), None
     return False, UNSENDABLE  # what is left are faults of the URL
-
-
-def _httpx_outcome(error: Exception) -> tuple[bool, Outage | None]:
-    """Whether a request was sent, and the kind of failure where the type of the error tells it."""
-    import httpx
-
-    if isinstance(error, httpx.ProxyError):
-        return False, PROXY_REFUSED
-    if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError)):
-        return False, UNSENDABLE
-    sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
-    return sent, TIMED_OUT if isinstance(error, httpx.TimeoutException) else None
