@@ -26,6 +26,7 @@ def fill(store: Store, identity: Identity, records: Mapping[str, int] | None, sp
     if not store.count(store.schema.get("Organization")):
         for name, rows in (
             ("Organization", [_organization(identity)]),
+            ("Profile", [{"Id": record_id("00e", 1), "Name": "System Administrator"}]),
             ("User", [_user(identity)]),
             ("CaseStatus", list(CASE_STATUSES)),
         ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -76,6 +76,10 @@ class SimulatedOrg:
     login_rate = Setting["int | None"]()
     jwt_access_tokens = Setting[bool]()
     clock_offset = Setting[float]()
+    time_zone = Setting[str]()
+    fiscal_year_start_month = Setting[int]()
+    currency_rates = Setting[Mapping[str, float]]()
+    uncounted_objects = Setting[Collection[str]]()
 
     username: str
     consumer_key: str

@@ -38,7 +38,7 @@ class Services:
         self.oauth = OAuth(settings, self.sessions, identity, address)
         self.calls = ApiCalls(settings)
         self.jobs = Jobs(script.jobs)
-        self.queries = RestQueries(store, settings)
+        self.queries = RestQueries(store, settings, identity.user_id)
         dml = Dml(store, settings, script.rows, identity.user_id)
         self.ingest = BulkIngest(dml, self.jobs)
         resources = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Generic, Protocol, TypeVar
 
@@ -37,6 +38,10 @@ class Settings:
     :param login_rate: token exchanges an hour; None: no limit.
     :param jwt_access_tokens: tokens are JWTs instead of opaque texts.
     :param clock_offset: seconds by which the org's clock is ahead of this machine's.
+    :param time_zone: of the user, IANA name: where days begin for date literals and ``convertTimezone()``.
+    :param fiscal_year_start_month: calendar month in which the fiscal year begins, 1 to 12.
+    :param currency_rates: units of each currency for one of the first, which is the org's and the user's.
+    :param uncounted_objects: names of objects whose REST queries answer ``totalSize`` -1, as those of big objects do.
     """
 
     rest_page_size: int = 2000
@@ -62,6 +67,10 @@ class Settings:
     login_rate: int | None = None
     jwt_access_tokens: bool = False
     clock_offset: float = 0.0
+    time_zone: str = "UTC"
+    fiscal_year_start_month: int = 1
+    currency_rates: Mapping[str, float] = field(default_factory=lambda: {"USD": 1.0, "EUR": 0.9, "JPY": 150.0})
+    uncounted_objects: Collection[str] = ()
 
     def now(self) -> datetime:
         """Return the org's time, UTC."""

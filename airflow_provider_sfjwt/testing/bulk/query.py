@@ -34,9 +34,12 @@ from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.query import too_complicated
 from airflow_provider_sfjwt.testing.rest.row_writers import CsvPage
 from airflow_provider_sfjwt.testing.settings import Settings
-from airflow_provider_sfjwt.testing.soql.compiler import Compiled, Compiler, Compound, Parent, invalid_type
+from airflow_provider_sfjwt.testing.soql.compiler import Compiler
+from airflow_provider_sfjwt.testing.soql.context import Context
+from airflow_provider_sfjwt.testing.soql.joins import no_object
 from airflow_provider_sfjwt.testing.soql.parser import parse
-from airflow_provider_sfjwt.testing.soql.tree import FieldsOf, Query, SubQuery
+from airflow_provider_sfjwt.testing.soql.shape import Compiled, Compound, Parent
+from airflow_provider_sfjwt.testing.soql.tree import FieldsOf, Query, SubQuery, TypeOf
 
 _LINKS = 5
 _PARALLEL_FROM = 58
@@ -51,7 +54,6 @@ class BulkQueries:
     """
 
     def __init__(self, store: Store, settings: Settings, jobs: Jobs, user_id: str) -> None:
-        self._schema = store.schema
         self._store = store
         self._settings = settings
         self._jobs = jobs
@@ -116,16 +118,15 @@ class BulkQueries:
 
         https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries_soql.htm
         """
-        if re.search(r"\bTYPEOF\b", re.sub(r"'(?:[^'\\]|\\.)*'", "", soql), re.IGNORECASE):
-            raise RefusalError(400, "API_ERROR", "TYPEOF is not supported in Bulk Query")
         query = parse(soql)
-        sobject = self._schema.find(query.sobject.text)
+        sobject = self._store.schema.find(query.sobject.text)
         if sobject is None:
-            raise invalid_type(soql, query.sobject)
+            raise no_object(soql, query.sobject)
         if not sobject.bulk:
             raise RefusalError(400, "INVALIDENTITY", f"Entity '{sobject.name}' is not supported by the Bulk API.")
         _refuse_shape(query)
-        compiled = Compiler(self._schema, query, include_deleted, self._settings.now()).compile()
+        context = Context.of(self._store.schema, self._settings, self._user_id, include_deleted)
+        compiled = Compiler(context, query).compile()
         if _has_compound(compiled.row):
             raise RefusalError(400, "API_ERROR", "Selecting compound data not supported in Bulk Query")
         if any(leaf.field.type == "base64" for leaf in compiled.leaves):
@@ -279,6 +280,8 @@ class BulkQueries:
 
 
 def _refuse_shape(query: Query) -> None:
+    if any(isinstance(item, TypeOf) for item in query.items):
+        raise RefusalError(400, "API_ERROR", "TYPEOF is not supported in Bulk Query")
     if query.is_aggregate:
         raise RefusalError(400, "API_ERROR", "Aggregate Relationships not supported in Bulk Query")
     if query.offset is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 SOAP_TYPES = {
@@ -18,10 +19,18 @@ SOAP_TYPES = {
     "time": "xsd:time",
     "base64": "xsd:base64Binary",
     "address": "urn:address",
+    "location": "urn:location",
+    "anyType": "xsd:anyType",
+    "long": "xsd:long",
+    "json": "urn:json",
 }
-_NUMBERS = frozenset({"double", "currency", "percent"})
+_FRACTIONAL = frozenset({"double", "currency", "percent"})
+_WHOLE = frozenset({"int", "long"})
+_COMPOUND = frozenset({"address", "location"})
 LENGTHS = {"id": 18, "reference": 18, "string": 255, "textarea": 255, "picklist": 255, "multipicklist": 4099}
-LENGTHS |= {"email": 80, "phone": 40, "url": 255}
+LENGTHS |= {"email": 80, "phone": 40, "url": 255, "combobox": 255, "encryptedstring": 175, "anyType": 255}
+LENGTHS |= {"json": 131_072}
+_NOT_FILTERED = frozenset({"base64", "encryptedstring", "json", "anyType"})
 TYPES = frozenset(SOAP_TYPES) | frozenset(LENGTHS)
 
 
@@ -33,12 +42,14 @@ class Field:
 
     :param name: API name; one that ends in ``__c`` is a custom field.
     :param type: ``string``, ``textarea``, ``picklist``, ``multipicklist``, ``email``, ``phone``, ``url``, ``boolean``,
-        ``int``, ``double``, ``currency``, ``percent``, ``date``, ``datetime``, ``time``, ``id``, ``reference``,
-        ``base64`` or ``address`` (a compound whose parts name it in ``compound``).
+        ``int``, ``long``, ``double``, ``currency``, ``percent``, ``date``, ``datetime``, ``time``, ``id``,
+        ``reference``, ``combobox``, ``encryptedstring``, ``json``, ``anyType`` (each record has a type of its own),
+        ``base64``, or a compound whose parts name it in ``compound``: ``address``, ``location``.
     :param label: default: the name.
     :param length: characters; 0: the usual one of the type. A textarea above 255 is a long text, which no filter takes.
-    :param precision: digits in all of a double, currency or percent. 1 to 18 are kept exactly; 0: a floating double.
-    :param scale: digits after the point.
+    :param precision: digits in all of a double, currency or percent, 1 to 18; ``org.rows`` then gives a Decimal.
+        0: not said; ``org.rows`` gives a float.
+    :param scale: digits after the point that Salesforce's UI keeps. The API keeps every digit that was written.
     :param reference_to: objects that a reference points to.
     :param relationship_name: the parent's name in a path, ``Account`` in ``Account.Name``.
     :param child_relationship: the children's name on the parent, ``Contacts``.
@@ -46,6 +57,7 @@ class Field:
     :param external_id: records may be upserted, and named as parents, by it.
     :param id_lookup: the same, for a standard field; None: so for ids, names and external ids.
     :param defaulted_on_create: the org fills it in; a picklist gets its first value.
+    :param picklist_labels: labels of picklist values, by value; default: the value itself.
     :param csv_as_double: whole numbers come as ``3.0`` in CSV, as real orgs do even for some int fields.
     """
 
@@ -70,6 +82,7 @@ class Field:
     child_relationship: str | None = None
     compound: str | None = None
     csv_as_double: bool = False
+    picklist_labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse what no part of the simulator could keep.
@@ -78,18 +91,28 @@ class Field:
         """
         if self.type not in TYPES:
             raise ValueError(f"field {self.name}: no type {self.type!r}; there are {', '.join(sorted(TYPES))}")
-        if not 0 <= self.scale <= self.precision <= 18 and self.type in _NUMBERS:
+        if not 0 <= self.scale <= self.precision <= 18 and self.type in _FRACTIONAL:
             raise ValueError(f"field {self.name}: precision {self.precision} and scale {self.scale} exceed 18 digits")
 
     @property
     def custom(self) -> bool:
         """Whether the name says that a customer made it."""
-        return self.name.endswith("__c")
+        return self.name.endswith(("__c", "__s"))
 
     @property
-    def is_scaled(self) -> bool:
-        """Whether it is a decimal number of fixed scale, which is kept exactly."""
-        return self.type in _NUMBERS and self.precision > 0
+    def is_fractional(self) -> bool:
+        """Whether it is a number that may have decimal places; it is stored as text."""
+        return self.type in _FRACTIONAL
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number."""
+        return self.type in _FRACTIONAL | _WHOLE
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether it has no value of its own but parts."""
+        return self.type in _COMPOUND
 
     @property
     def is_coordinate(self) -> bool:
@@ -116,7 +139,7 @@ class Field:
     @property
     def filterable(self) -> bool:
         """Whether WHERE may name it."""
-        return not self.is_long_text and self.type not in ("base64", "address")
+        return not (self.is_long_text or self.is_compound or self.type in _NOT_FILTERED)
 
     @property
     def sortable(self) -> bool:
@@ -126,7 +149,7 @@ class Field:
     @property
     def groupable(self) -> bool:
         """Whether GROUP BY may name it."""
-        return self.sortable and self.type not in ("double", "currency", "percent", "datetime", "time")
+        return self.sortable and self.type not in _FRACTIONAL | {"datetime", "time"}
 
     def described(self) -> dict[str, Any]:
         """Return this field's entry of ``fields`` in the describe call."""
@@ -149,7 +172,7 @@ class Field:
             "defaultedOnCreate": self.is_defaulted,
             "dependentPicklist": False,
             "deprecatedAndHidden": False,
-            "digits": (self.precision or 9) if self.type == "int" else 0,
+            "digits": (self.precision or {"int": 9, "long": 18}[self.type]) if self.type in _WHOLE else 0,
             "displayLocationInDecimal": False,
             "encrypted": False,
             "externalId": self.external_id,
@@ -174,12 +197,15 @@ class Field:
 
     def _described_further(self) -> dict[str, Any]:
         """Return the entries from ``nillable`` on; they are in alphabetical order, as Salesforce gives them."""
-        numeric = self.type in _NUMBERS
+        numeric = self.type in _FRACTIONAL
         plain = {"active": True, "defaultValue": False, "validFor": None}
         return {
             "nillable": self.nillable and self.type != "boolean",
             "permissionable": self.createable and self.nillable,
-            "picklistValues": [plain | {"label": value, "value": value} for value in self.picklist_values],
+            "picklistValues": [
+                plain | {"label": self.picklist_labels.get(value, value), "value": value}
+                for value in self.picklist_values
+            ],
             "polymorphicForeignKey": len(self.reference_to) > 1,
             "precision": (self.precision or 18) if numeric else 0,
             "queryByDistance": False,

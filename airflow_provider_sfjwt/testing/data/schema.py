@@ -23,6 +23,7 @@ NOT_IN_BULK = frozenset(
         "TaskStatus",
     )
 )
+_READ_ONLY = frozenset(("Organization", "Profile"))
 _KEPT_BY_THE_SYSTEM = {"nillable": False, "createable": False, "updateable": False, "defaulted_on_create": True}
 
 
@@ -54,6 +55,7 @@ class SObject:
     :param key_prefix: first three characters of its record ids.
     :param fields: all of them, ``Id`` and the system fields included.
     :param bulk: whether Bulk API queries may name it.
+    :param queryable: whether any query may name it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class SObject:
     label: str = ""
     label_plural: str = ""
     bulk: bool = True
+    queryable: bool = True
 
     def field(self, name: str) -> Field | None:
         """Return the field of that name in any case, or None."""
@@ -73,9 +76,13 @@ class SObject:
         wanted = name.lower()
         return next((f for f in self.fields if f.relationship_name and f.relationship_name.lower() == wanted), None)
 
-    def parts(self, compound: str) -> tuple[Field, ...]:
-        """Return the fields of which a compound field is made."""
-        return tuple(field for field in self.fields if field.compound == compound and field.name != compound)
+    def parts(self, compound: Field) -> dict[str, Field]:
+        """Return the fields of which a compound field is made, by their keys in its JSON object."""
+        return {
+            _part_key(compound, field): field
+            for field in self.fields
+            if field.compound == compound.name and field is not compound
+        }
 
     @property
     def custom(self) -> bool:
@@ -85,12 +92,32 @@ class SObject:
     @property
     def writable(self) -> bool:
         """Whether records of it may be made, changed and deleted."""
-        return self.name not in NOT_IN_BULK and self.name != "Organization"
+        return self.queryable and self.name not in NOT_IN_BULK and self.name not in _READ_ONLY
 
     @property
     def columns(self) -> tuple[Field, ...]:
         """The fields that hold a value of their own, which compounds do not."""
-        return tuple(field for field in self.fields if field.type != "address")
+        return tuple(field for field in self.fields if not field.is_compound)
+
+
+def _part_key(compound: Field, part: Field) -> str:
+    """Return ``city`` of ``BillingCity``, ``latitude`` of ``Place__Latitude__s``."""
+    prefix = compound.name.removesuffix("Address") if compound.type == "address" else ""
+    name = part.name.removesuffix("__s").rpartition("__")[2] if part.name.endswith("__s") else part.name
+    name = name.removeprefix(prefix)
+    return name[0].lower() + name[1:]
+
+
+def with_parts(fields: Iterable[Field]) -> Iterator[Field]:
+    """Yield fields, and before a custom geolocation its two coordinates where they are not among them."""
+    own = list(fields)
+    names = {field.name.lower() for field in own}
+    for field in own:
+        stem = field.name.removesuffix("__c")
+        for part in ("Latitude", "Longitude") if field.type == "location" and field.custom else ():
+            if f"{stem}__{part}__s".lower() not in names:
+                yield Field(f"{stem}__{part}__s", "double", compound=field.name)
+        yield field
 
 
 class Schema:
@@ -126,7 +153,7 @@ class Schema:
         """
         if self.find(name):
             raise ValueError(f"the org has an object {name} already")
-        own = tuple(fields)
+        own = tuple(with_parts(fields))
         if not any(field.name_field for field in own):
             own = (Field("Name", length=80, name_field=True), *own)
         prefix = key_prefix or self._free_prefix()
@@ -150,7 +177,7 @@ class Schema:
         known = self.get(name)
         if known.field(field.name):
             raise ValueError(f"{known.name} has a field {field.name} already")
-        self._objects[name.lower()] = replace(known, fields=(*known.fields, field))
+        self._objects[name.lower()] = replace(known, fields=(*known.fields, *with_parts([field])))
         return self._objects[name.lower()]
 
     def without_field(self, name: str, field_name: str) -> SObject:

@@ -46,9 +46,11 @@ _DECIMALS = (
     "7.25",
     "1e3",
 )
-# What a field described with 18 digits and none behind the point can hold, written as doubles are: 1.0E10.
-_DOUBLES = (1.0e10, 4.0, None, 12.0, -3.0, 0.0, 9.0e17, 123456789.0)
+# Whole numbers of a field that is described with 18 digits and no decimal places, as doubles are printed.
+_DOUBLES = ("1.0E10", "4.0", None, "12.0", "-3.0", "0.0", "9.0E17", "1.23456789E8")
 _INTS = (0, 3, None, -7, 2147483647, 12, 100)
+_LONGS = (0, 2**40, None, -(2**62))
+_ANY = ("sNA", "btrue", None, "n12.5", "t2024-09-09T13:08:34.000Z")
 _DATES = ("2024-02-29", None, "1970-01-01", "1900-01-01", "2999-12-31")
 _MOMENTS = ("2024-09-09T13:08:34.000Z", None, "1969-12-31T23:59:59.000Z")
 _TIMES = ("10:00:00.000Z", "23:59:59.999Z", None, "00:00:00.000Z")
@@ -61,44 +63,53 @@ def seed(store: Store, sobject: SObject, count: int, span: tuple[datetime, datet
     :param span: SystemModstamp is spread evenly over it, the end left out; whole seconds.
     :param user_id: owner and author of all.
     """
-    first = store.next_number(sobject)
+    sampling = _Sampling(store, sobject, count, span, user_id)
     names, columns = [], []
     for place, field in enumerate(sobject.columns):
         if field.calculated and field.type != "boolean":
             continue
         names.append(field.name)
-        columns.append(_column(store, sobject, field, place, first, count, span, user_id))
+        columns.append(sampling.column(field, place))
     store.load(sobject, names, itertools.islice(zip(*columns, strict=False), count))
 
 
-def _column(
-    store: Store,
-    sobject: SObject,
-    field: Field,
-    place: int,
-    first: int,
-    count: int,
-    span: tuple[datetime, datetime],
-    user_id: str,
-) -> Iterable[Stored]:
-    if field.name == "Id":
-        return record_ids(sobject.key_prefix, first)
-    if field.name in ("SystemModstamp", "LastModifiedDate"):
-        return _spread(span, count)
-    if field.name == "CreatedDate":
-        return itertools.repeat("2020-01-01T00:00:00.000Z")
-    if field.name == "IsDeleted":
-        return itertools.repeat(0)
-    if field.reference_to == ("User",):
-        return itertools.repeat(user_id)
-    if field.reference_to:
-        return _parents(store, sobject, field)
-    if field.unique or field.external_id:
-        return (f"{field.name.split('_')[0].lower()}-{number:08d}" for number in itertools.count(first))
-    if field.name_field or (not field.nillable and field.type == "string"):
-        return _names(sobject.label, first)
-    cycle = itertools.cycle(_samples(field))
-    return itertools.islice(cycle, place % 5, None)
+class _Sampling:
+    """Makes the columns of an object's sample records."""
+
+    def __init__(
+        self, store: Store, sobject: SObject, count: int, span: tuple[datetime, datetime], user_id: str
+    ) -> None:
+        self._store = store
+        self._sobject = sobject
+        self._count = count
+        self._span = span
+        self._user_id = user_id
+        self._first = store.next_number(sobject)
+
+    def column(self, field: Field, place: int) -> Iterable[Stored]:
+        """Return the values of one field, at least as many as there are records.
+
+        :param place: of the field among the object's, by which neighbours get other values.
+        """
+        first = self._first
+        if field.name == "Id":
+            return record_ids(self._sobject.key_prefix, first)
+        if field.name in ("SystemModstamp", "LastModifiedDate"):
+            return _spread(self._span, self._count)
+        if field.name == "CreatedDate":
+            return itertools.repeat("2020-01-01T00:00:00.000Z")
+        if field.name == "IsDeleted":
+            return itertools.repeat(0)
+        if "User" in field.reference_to:
+            return itertools.repeat(self._user_id)
+        if field.reference_to:
+            return _parents(self._store, self._sobject, field)
+        if field.unique or field.external_id:
+            return (f"{field.name.split('_')[0].lower()}-{number:08d}" for number in itertools.count(first))
+        if field.name_field or (not field.nillable and field.type == "string"):
+            return _names(self._sobject.label, first)
+        cycle = itertools.cycle(_samples(field))
+        return itertools.islice(cycle, place % 5, None)
 
 
 def _names(label: str, first: int) -> Iterator[Stored]:
@@ -119,7 +130,7 @@ def _parents(store: Store, sobject: SObject, field: Field) -> Iterable[Stored]:
 def _samples(field: Field) -> list[Stored]:
     if field.type == "boolean":
         return [1, 0, 0]
-    if field.is_scaled:
+    if field.is_fractional and field.precision:
         usable = [text for text in _DECIMALS if text is None or _fits(Decimal(text), field)]
         return [stored(field, text) for text in usable]
     if field.type == "multipicklist":
@@ -129,6 +140,9 @@ def _samples(field: Field) -> list[Stored]:
         return [*field.picklist_values, *([None] if field.nillable else [])]
     given = {
         "int": _INTS,
+        "long": _LONGS,
+        "anyType": _ANY,
+        "json": ('{"a":[1,null]}', None),
         "double": _DOUBLES,
         "currency": _DOUBLES,
         "percent": _DOUBLES,
@@ -142,13 +156,13 @@ def _samples(field: Field) -> list[Stored]:
         "id": (None,),
     }.get(field.type, _LONG_TEXTS if field.is_long_text else _TEXTS)
     if field.is_coordinate:
-        given = (47.3769, None, -8.5417)
+        given = ("47.3769", None, "-8.5417")
     most = field.length or _LONGEST
     return [value for value in given if (field.nillable if value is None else len(str(value)) <= most)]
 
 
 def _fits(number: Decimal, field: Field) -> bool:
-    """Whether the field's digits hold a number whole: the API cuts off what is behind the last one."""
+    """Whether a number has no more digits than the field is described with."""
     places = number.quantize(Decimal(1).scaleb(-field.scale), rounding=ROUND_DOWN)
     return bool(places == number) and abs(number) < 10 ** (field.precision - field.scale)
 

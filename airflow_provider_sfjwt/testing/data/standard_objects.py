@@ -86,7 +86,7 @@ def _user() -> SObject:
         Field("Username", length=80, nillable=False, unique=True, id_lookup=True),
         *_person(),
         *(Field(text, length=40) for text in texts),
-        Field("ProfileId", length=18),
+        _to("ProfileId", "Profile", "Profile"),
         Field("UserType", "picklist", picklist_values=("Standard",)),
         Field("IsActive", "boolean"),
     )
@@ -240,8 +240,104 @@ CASE_STATUSES: tuple[dict[str, Any], ...] = (
 )
 
 
+def _owner_or_queue() -> Field:
+    to_owner: dict[str, Any] = {"reference_to": ("Group", "User"), "relationship_name": "Owner"}
+    return Field("OwnerId", "reference", "Owner ID", nillable=False, defaulted_on_create=True, **to_owner)
+
+
+def _activity(name: str, prefix: str, *fields: Field) -> SObject:
+    related = ("Account", "Case", "Opportunity")
+    return _sobject(
+        name,
+        prefix,
+        name,
+        f"{name}s",
+        Field("WhoId", "reference", "Name ID", reference_to=("Contact", "Lead"), relationship_name="Who"),
+        Field("WhatId", "reference", "Related To ID", reference_to=related, relationship_name="What"),
+        Field("Subject", "combobox", picklist_values=("Call", "Email", "Other")),
+        *fields,
+        Field("Description", "textarea", length=32000),
+        _owner_or_queue(),
+        _to("AccountId", "Account", "Account", f"{name}s"),
+    )
+
+
+def _task() -> SObject:
+    return _activity(
+        "Task",
+        "00T",
+        Field("ActivityDate", "date"),
+        Field("Status", "picklist", nillable=False, defaulted_on_create=True, picklist_values=("Open", "Completed")),
+        Field("Priority", "picklist", nillable=False, defaulted_on_create=True, picklist_values=("Normal", "High")),
+    )
+
+
+def _event() -> SObject:
+    return _activity("Event", "00U", Field("StartDateTime", "datetime"), Field("DurationInMinutes", "int"))
+
+
+def _case() -> SObject:
+    statuses = ("New", "Working", "Escalated", "Closed")
+    return _sobject(
+        "Case",
+        "500",
+        "Case",
+        "Cases",
+        Field("CaseNumber", length=30, name_field=True, createable=False, updateable=False, id_lookup=False),
+        _to("AccountId", "Account", "Account", "Cases"),
+        _to("ContactId", "Contact", "Contact", "Cases"),
+        Field("Subject", length=255),
+        Field(
+            "Status",
+            "picklist",
+            nillable=False,
+            defaulted_on_create=True,
+            picklist_values=statuses,
+            picklist_labels={"Working": "In Arbeit", "Closed": "Geschlossen"},
+        ),
+        Field("Origin", "picklist", picklist_values=("Email", "Phone", "Web")),
+        Field("Description", "textarea", length=32000),
+        _owner_or_queue(),
+    )
+
+
+def _group() -> SObject:
+    types = ("Queue", "Regular")
+    return _sobject(
+        "Group",
+        "00G",
+        "Group",
+        "Groups",
+        Field("Name", length=40, name_field=True, nillable=False, id_lookup=False),
+        Field("Type", "picklist", picklist_values=types),
+    )
+
+
+def _profile() -> SObject:
+    name = Field("Name", length=255, name_field=True, nillable=False, id_lookup=False)
+    return _sobject("Profile", "00e", "Profile", "Profiles", name)
+
+
+def _name() -> SObject:
+    """Return the object that a path over a lookup of several objects leads to; it has no records of its own.
+
+    https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_name.htm
+    """
+    texts = ("Name", "FirstName", "LastName", "Alias", "Email", "Phone", "Title", "Username")
+    fields = (
+        ID,
+        *(Field(text, length=255, createable=False, updateable=False, name_field=text == "Name") for text in texts),
+        Field("Type", "picklist", createable=False, updateable=False),
+        Field("IsActive", "boolean", createable=False, updateable=False),
+        _to("ProfileId", "Profile", "Profile"),
+        Field("LastReferencedDate", "datetime", createable=False, updateable=False),
+        Field("LastViewedDate", "datetime", createable=False, updateable=False),
+    )
+    return SObject("Name", "", fields, "Name", "Names", bulk=False, queryable=False)
+
+
 def standard_objects() -> tuple[SObject, ...]:
-    """Return Organization, User, Account, Contact, Opportunity, Lead, Invoice__c, Attachment and CaseStatus."""
+    """Return the objects of every org."""
     return (
         _organization(),
         _user(),
@@ -252,4 +348,10 @@ def standard_objects() -> tuple[SObject, ...]:
         _invoice(),
         _attachment(),
         _case_status(),
+        _task(),
+        _event(),
+        _case(),
+        _group(),
+        _profile(),
+        _name(),
     )

@@ -11,9 +11,13 @@ from typing import Any
 
 from airflow_provider_sfjwt.testing.data.record_ids import record_id
 from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.data.sql_functions import add_functions
 from airflow_provider_sfjwt.testing.data.values import Stored, moment_text, python_value, stored
 
-_SQL_TYPES = {"boolean": "INTEGER", "int": "INTEGER"}
+_SQL_TYPES = {"boolean": "INTEGER", "int": "INTEGER", "long": "INTEGER", "id": "TEXT", "reference": "TEXT"}
+# Numbers with decimal places are kept as their text, which comparisons cast.
+_SQL_TYPES |= {"double": "TEXT", "currency": "TEXT", "percent": "TEXT", "anyType": "TEXT"}
+_LAYOUT = 2
 _CHUNK = 5000
 
 
@@ -27,6 +31,7 @@ class Store:
 
     :param schema: the objects; a table is made for each that has none.
     :param database: path of a file, or ``:memory:``.
+    :raises ValueError: for a file that another version of the simulated org wrote.
     """
 
     def __init__(self, schema: Schema, database: str) -> None:
@@ -37,8 +42,20 @@ class Store:
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA case_sensitive_like = OFF")
         self._snapshots = 0
+        self._check_layout(database)
+        add_functions(self._connection)
         for sobject in schema:
-            self.make_table(sobject)
+            if sobject.queryable:
+                self.make_table(sobject)
+
+    def _check_layout(self, database: str) -> None:
+        """Refuse a file whose values are stored in another way."""
+        layout = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and layout != _LAYOUT:
+            self._connection.close()
+            raise ValueError(f"{database} was written by another version of the simulated org; use a new file")
+        self._connection.execute(f"PRAGMA user_version = {_LAYOUT}")
 
     def close(self) -> None:
         """Close the database; one in memory is gone."""
@@ -47,7 +64,7 @@ class Store:
 
     def make_table(self, sobject: SObject) -> None:
         """Make the table of an object, or add the columns that an earlier one lacks."""
-        columns = [f"{quoted(f.name)} {self._sql_type(f.type, f.is_scaled)}" for f in sobject.columns]
+        columns = [f"{quoted(f.name)} {_SQL_TYPES.get(f.type, 'TEXT COLLATE NOCASE')}" for f in sobject.columns]
         table = quoted(sobject.name)
         with self.lock:
             self._connection.execute(
@@ -64,16 +81,6 @@ class Store:
                 if field.name != "Id" and (field.unique or field.is_id_lookup):
                     index = quoted(f"{sobject.name}.{field.name}")
                     self._connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({quoted(field.name)})")
-
-    @staticmethod
-    def _sql_type(kind: str, is_scaled: bool) -> str:
-        if is_scaled:
-            return "INTEGER"
-        if kind in ("double", "currency", "percent"):
-            return "REAL"
-        if kind in ("id", "reference"):
-            return "TEXT"
-        return _SQL_TYPES.get(kind, "TEXT COLLATE NOCASE")
 
     def count(self, sobject: SObject) -> int:
         """Return how many records an object has, deleted ones included."""
@@ -191,7 +198,7 @@ class Store:
         given: dict[str, Stored] = {}
         for name, value in row.items():
             field = sobject.field(name)
-            if field is None or field.type == "address":
+            if field is None or field.is_compound:
                 raise ValueError(f"{sobject.name} has no field {name!r} that takes a value")
             given[field.name] = stored(field, value)
         return given

@@ -6,14 +6,15 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import date, datetime, time, timezone
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from airflow_provider_sfjwt.testing.data.fields import Field
+from airflow_provider_sfjwt.testing.data.numbers import stored_number
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
 
 Stored = str | int | float | None
-_INT64 = 2**63
+FIRST_DAY, LAST_DAY = "1700-01-01", "4000-12-31"
 
 
 def moment_text(moment: datetime) -> str:
@@ -26,9 +27,9 @@ def moment_text(moment: datetime) -> str:
 
 
 def _stored_moment(value: object) -> str:
-    if isinstance(value, datetime):
-        return moment_text(value)
-    return moment_text(datetime.fromisoformat(str(value).replace("Z", "+00:00").replace("+0000", "+00:00")))
+    if not isinstance(value, datetime):
+        value = datetime.fromisoformat(str(value).replace("Z", "+00:00").replace("+0000", "+00:00"))
+    return _in_range(moment_text(value))
 
 
 def _stored_time(value: object) -> str:
@@ -37,7 +38,21 @@ def _stored_time(value: object) -> str:
 
 
 def _stored_date(value: object) -> str:
-    return (value if isinstance(value, date) else date.fromisoformat(str(value))).isoformat()[:10]
+    return _in_range((value if isinstance(value, date) else date.fromisoformat(str(value))).isoformat()[:10])
+
+
+def is_in_range(text: str) -> bool:
+    """Whether Salesforce keeps a date or datetime, given as it is stored.
+
+    https://help.salesforce.com/s/articleView?id=000383587&type=1
+    """
+    return FIRST_DAY <= text[:10] <= LAST_DAY
+
+
+def _in_range(text: str) -> str:
+    if not is_in_range(text):
+        raise ValueError(f"Salesforce keeps {FIRST_DAY} to {LAST_DAY}")
+    return text
 
 
 def _stored_boolean(value: object) -> int:
@@ -57,9 +72,50 @@ def _stored_blob(value: object) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
+def stored_any(value: object) -> str:
+    """Return a value of an anyType field as it is stored: its kind and its text.
+
+    Each record of such a field has a type of its own, as ``OldValue`` of a history object has.
+    """
+    if isinstance(value, bool):
+        return f"b{str(value).lower()}"
+    if isinstance(value, (int, float, Decimal)):
+        return f"n{value if isinstance(value, int) else stored_number(value)}"
+    if isinstance(value, datetime):
+        return f"t{_stored_moment(value)}"
+    return f"s{_stored_date(value) if isinstance(value, date) else value}"
+
+
+def any_csv_text(stored: str) -> str:
+    """Return a stored value of an anyType field as CSV text."""
+    return stored[1:]
+
+
+def any_json_text(stored: str) -> str:
+    """Return a stored value of an anyType field as JSON text."""
+    if stored[0] in "bn":
+        return stored[1:]
+    return json.dumps(f"{stored[1:-1]}+0000" if stored[0] == "t" else stored[1:], ensure_ascii=False)
+
+
+def python_any(stored: str) -> object:
+    """Return a stored value of an anyType field as a Python value; a date is its text."""
+    kind, text = stored[0], stored[1:]
+    if kind == "b":
+        return text == "true"
+    if kind == "n":
+        return Decimal(text)
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if kind == "t" else text
+
+
 _STORING: dict[str, Callable[[object], Stored]] = {
     "boolean": _stored_boolean,
     "int": lambda value: int(Decimal(str(value))),
+    "long": lambda value: int(Decimal(str(value))),
+    "double": stored_number,
+    "currency": stored_number,
+    "percent": stored_number,
+    "anyType": stored_any,
     "date": _stored_date,
     "datetime": _stored_moment,
     "time": _stored_time,
@@ -67,17 +123,6 @@ _STORING: dict[str, Callable[[object], Stored]] = {
     "reference": _stored_id,
     "base64": _stored_blob,
 }
-
-
-def scaled(value: object, scale: int) -> int:
-    """Return a decimal as the whole number of its last places, rounded half up as Salesforce does.
-
-    :raises ValueError: for one beyond 18 digits.
-    """
-    number = int(Decimal(str(value)).scaleb(scale).to_integral_value(ROUND_HALF_UP))
-    if not -_INT64 < number < _INT64:
-        raise ValueError("value outside the range of its field")
-    return number
 
 
 def stored(field: Field, value: object) -> Stored:
@@ -90,58 +135,36 @@ def stored(field: Field, value: object) -> Stored:
     try:
         if field.type in _STORING:
             return _STORING[field.type](value)
-        if field.is_scaled:
-            return scaled(value, field.scale)
-        if field.type in ("double", "currency", "percent"):
-            return float(str(value))
-    except (ValueError, TypeError, InvalidOperation) as error:
+    except (ValueError, TypeError, InvalidOperation, OverflowError) as error:
         raise ValueError(f"{field.name}: {value!r} is not a valid {field.type} ({error})") from error
     return str(value)
 
 
-def double_text(value: float) -> str:
-    """Return a double as Java prints it: ``12.5``, ``1.0E10``, ``4.0E-5``."""
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(float(value))
-    sign, digits, exponent = Decimal(repr(value)).as_tuple()
-    text = "".join(map(str, digits))
-    fraction = text[1:].rstrip("0") or "0"
-    return f"{'-' if sign else ''}{text[0]}.{fraction}E{int(exponent) + len(text) - 1}"
-
-
-def scaled_text(value: int, scale: int) -> str:
-    """Return a scaled whole number as a decimal with at least one place, all its digits kept."""
-    if not scale:
-        return f"{value}.0"
-    text = str(abs(value)).zfill(scale + 1)
-    return f"{'-' if value < 0 else ''}{text[:-scale]}.{text[-scale:].rstrip('0') or '0'}"
+def _boolean_text(value: Stored) -> str:
+    return "true" if value else "false"
 
 
 def csv_text(field: Field) -> Callable[[Any], str | None] | None:
     """Return what turns a stored, non-null value into CSV text; None where it is that text already."""
     if field.type == "boolean":
-        return lambda value: "true" if value else "false"
-    if field.is_scaled:
-        return lambda value: scaled_text(value, field.scale)
-    if field.type in ("double", "currency", "percent"):
-        return double_text
+        return _boolean_text
     if field.type == "int" and field.csv_as_double:
         return lambda value: f"{value}.0"
+    if field.type == "anyType":
+        return any_csv_text
     return None
 
 
 def json_text(field: Field) -> Callable[[Any], str]:
     """Return what turns a stored, non-null value into JSON text."""
     if field.type == "boolean":
-        return lambda value: "true" if value else "false"
-    if field.is_scaled:
-        return lambda value: scaled_text(value, field.scale)
-    if field.type in ("double", "currency", "percent"):
-        return double_text
-    if field.type == "int":
+        return _boolean_text
+    if field.is_number:
         return str
     if field.type == "datetime":
         return lambda value: f'"{value[:-1]}+0000"'
+    if field.type == "anyType":
+        return any_json_text
     return lambda value: json.dumps(value, ensure_ascii=False)
 
 
@@ -151,9 +174,11 @@ def python_value(field: Field, value: Stored) -> object:
         return None
     if field.type == "boolean":
         return bool(value)
-    if field.is_scaled:
-        return Decimal(scaled_text(int(value), field.scale))
     text = str(value)
+    if field.is_fractional:
+        return Decimal(text) if field.precision else float(text)
+    if field.type == "anyType":
+        return python_any(text)
     if field.type == "date":
         return date.fromisoformat(text)
     if field.type == "datetime":

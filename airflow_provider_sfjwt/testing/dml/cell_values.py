@@ -5,14 +5,14 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/dat
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 from airflow_provider_sfjwt.testing.data.fields import LENGTHS, SOAP_TYPES, Field
-from airflow_provider_sfjwt.testing.data.values import Stored, scaled
+from airflow_provider_sfjwt.testing.data.numbers import rounded, stored_number
+from airflow_provider_sfjwt.testing.data.values import Stored, is_in_range, stored_any
 from airflow_provider_sfjwt.testing.dml.outcomes import RowError
 
 NULL = "#N/A"
@@ -22,10 +22,10 @@ _FALSE = frozenset(("false", "no", "n", "off", "0"))
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|([+-])(\d{2}):?(\d{2}))")
 _TIME = re.compile(r"(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,3}))?Z?")
+_LONG = re.compile(r"[+-]?\d{1,19}")
 _WHOLE = re.compile(r"[+-]?\d{1,10}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]]+@[^\s@<>(),;:\"\[\]]+\.[A-Za-z0-9-]+")
-_NUMBERS = ("double", "currency", "percent")
 
 
 def _boolean(text: str) -> Stored:
@@ -70,28 +70,35 @@ def _whole(text: str) -> Stored:
     return int(text)
 
 
-def _number(field: Field) -> Parser:
-    def parse(text: str) -> Stored:
-        if not _NUMBER.fullmatch(text):
-            raise ValueError(text)
-        if not field.is_scaled:
-            number = float(text)
-            if math.isinf(number):
-                raise ValueError(text)
-            return number
-        # More digits than the field has become a number that its check refuses.
-        exact = Decimal(text)
-        return scaled(exact, field.scale) if abs(exact) < 10 ** (18 - field.scale) else 2**63 - 1
+def _number(text: str) -> Stored:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return stored_number(rounded(Decimal(text)))
 
-    return parse
+
+def _long(text: str) -> Stored:
+    if not _LONG.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
+        raise ValueError(text)
+    return int(text)
+
+
+_PARSERS: dict[str, Parser] = {
+    "anyType": stored_any,
+    "boolean": _boolean,
+    "currency": _number,
+    "date": _date,
+    "datetime": _moment,
+    "double": _number,
+    "int": _whole,
+    "long": _long,
+    "percent": _number,
+    "time": _time,
+}
 
 
 def parser_of(field: Field) -> Parser | None:
     """Return what reads a field's text, which raises ValueError; None where the text is the value."""
-    if field.type in _NUMBERS:
-        return _number(field)
-    known: dict[str, Parser] = {"boolean": _boolean, "date": _date, "datetime": _moment, "time": _time, "int": _whole}
-    return known.get(field.type)
+    return _PARSERS.get(field.type)
 
 
 def unreadable(field: Field, text: str, place: int) -> RowError:
@@ -104,15 +111,27 @@ def unreadable(field: Field, text: str, place: int) -> RowError:
     return RowError("INVALID_FIELD", message, field.name)
 
 
+def _bad_date(field: Field, stored: str) -> RowError:
+    """Return the error of a date that Salesforce does not keep, printed as Java prints dates.
+
+    https://help.salesforce.com/s/articleView?id=000383587&type=1
+    """
+    moment = datetime.fromisoformat(stored.replace("Z", "")[:19])
+    shown = f"{moment:%a %b %d %H:%M:%S} GMT {moment.year:04d}"
+    return RowError("FIELD_INTEGRITY_EXCEPTION", f"{field.label or field.name}: invalid date: {shown}", field.name)
+
+
 def check_of(field: Field) -> Callable[[Stored], RowError | None] | None:
     """Return what looks at a stored, non-null value and says what is wrong with it; None where nothing can be."""
     label, name = field.label or field.name, field.name
     length = field.length or LENGTHS.get(field.type, 0)
-    if field.is_scaled:
-        most = 10**field.precision
+    if field.type in ("date", "datetime"):
+        return lambda value: None if is_in_range(str(value)) else _bad_date(field, str(value))
+    if field.is_fractional and field.precision:
+        most = 10 ** (field.precision - field.scale)
         return lambda value: (
             None
-            if -most < int(value or 0) < most
+            if -most < Decimal(str(value)) < most
             else RowError("NUMBER_OUTSIDE_VALID_RANGE", f"{label}: value outside of valid range on numeric field", name)
         )
     if field.type in ("id", "reference") or not length:

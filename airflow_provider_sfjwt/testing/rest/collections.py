@@ -120,7 +120,7 @@ class Collections:
             if name == "attributes":
                 continue
             field = sobject.field(name)
-            if field is not None and field.type != "address":
+            if field is not None and not field.is_compound:
                 change.values[field.name] = _read(field, value)
                 continue
             reference = sobject.relationship(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_sfjwt.testing.http.messages import Answer, json_answer
-from airflow_provider_sfjwt.testing.soql.compiler import Children, Compiled, Compound, Leaf, Node, Parent
+from airflow_provider_sfjwt.testing.soql.shape import Children, Compiled, Compound, Leaf, Node, Parent, Variants
 
 _NAMES = {"datetime": "Datetime", "currency": "Double", "percent": "Double", "int": "Integer", "boolean": "Boolean"}
 _NAMES |= {"double": "Double", "date": "Date", "id": "Id", "reference": "Id", "time": "Time"}
@@ -34,7 +34,9 @@ def _column(node: Node) -> dict[str, Any]:
     elif isinstance(node, Parent):
         joined = [_column(member) for member in node.members]
     elif isinstance(node, Compound):
-        kind = "Address"
+        kind = node.kind.title()
+    elif isinstance(node, Variants):
+        kind = "Name"
     return {
         "aggregate": bool(function) or isinstance(node, Children),
         "apexType": kind,

@@ -13,7 +13,8 @@ from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.row_writers import record_writer
 from airflow_provider_sfjwt.testing.settings import Settings
 from airflow_provider_sfjwt.testing.soql.compiler import Compiler
-from airflow_provider_sfjwt.testing.soql.tree import Comparison, Literal, Path, Query
+from airflow_provider_sfjwt.testing.soql.context import Context
+from airflow_provider_sfjwt.testing.soql.tree import Comparison, Literal, Path, Query, Selected
 
 
 class SObjects:
@@ -96,9 +97,9 @@ class SObjects:
         if found is None:
             raise not_found()
         where = Comparison(Path(("Id",), 0), "=", Literal("string", found, 0))
-        items = tuple(Path(tuple(name.split(".")), 0) for name in wanted)
+        items = tuple(Selected(Path(tuple(name.split(".")), 0)) for name in wanted)
         query = Query(f"SELECT {','.join(wanted)}", items, Path((sobject.name,), 0), where=where)
-        compiled = Compiler(self._schema, query, True, self._settings.now()).compile()
+        compiled = Compiler(Context.of(self._schema, self._settings, "", include_deleted=True), query).compile()
         rows = self._store.select(compiled.sql, compiled.parameters)
         if not rows:
             raise not_found()
@@ -151,12 +152,13 @@ def _summary(sobject: SObject, version: str) -> dict[str, Any]:
         "associateEntityType": None,
         "associateParentEntity": None,
         "custom": sobject.custom,
-        "keyPrefix": sobject.key_prefix,
+        "keyPrefix": sobject.key_prefix or None,
         "label": sobject.label,
         "labelPlural": sobject.label_plural,
         "name": sobject.name,
         "urls": urls,
         **dict.fromkeys(yes, True),
         **dict.fromkeys(("createable", "deletable", "undeletable", "updateable"), sobject.writable),
+        "queryable": sobject.queryable,
         **dict.fromkeys(no, False),
     }

@@ -14,8 +14,10 @@ from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.columns import columns_answer
 from airflow_provider_sfjwt.testing.rest.row_writers import Writer, record_writer
 from airflow_provider_sfjwt.testing.settings import Settings
-from airflow_provider_sfjwt.testing.soql.compiler import Compiled, Compiler
+from airflow_provider_sfjwt.testing.soql.compiler import Compiler
+from airflow_provider_sfjwt.testing.soql.context import Context
 from airflow_provider_sfjwt.testing.soql.parser import parse
+from airflow_provider_sfjwt.testing.soql.shape import Compiled
 
 _BATCH = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
 _SMALLEST, _LARGEST = 200, 2000
@@ -49,12 +51,14 @@ class RestQueries:
     """Runs queries and keeps their cursors.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_query.htm
+
+    :param user_id: who asks.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._schema = store.schema
+    def __init__(self, store: Store, settings: Settings, user_id: str) -> None:
         self._store = store
         self._settings = settings
+        self._user_id = user_id
         self._cursors: dict[str, _Cursor] = {}
         self._lock = threading.Lock()
 
@@ -75,7 +79,8 @@ class RestQueries:
         if soql is None:
             raise RefusalError(400, "MALFORMED_QUERY", "A query string has to be specified")
         query = parse(soql)
-        compiled = Compiler(self._schema, query, include_deleted, self._settings.now()).compile()
+        context = Context.of(self._store.schema, self._settings, self._user_id, include_deleted)
+        compiled = Compiler(context, query).compile()
         if request.parameter("columns") == "true":
             return columns_answer(compiled)
         page_size = self._page_size(request)
@@ -87,7 +92,7 @@ class RestQueries:
                     return json_text_answer(f'{{"totalSize":{rows[0][0]},"done":true,"records":[]}}')
                 if len(rows) <= page_size:
                     writer = self._writer(compiled, version)
-                    return _page(len(rows), None, [writer(row) for row in rows])
+                    return _page(self._total(compiled, len(rows)), None, [writer(row) for row in rows])
                 if compiled.aggregate:
                     raise _no_more_of_an_aggregate()
                 cursor = _Cursor(*self._store.snapshot(compiled.sql, compiled.parameters), page_size, compiled)
@@ -123,7 +128,12 @@ class RestQueries:
         writer = self._writer(cursor.compiled, version)
         records = [writer(row) for block in self._store.snapshot_rows(cursor.snapshot, offset, end) for row in block]
         rest = None if end == cursor.total else f"/services/data/v{version}/query/{cursor_id}-{end}"
-        return _page(cursor.total, rest, records)
+        return _page(self._total(cursor.compiled, cursor.total), rest, records)
+
+    def _total(self, compiled: Compiled, rows: int) -> int:
+        """Return ``totalSize``; some objects are not counted."""
+        uncounted = {name.lower() for name in self._settings.uncounted_objects}
+        return -1 if compiled.row.sobject.name.lower() in uncounted else rows
 
     def _writer(self, compiled: Compiled, version: str) -> Writer:
         return record_writer(compiled.row, self._store, version, compiled.aggregate)

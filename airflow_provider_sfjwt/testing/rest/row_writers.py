@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_sfjwt.testing.data.store import Store
 from airflow_provider_sfjwt.testing.data.values import csv_text, json_text
-from airflow_provider_sfjwt.testing.soql.compiler import Children, Compound, Leaf, Node, Parent
+from airflow_provider_sfjwt.testing.soql.shape import Children, Compound, Leaf, Node, Parent, Variants
 
 Row = Sequence[Any]
 Writer = Callable[[Row], str]
@@ -61,13 +61,14 @@ def record_writer(parent: Parent, store: Store, version: str, aggregate: bool = 
         start: Writer = lambda row: '"attributes":{"type":"AggregateResult"}'  # noqa: E731
         url = None
     else:
-        path, index = f"/services/data/v{version}/sobjects/{parent.sobject.name}/", parent.id_index
+        kind, index, name = parent.type_index, parent.id_index, parent.sobject.name
 
         def url(row: Row) -> str:
-            return f"{path}{row[index]}"
+            real = name if kind is None else row[kind]
+            return f"/services/data/v{version}/sobjects/{real}/{row[index]}"
 
         def start(row: Row) -> str:
-            return f'"attributes":{{"type":"{parent.sobject.name}","url":"{path}{row[index]}"}}'
+            return f'"attributes":{{"type":"{name}","url":"{url(row)}"}}'
 
     writers = [start]
     for member in parent.members:
@@ -75,11 +76,26 @@ def record_writer(parent: Parent, store: Store, version: str, aggregate: bool = 
     return lambda row: f"{{{','.join([write(row) for write in writers])}}}"
 
 
+def _variants_writer(variants: Variants, store: Store, version: str) -> Writer:
+    """Return what writes a parent that was selected by TYPEOF; null where nothing of its object was selected."""
+    writers = {name: record_writer(branch, store, version) for name, branch in variants.branches.items()}
+    otherwise = record_writer(variants.otherwise, store, version) if variants.otherwise is not None else None
+
+    def write(row: Row) -> str:
+        kind = row[variants.type_index]
+        writer = writers.get(kind, otherwise) if kind is not None else None
+        return f'"{variants.key}":{"null" if writer is None else writer(row)}'
+
+    return write
+
+
 def _member_writer(member: Node, parent: Parent, url: Writer | None, store: Store, version: str) -> Writer:
     if isinstance(member, Leaf):
         return _leaf_writer(member, url)
     if isinstance(member, Compound):
         return _compound_writer(member)
+    if isinstance(member, Variants):
+        return _variants_writer(member, store, version)
     if isinstance(member, Children):
         return _children_writer(member, parent.id_index, store, version)
     inner, key, index = record_writer(member, store, version), member.key, member.id_index

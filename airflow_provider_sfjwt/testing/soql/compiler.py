@@ -2,133 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
 from airflow_provider_sfjwt.testing.data.fields import Field
-from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
 from airflow_provider_sfjwt.testing.data.store import quoted
-from airflow_provider_sfjwt.testing.data.values import Stored
-from airflow_provider_sfjwt.testing.http.messages import RefusalError
-from airflow_provider_sfjwt.testing.soql.filters import Filters, Sql
+from airflow_provider_sfjwt.testing.http.messages import RefusalError, unsupported
+from airflow_provider_sfjwt.testing.soql.columns import Column, Columns
+from airflow_provider_sfjwt.testing.soql.context import Context
+from airflow_provider_sfjwt.testing.soql.filters import Sql
+from airflow_provider_sfjwt.testing.soql.groups import Groups
+from airflow_provider_sfjwt.testing.soql.joins import APPEND, Joins, no_object
+from airflow_provider_sfjwt.testing.soql.selection import Selection
+from airflow_provider_sfjwt.testing.soql.shape import Children, Compiled, Parent
 from airflow_provider_sfjwt.testing.soql.tokens import soql_error
 from airflow_provider_sfjwt.testing.soql.tree import (
-    Aggregate,
-    Among,
-    Comparison,
-    Condition,
-    FieldsOf,
-    Negation,
+    Call,
+    Expression,
+    Order,
     Path,
     Query,
+    Selected,
+    SemiJoin,
     SubQuery,
 )
+from airflow_provider_sfjwt.testing.soql.where import Conditions, check_semi_joins, has_semi_join
 
-_MAX_PARENTS = 5
 _MAX_OFFSET = 2000
-_FIELDS_LIMIT = 200
-_NUMBERS = {"int", "double", "currency", "percent"}
-_APPEND = "Please reference your WSDL or the describe call for the appropriate names."
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One value of a row.
-
-    :param key: its name in the answer.
-    :param index: the column that holds it.
-    :param function: the aggregate as SOQL spells it, where it is one.
-    """
-
-    key: str
-    index: int
-    field: Field
-    function: str = ""
-
-
-@dataclass(frozen=True)
-class Compound:
-    """A compound field: its key and its parts."""
-
-    key: str
-    parts: tuple[Leaf, ...]
-
-
-@dataclass(frozen=True)
-class Children:
-    """A sub-query: run once for each row, bound to the parent's id."""
-
-    key: str
-    compiled: Compiled
-    link: str
-
-
-@dataclass
-class Parent:
-    """A parent in a row; ``key`` is empty for the row itself."""
-
-    key: str
-    sobject: SObject
-    id_index: int
-    members: list[Node] = field(default_factory=list)
-
-
-Node = Leaf | Compound | Children | Parent
-
-
-@dataclass
-class Compiled:
-    """What a query became.
-
-    :param sql: its columns are ``c0``, ``c1``…
-    :param row: the shape of a row.
-    :param leaves: every selected value in SELECT order, keyed by its path: a CSV's columns.
-    :param aggregate: rows are AggregateResult, which has no id.
-    """
-
-    sql: str
-    parameters: list[Stored]
-    row: Parent
-    leaves: list[Leaf]
-    aggregate: bool
-
-
-def invalid_type(text: str, path: Path) -> RefusalError:
-    """Return Salesforce's answer to an object that the org does not have."""
-    message = (
-        f"sObject type '{path.text}' is not supported. If you are attempting to use a custom object, be sure to "
-        f"append the '__c' after the entity name. {_APPEND}"
-    )
-    return soql_error(text, path.position, message, "INVALID_TYPE")
+_IDS = frozenset({"id", "reference"})
+_SCOPES = frozenset(
+    {"delegated", "mine_and_my_groups", "my_territory", "my_team_territory", "scopingrule", "team", "allprivate"}
+)
 
 
 class Compiler:
     """Compiles one query.
 
-    :param include_deleted: as ``queryAll`` does.
-    :param now: for TODAY and its like.
+    :param context: the org, the moment and the user.
     :param link: for a sub-query: the column that must equal one more parameter, the last of the WHERE clause.
+    :raises RefusalError: for an unknown object, or one that no query may name.
     """
 
-    def __init__(
-        self, schema: Schema, query: Query, include_deleted: bool, now: datetime, link: Field | None = None
-    ) -> None:
-        found = schema.find(query.sobject.text)
+    def __init__(self, context: Context, query: Query, link: Field | None = None) -> None:
+        found = context.schema.find(query.sobject.text)
         if found is None:
-            raise invalid_type(query.text, query.sobject)
-        self._schema = schema
+            raise no_object(query.text, query.sobject)
+        if not found.queryable:
+            message = f"entity type {found.name} does not support query"
+            raise RefusalError(400, "INVALID_TYPE_FOR_OPERATION", message)
+        self._context = replace(context, include_deleted=context.include_deleted or query.all_rows)
         self._query = query
-        self._include_deleted = include_deleted
-        self._now = now
         self._link = link
         self._sobject = found
-        self._filters = Filters(query.text, now)
-        self._joins: dict[tuple[str, ...], tuple[str, SObject]] = {(): ("t0", found)}
-        self._join_sql: list[str] = []
-        self._columns: list[str] = []
-        self._leaves: list[Leaf] = []
-        self._root = Parent("", found, 0)
+        self._joins = Joins(context.schema, query, found)
+        self._columns = Columns(self._context, self._joins, query.text)
 
     def compile(self) -> Compiled:
         """Return the SQL.
@@ -138,230 +64,167 @@ class Compiler:
         query = self._query
         if query.offset is not None and query.offset > _MAX_OFFSET:
             raise RefusalError(400, "NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {_MAX_OFFSET}")
-        grouped = [self._column(path, "groupable", "grouped") for path in query.group_by]
-        if query.is_aggregate:
-            self._select_aggregates([column for column, _ in grouped])
-        else:
-            self._select_fields()
-        conditions: list[str] = []
-        parameters: list[Stored] = []
-        if not self._include_deleted:
-            conditions.append(f"t0.{quoted('IsDeleted')} = 0")
-        if query.where:
-            sql, values = self._condition(query.where)
-            conditions.append(sql)
-            parameters += values
-        if self._link is not None:
-            conditions.append(f"t0.{quoted(self._link.name)} = ?")
-        order = self._order()
-        sql = f"FROM {quoted(self._sobject.name)} AS t0 {' '.join(self._join_sql)}"
-        if conditions:
-            sql += f" WHERE {' AND '.join(conditions)}"
-        if grouped:
-            sql += f" GROUP BY {', '.join(column for column, _ in grouped)}"
-        if order:
-            sql += f" ORDER BY {', '.join(order)}"
-        if query.limit is not None or query.offset:
-            sql += f" LIMIT {-1 if query.limit is None else query.limit} OFFSET {query.offset or 0}"
-        selected = ", ".join(f"{column} AS c{index}" for index, column in enumerate(self._columns))
-        sql = f"SELECT count(*) AS c0 FROM (SELECT 1 {sql})" if query.is_bare_count else f"SELECT {selected} {sql}"
-        return Compiled(sql, parameters, self._root, self._leaves, query.is_aggregate)
+        if query.is_bare_count:
+            return self._compiled_count()
+        return self._compiled_groups() if query.is_aggregate else self._compiled_rows()
 
-    def _order(self) -> list[str]:
-        terms = []
-        for order in self._query.order_by:
-            if isinstance(order.item, Aggregate):
-                column, _ = self._aggregate(order.item)
-            else:
-                column = self._alias_column(order.item.text) or self._column(order.item, "sortable", "sorted")[0]
-            direction = "DESC" if order.descending else "ASC"
-            terms.append(f"{column} {direction} NULLS {'LAST' if order.nulls_last else 'FIRST'}")
+    def _compiled_rows(self) -> Compiled:
+        selection = Selection(self._context.schema, self._query, self._joins, self._columns, self._children)
+        for item in self._query.items:
+            selection.add(item)
+        where, parameters = self._where()
+        order = [
+            f"{self._columns.of(order.expression, 'sortable', 'sorted').ordered} {_direction(order)}"
+            for order in self._query.order_by
+        ]
         # Without an order Salesforce promises none; here it is the order of insertion, so that runs can be repeated.
-        return terms if self._query.is_aggregate else [*terms, "t0.row"]
+        order.append("t0.row")
+        selected = ", ".join(f"{column} AS c{index}" for index, column in enumerate(selection.columns))
+        sql = f"SELECT {selected} {self._from()}{where} ORDER BY {', '.join(order)}{self._limit()}"
+        return Compiled(sql, parameters, selection.row, selection.leaves, aggregate=False)
 
-    def _alias_column(self, name: str) -> str | None:
-        if not self._query.is_aggregate:
-            return None
-        return next((self._columns[leaf.index] for leaf in self._leaves if leaf.key.lower() == name.lower()), None)
+    def _compiled_count(self) -> Compiled:
+        """Compile ``SELECT COUNT() FROM …``."""
+        query = self._query
+        if len(query.items) > 1 or query.group_by or any(isinstance(i, Selected) and i.alias for i in query.items):
+            raise soql_error(query.text, query.sobject.position, "COUNT() must be the only item selected")
+        for order in query.order_by:
+            self._columns.of(order.expression, "sortable", "sorted")
+        where, parameters = self._where()
+        sql = f"SELECT count(*) AS c0 FROM (SELECT 1 {self._from()}{where}{self._limit()})"
+        return Compiled(sql, parameters, Parent("", self._sobject, 0), [], aggregate=True)
 
-    def _select_aggregates(self, grouped: list[str]) -> None:
-        unnamed = 0
-        for item in self._query.items:
-            if isinstance(item, Aggregate):
-                if item.path is None:
-                    if len(self._query.items) > 1 or self._query.group_by or item.alias:
-                        raise soql_error(self._query.text, item.position, "COUNT() must be the only item selected")
-                    self._columns.append("count(*)")
-                    return
-                column, made = self._aggregate(item)
-                key = item.alias or f"expr{unnamed}"
-                unnamed += item.alias is None
-            elif isinstance(item, Path):
-                column, made = self._column(item)
-                if column not in grouped:
-                    message = f"Field must be grouped or aggregated: {item.text}"
-                    raise soql_error(self._query.text, item.position, message)
-                key = made.name
-            else:
-                raise soql_error(self._query.text, item.position, "Only fields and aggregates may be grouped")
-            if any(leaf.key.lower() == key.lower() for leaf in self._leaves):
-                raise soql_error(self._query.text, item.position, f"duplicate alias: {key}")
-            function = f"{item.function}({item.path.text})" if isinstance(item, Aggregate) and item.path else ""
-            leaf = Leaf(key, len(self._columns), made, function)
-            self._columns.append(column)
-            self._leaves.append(leaf)
-            self._root.members.append(leaf)
+    def _compiled_groups(self) -> Compiled:
+        query = self._query
+        groups = Groups(query, self._sobject, self._columns)
+        for item in query.items:
+            groups.add(item)
+        where, parameters = self._where()
+        width, selects, values = len(groups.leaves), [], []
+        for chosen in groups.sets():
+            groups.chosen = chosen
+            having, having_parameters = self._having(groups)
+            columns = [*groups.columns(), *(groups.of(order.expression).ordered for order in query.order_by)]
+            named = ", ".join(f"{column} AS c{index}" for index, column in enumerate(columns))
+            by = f" GROUP BY {', '.join(chosen) or 'NULL'}" if query.group_by is not None else ""
+            selects.append((named, f"{where}{by}{having}"))
+            values += parameters + having_parameters
+        joined = " UNION ALL ".join(f"SELECT {named} {self._from()}{rest}" for named, rest in selects)
+        sql = f"SELECT {', '.join(f'c{index}' for index in range(width))} FROM ({joined})"
+        if query.order_by:
+            terms = [f"c{width + place} {_direction(order)}" for place, order in enumerate(query.order_by)]
+            sql += f" ORDER BY {', '.join(terms)}"
+        return Compiled(sql + self._limit(), values, groups.row, groups.leaves, aggregate=True)
 
-    def _aggregate(self, item: Aggregate) -> tuple[str, Field]:
-        if item.path is None:
-            raise soql_error(self._query.text, item.position, "COUNT() is not allowed here")
-        column, made = self._column(item.path, "filterable", "aggregated")
-        if item.function == "COUNT":
-            return f"count({column})", Field("n", "int")
-        if item.function == "COUNT_DISTINCT":
-            return f"count(DISTINCT {column})", Field("n", "int")
-        if item.function in ("SUM", "AVG") and made.type not in _NUMBERS:
-            message = f"field {made.name} does not support aggregate operator {item.function}"
-            raise soql_error(self._query.text, item.path.position, message)
-        if item.function == "AVG":
-            return f"avg({column}) / {10.0**made.scale if made.is_scaled else 1.0}", Field("n", "double")
-        return f"{item.function.lower()}({column})", made
+    def _from(self) -> str:
+        return f"FROM {quoted(self._sobject.name)} AS t0 {' '.join(self._joins.sql)}"
 
-    def _select_fields(self) -> None:
-        self._root.id_index = self._keep(f"t0.{quoted('Id')}")
-        for item in self._query.items:
-            if isinstance(item, FieldsOf):
-                self._select_fields_of(item)
-            elif isinstance(item, SubQuery):
-                self._root.members.append(self._children(item))
-            elif isinstance(item, Path):
-                self._select_path(item)
+    def _limit(self) -> str:
+        query = self._query
+        if query.limit is None and not query.offset:
+            return ""
+        return f" LIMIT {-1 if query.limit is None else query.limit} OFFSET {query.offset or 0}"
 
-    def _select_fields_of(self, item: FieldsOf) -> None:
-        limit = self._query.limit
-        kinds: dict[str, Callable[[Field], bool]] = {
-            "ALL": lambda _: True,
-            "STANDARD": lambda found: not found.custom,
-            "CUSTOM": lambda found: found.custom,
-        }
-        if item.kind not in kinds:
-            raise soql_error(self._query.text, item.position, f"FIELDS({item.kind}): ALL, STANDARD or CUSTOM expected")
-        # https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_fields.htm
-        # The standard fields are a bounded set; the others are not, and need a LIMIT.
-        if item.kind != "STANDARD" and (limit is None or limit > _FIELDS_LIMIT):
-            message = f"The SOQL FIELDS function must have a LIMIT of at most {_FIELDS_LIMIT}"
-            raise soql_error(self._query.text, item.position, message)
-        for found in self._sobject.fields:
-            if kinds[item.kind](found):
-                self._select_path(Path((found.name,), item.position))
+    def _where(self) -> Sql:
+        """Return the WHERE clause with what goes without saying: records in the recycle bin, scope, parent."""
+        query = self._query
+        found: list[Sql] = []
+        if not self._context.include_deleted:
+            found.append((f"t0.{quoted('IsDeleted')} = 0", []))
+        if query.scope is not None:
+            found.append(self._scope(query.scope))
+        if query.where is not None:
+            check_semi_joins(query.where, query.text)
+            conditions = Conditions(self._context, query, self._columns, self._filtered)
+            found.append(conditions.sql(query.where, self._sub_select))
+        if self._link is not None:
+            found.append((f"t0.{quoted(self._link.name)} = ?", []))
+        if not found:
+            return "", []
+        return f" WHERE {' AND '.join(sql for sql, _ in found)}", [value for _, values in found for value in values]
 
-    def _select_path(self, path: Path) -> None:
-        prefix, found = self._resolve(path)
-        alias, sobject = self._joins[prefix]
-        node = self._node(prefix)
-        if any(isinstance(member, (Leaf, Compound)) and member.key == found.name for member in node.members):
-            raise soql_error(self._query.text, path.position, f"duplicate field selected: {path.text}")
-        if found.type == "address":
-            cut = len(found.name) - len("Address")
-            parts = tuple(
-                Leaf(part.name[cut].lower() + part.name[cut + 1 :], self._keep(f"{alias}.{quoted(part.name)}"), part)
-                for part in sobject.parts(found.name)
+    def _filtered(self, expression: Expression) -> Column:
+        if isinstance(expression, Call) and expression.is_aggregate:
+            message = f"Aggregate functions are not allowed in WHERE: {expression.text}"
+            raise soql_error(self._query.text, expression.position, message)
+        return self._columns.of(expression, "filterable", "filtered")
+
+    def _having(self, groups: Groups) -> Sql:
+        query = self._query
+        if query.having is None:
+            return "", []
+        if has_semi_join(query.having):
+            raise soql_error(query.text, query.sobject.position, "Semi-joins are only supported in WHERE clauses")
+        conditions = Conditions(self._context, query, self._columns, groups.of)
+        sql, parameters = conditions.sql(query.having, self._sub_select)
+        return f" HAVING {sql}", parameters
+
+    def _scope(self, scope: str) -> Sql:
+        """Return ``USING SCOPE`` as SQL.
+
+        https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_using_scope.htm
+        """
+        if scope == "everything":
+            return "1", []
+        if scope in _SCOPES:
+            raise unsupported(f"USING SCOPE {scope}")
+        if scope != "mine" or self._sobject.field("OwnerId") is None:
+            raise soql_error(self._query.text, self._query.sobject.position, f"Unsupported filterScope: {scope}")
+        return f"t0.{quoted('OwnerId')} = ?", [self._context.user_id]
+
+    def _sub_select(self, join: SemiJoin, left: Column) -> Sql:
+        """Compile a semi-join. A null among the ids of the sub-query means nothing.
+
+        https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_comparisonoperators.htm
+        """
+        inner, text = join.query, self._query.text
+        if left.field.type not in _IDS:
+            message = (
+                "The left operand in the where expression with a nested sub-select should be an id field, cannot use"
             )
-            node.members.append(Compound(found.name, parts))
-            return
-        index = self._keep(f"{alias}.{quoted(found.name)}")
-        node.members.append(Leaf(found.name, index, found))
-        self._leaves.append(Leaf(".".join((*prefix, found.name)), index, found))
-
-    def _node(self, prefix: tuple[str, ...]) -> Parent:
-        node = self._root
-        for depth, name in enumerate(prefix):
-            inner = next((m for m in node.members if isinstance(m, Parent) and m.key == name), None)
-            if inner is None:
-                alias, sobject = self._joins[prefix[: depth + 1]]
-                inner = Parent(name, sobject, self._keep(f"{alias}.{quoted('Id')}"))
-                node.members.append(inner)
-            node = inner
-        return node
-
-    def _keep(self, column: str) -> int:
-        if column not in self._columns:
-            self._columns.append(column)
-        return self._columns.index(column)
+            raise soql_error(text, join.path.position, f"{message}: '{join.path.text}'")
+        if has_semi_join(inner.where):
+            raise soql_error(text, join.position, "Nesting of semi join sub-selects is not supported")
+        if inner.order_by or inner.limit is not None or inner.offset is not None or inner.is_aggregate:
+            raise soql_error(
+                text, join.position, "A semi join sub-select takes no aggregate, ORDER BY, LIMIT or OFFSET"
+            )
+        item = inner.items[0]
+        if len(inner.items) > 1 or not isinstance(item, Selected) or not isinstance(item.expression, Path):
+            raise soql_error(text, join.position, "A semi join sub-select must select one id field")
+        compiled = Compiler(self._context, inner).compile()
+        leaf = compiled.leaves[0] if compiled.leaves else None
+        if leaf is None or leaf.field.type not in _IDS:
+            message = f"Semi join sub-selects can only query id fields, cannot use: '{item.expression.text}'"
+            raise soql_error(text, join.position, message)
+        if compiled.row.sobject is self._sobject:
+            message = "The inner and outer selects should not be on the same object type"
+            raise soql_error(text, join.position, message)
+        found = f"SELECT c{leaf.index} FROM ({compiled.sql}) WHERE c{leaf.index} IS NOT NULL"
+        sql = f"coalesce({left.sql} IN ({found}), 0)"
+        return (f"NOT {sql}" if join.negated else sql), compiled.parameters
 
     def _children(self, item: SubQuery) -> Children:
-        wanted = item.query.sobject.text.lower()
-        for child, link in self._schema.children(self._sobject.name):
-            if link.child_relationship and link.child_relationship.lower() == wanted:
-                query = replace(item.query, sobject=Path((child.name,), item.query.sobject.position))
-                if query.is_aggregate or any(isinstance(inner, SubQuery) for inner in query.items):
-                    raise soql_error(query.text, item.position, "only fields may be selected in a sub-query")
-                compiled = Compiler(self._schema, query, self._include_deleted, self._now, link).compile()
-                return Children(link.child_relationship, compiled, link.name)
+        """Compile a query of children; FROM names their relationship, after the parent's alias where it has one."""
+        *before, wanted = item.query.sobject.names
+        parents = {self._sobject.name.lower(), (self._query.alias or self._sobject.name).lower()}
+        if len(before) <= 1 and all(name.lower() in parents for name in before):
+            for child, link in self._context.schema.children(self._sobject.name):
+                if link.child_relationship and link.child_relationship.lower() == wanted.lower():
+                    return self._child(item, child.name, link)
         message = (
             f"Didn't understand relationship '{item.query.sobject.text}' in FROM part of query call. If you are "
             f"attempting to use a custom relationship, be sure to append the '__r' after the custom relationship "
-            f"name. {_APPEND}"
+            f"name. {APPEND}"
         )
         raise soql_error(self._query.text, item.query.sobject.position, message, "INVALID_TYPE")
 
-    def _resolve(self, path: Path) -> tuple[tuple[str, ...], Field]:
-        """Follow a path: join its parents; return their canonical names and the field at its end."""
-        names = list(path.names)
-        own = {self._sobject.name.lower(), (self._query.alias or self._sobject.name).lower()}
-        if len(names) > 1 and names[0].lower() in own and not self._sobject.relationship(names[0]):
-            names = names[1:]
-        if len(names) > _MAX_PARENTS + 1:
-            raise soql_error(self._query.text, path.position, f"more than {_MAX_PARENTS} parents in {path.text}")
-        prefix: tuple[str, ...] = ()
-        for name in names[:-1]:
-            prefix = self._join(prefix, name, path)
-        sobject = self._joins[prefix][1]
-        found = sobject.field(names[-1])
-        if found is None:
-            message = (
-                f"No such column '{names[-1]}' on entity '{sobject.name}'. If you are attempting to use a custom "
-                f"field, be sure to append the '__c' after the custom field name. {_APPEND}"
-            )
-            raise soql_error(self._query.text, path.position, message, "INVALID_FIELD")
-        return prefix, found
+    def _child(self, item: SubQuery, child: str, link: Field) -> Children:
+        query = replace(item.query, sobject=Path((child,), item.query.sobject.position))
+        if query.is_aggregate or any(isinstance(inner, SubQuery) for inner in query.items):
+            raise soql_error(query.text, item.position, "only fields may be selected in a sub-query")
+        return Children(link.child_relationship or "", Compiler(self._context, query, link).compile(), link.name)
 
-    def _join(self, prefix: tuple[str, ...], name: str, path: Path) -> tuple[str, ...]:
-        alias, sobject = self._joins[prefix]
-        link = sobject.relationship(name)
-        if link is None or link.relationship_name is None:
-            message = (
-                f"Didn't understand relationship '{name}' in field path. If you are attempting to use a custom "
-                f"relationship, be sure to append the '__r' after the custom relationship name. {_APPEND}"
-            )
-            raise soql_error(self._query.text, path.position, message, "INVALID_FIELD")
-        longer = (*prefix, link.relationship_name)
-        if longer not in self._joins:
-            parent = self._schema.get(link.reference_to[0])
-            made = f"t{len(self._joins)}"
-            self._joins[longer] = (made, parent)
-            on = f"{made}.{quoted('Id')} = {alias}.{quoted(link.name)}"
-            self._join_sql.append(f"LEFT JOIN {quoted(parent.name)} AS {made} ON {on}")
-        return longer
 
-    def _column(self, path: Path, needs: str = "", verb: str = "") -> tuple[str, Field]:
-        prefix, found = self._resolve(path)
-        if needs and not getattr(found, needs):
-            message = f"field '{path.text}' can not be {verb} in a query call"
-            raise soql_error(self._query.text, path.position, message, "INVALID_FIELD")
-        return f"{self._joins[prefix][0]}.{quoted(found.name)}", found
-
-    def _condition(self, condition: Condition) -> Sql:
-        if isinstance(condition, Comparison):
-            column, found = self._column(condition.path, "filterable", "filtered")
-            return self._filters.comparison(column, found, condition.operator, condition.literal)
-        if isinstance(condition, Among):
-            column, found = self._column(condition.path, "filterable", "filtered")
-            return self._filters.among(column, found, condition.negated, condition.literals)
-        if isinstance(condition, Negation):
-            sql, values = self._condition(condition.condition)
-            # SOQL knows true and false only; SQL's "unknown" must not survive a NOT.
-            return f"NOT coalesce(({sql}), 0)", values
-        parts = [self._condition(inner) for inner in condition.conditions]
-        joined = f" {condition.operator} ".join(sql for sql, _ in parts)
-        return f"({joined})", [value for _, values in parts for value in values]
+def _direction(order: Order) -> str:
+    return f"{'DESC' if order.descending else 'ASC'} NULLS {'LAST' if order.nulls_last else 'FIRST'}"

@@ -5,31 +5,25 @@ https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforc
 
 from __future__ import annotations
 
-from airflow_provider_sfjwt.testing.http.messages import unsupported
-from airflow_provider_sfjwt.testing.soql.tokens import Token, soql_error, tokens, unescaped
+from airflow_provider_sfjwt.testing.soql.conditions import conditions
+from airflow_provider_sfjwt.testing.soql.cursor import Cursor
+from airflow_provider_sfjwt.testing.soql.expressions import expression
 from airflow_provider_sfjwt.testing.soql.tree import (
-    Aggregate,
-    Among,
-    Comparison,
     Condition,
+    Expression,
     FieldsOf,
-    Junction,
-    Literal,
-    Negation,
+    Grouping,
     Order,
     Path,
     Query,
+    Selected,
     SelectItem,
     SubQuery,
+    TypeOf,
 )
 
-_AGGREGATES = {"COUNT", "COUNT_DISTINCT", "SUM", "MIN", "MAX", "AVG"}
-_CLAUSES = {"FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "HAVING", "WITH", "FOR", "USING", "UPDATE", "ALL"}
-_OPERATORS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "LIKE": "LIKE"}
-_NOT_HONOURED = {"HAVING", "WITH", "FOR", "USING", "UPDATE", "ALL", "INCLUDES", "EXCLUDES", "TYPEOF"}
-_RANGES = {"TODAY", "YESTERDAY", "TOMORROW"}
-_COUNTED_RANGES = {"LAST_N_DAYS", "NEXT_N_DAYS"}
-_DEPTH = 50
+#: The one user may see everything, so that each of them changes nothing.
+_MODES = frozenset({"SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"})
 
 
 def parse(text: str) -> Query:
@@ -37,223 +31,162 @@ def parse(text: str) -> Query:
 
     :raises RefusalError: as Salesforce words it, or NOT_IN_SIMULATOR for SOQL that is right and not honoured here.
     """
-    parser = _Parser(text)
+    parser = _Parser(Cursor(text))
     query = parser.query()
-    parser.refuse_rest("end")
+    parser.refuse_rest()
     return query
 
 
 class _Parser:
-    """Recursive descent over the tokens of one text."""
+    """Recursive descent over the clauses of a query."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = tokens(text)
-        self._index = 0
-        self._depth = 0
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
 
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._index]
-
-    def _take(self) -> Token:
-        token = self._next
-        if token.kind != "end":
-            self._index += 1
-        return token
-
-    def _took(self, *words: str) -> bool:
-        """Take these words where they come next, all or none."""
-        following = self._tokens[self._index : self._index + len(words)]
-        if [token.word for token in following] != list(words):
-            return False
-        self._index += len(words)
-        return True
-
-    def _unexpected(self, token: Token) -> Exception:
-        if token.word in _NOT_HONOURED:
-            return unsupported(token.word)
-        shown = f"unexpected token: '{token.text}'"
-        return soql_error(self._text, token.position, shown)
-
-    def _expect(self, word: str) -> Token:
-        token = self._next
-        if not self._took(word):
-            raise self._unexpected(token)
-        return token
-
-    def refuse_rest(self, kind: str) -> None:
-        """Refuse what follows a whole query, other than a token of that kind."""
-        if self._next.kind != kind:
-            raise self._unexpected(self._next)
+    def refuse_rest(self) -> None:
+        """Refuse what follows a whole query."""
+        if self._cursor.next.kind != "end":
+            raise self._cursor.unexpected(self._cursor.next)
 
     def query(self) -> Query:
-        self._expect("SELECT")
+        cursor = self._cursor
+        cursor.expect("SELECT")
         items = [self._item()]
-        while self._took(","):
+        while cursor.took(","):
             items.append(self._item())
-        self._expect("FROM")
-        sobject = self._path()
-        if self._next.word == ",":
-            raise unsupported("several objects after FROM")
-        alias = None
-        self._took("AS")
-        if self._next.kind == "name" and self._next.word not in _CLAUSES:
-            alias = self._name()
-        if self._next.word == ",":
-            raise unsupported("several objects after FROM")
-        where = self._conditions() if self._took("WHERE") else None
-        group_by = tuple(self._group_by()) if self._took("GROUP", "BY") else ()
-        order_by = tuple(self._order_by()) if self._took("ORDER", "BY") else ()
-        limit = self._count() if self._took("LIMIT") else None
-        offset = self._count() if self._took("OFFSET") else None
-        return Query(self._text, tuple(items), sobject, alias, where, group_by, order_by, limit, offset)
+        cursor.expect("FROM")
+        sobject, alias = self._source()
+        further = tuple(self._further())
+        scope = cursor.name().lower() if cursor.took("USING", "SCOPE") else None
+        where = conditions(cursor, self.query) if cursor.took("WHERE") else None
+        self._with()
+        group_by = self._group_by() if cursor.took("GROUP", "BY") else None
+        having = self._having(group_by)
+        order_by = tuple(self._order_by()) if cursor.took("ORDER", "BY") else ()
+        limit = cursor.number() if cursor.took("LIMIT") else None
+        offset = cursor.number() if cursor.took("OFFSET") else None
+        self._for()
+        all_rows = cursor.took("ALL", "ROWS")
+        return Query(
+            text=cursor.text,
+            items=tuple(items),
+            sobject=sobject,
+            alias=alias,
+            further=further,
+            scope=scope,
+            where=where,
+            group_by=group_by,
+            having=having,
+            order_by=order_by,
+            limit=limit,
+            offset=offset,
+            all_rows=all_rows,
+        )
 
-    def _name(self) -> str:
-        token = self._take()
-        if token.kind != "name" or "." in token.text:
-            raise self._unexpected(token)
-        return token.text
-
-    def _path(self) -> Path:
-        token = self._take()
-        if token.kind != "name" or token.word in _CLAUSES:
-            raise self._unexpected(token)
-        return Path(tuple(token.text.split(".")), token.position)
-
-    def _item(self) -> SelectItem:
-        token = self._next
-        if token.word == "(":
-            self._take()
-            with_children = SubQuery(self.query(), token.position)
-            self._expect(")")
-            return with_children
-        if token.word == "TYPEOF":
-            raise unsupported("TYPEOF")
-        if self._tokens[self._index + 1 : self._index + 2] and self._tokens[self._index + 1].word == "(":
-            return self._call(alias=True)
-        path = self._path()
-        if self._next.kind == "name" and self._next.word != "FROM":
-            raise unsupported(f"an alias of a field ({self._next.text})")
-        return path
-
-    def _call(self, alias: bool) -> Aggregate | FieldsOf:
-        token = self._take()
-        if token.kind != "name":
-            raise self._unexpected(token)
-        self._expect("(")
-        if token.word == "FIELDS":
-            kind = self._name().upper()
-            self._expect(")")
-            return FieldsOf(kind, token.position)
-        if token.word not in _AGGREGATES:
-            raise unsupported(f"the function {token.text}()")
-        path = None if token.word == "COUNT" and self._next.word == ")" else self._path()
-        self._expect(")")
-        named = alias and self._next.kind == "name" and self._next.word != "FROM"
-        return Aggregate(token.word, path, self._name() if named else None, token.position)
-
-    def _conditions(self) -> Condition:
-        self._depth += 1
-        if self._depth > _DEPTH:
-            raise soql_error(self._text, self._next.position, "the WHERE clause is nested too deeply")
-        conditions = [self._condition()]
-        operator = self._next.word
-        while self._next.word in ("AND", "OR"):
-            if self._next.word != operator:
-                # AND and OR do not mix without parentheses: SOQL has no precedence between them.
-                raise self._unexpected(self._next)
-            self._take()
-            conditions.append(self._condition())
-        self._depth -= 1
-        return conditions[0] if len(conditions) == 1 else Junction(operator, tuple(conditions))
-
-    def _condition(self) -> Condition:
-        if self._took("NOT"):
-            self._depth += 1
-            if self._depth > _DEPTH:
-                raise soql_error(self._text, self._next.position, "the WHERE clause is nested too deeply")
-            negation = Negation(self._condition())
-            self._depth -= 1
-            return negation
-        if self._took("("):
-            inner = self._conditions()
-            self._expect(")")
-            return inner
-        path = self._path()
-        if self._next.word == "(":
-            raise unsupported(f"the function {path.text}() in a condition")
-        negated = self._took("NOT")
-        if negated or self._next.word == "IN":
-            self._expect("IN")
-            return Among(path, negated, tuple(self._literals()))
-        token = self._take()
-        if token.word not in _OPERATORS:
-            raise self._unexpected(token)
-        return Comparison(path, _OPERATORS[token.word], self._literal())
-
-    def _literals(self) -> list[Literal]:
-        self._expect("(")
-        if self._next.word == "SELECT":
-            raise unsupported("a semi-join (IN with a sub-query)")
-        found = [self._literal()]
-        while self._took(","):
-            found.append(self._literal())
-        self._expect(")")
+    def _further(self) -> list[tuple[str, Path]]:
+        """Take the parents that may follow the first object: ``, c.Account a``."""
+        found = []
+        while self._cursor.took(","):
+            path, alias = self._source()
+            found.append((alias or path.names[-1], path))
         return found
 
-    def _literal(self) -> Literal:
-        token = self._take()
-        if token.kind == "string":
-            return Literal("string", unescaped(token, self._text), token.position)
-        if token.kind in ("number", "date", "datetime"):
-            return Literal(token.kind, token.text, token.position)
-        if token.word in ("TRUE", "FALSE"):
-            return Literal("boolean", token.word, token.position)
-        if token.word == "NULL":
-            return Literal("null", "", token.position)
-        if token.word in _RANGES:
-            return Literal("range", token.word, token.position)
-        if token.word in _COUNTED_RANGES:
-            self._expect(":")
-            return Literal("range", f"{token.word}:{self._count()}", token.position)
-        if token.kind == "name" and ("_N_" in token.word or token.word.startswith(("LAST_", "THIS_", "NEXT_"))):
-            raise unsupported(f"the date literal {token.text}")
-        raise self._unexpected(token)
+    def _source(self) -> tuple[Path, str | None]:
+        path = self._cursor.path()
+        self._cursor.took("AS")
+        return path, self._cursor.alias()
 
-    def _group_by(self) -> list[Path]:
-        found = []
-        while True:
-            path = self._path()
-            if self._next.word == "(":
-                raise unsupported(f"the function {path.text}() in GROUP BY")
-            found.append(path)
-            if not self._took(","):
-                return found
+    def _item(self) -> SelectItem:
+        cursor = self._cursor
+        token = cursor.next
+        if cursor.took("("):
+            cursor.deeper()
+            with_children = SubQuery(self.query(), token.position)
+            cursor.back()
+            cursor.expect(")")
+            return with_children
+        if token.word == "FIELDS" and cursor.calls:
+            cursor.take()
+            cursor.expect("(")
+            kind = cursor.name().upper()
+            cursor.expect(")")
+            return FieldsOf(kind, token.position)
+        if cursor.took("TYPEOF"):
+            return self._type_of()
+        return Selected(expression(cursor), cursor.alias())
+
+    def _type_of(self) -> TypeOf:
+        cursor = self._cursor
+        relationship, branches = cursor.path(), []
+        otherwise: tuple[Path, ...] = ()
+        while cursor.took("WHEN"):
+            sobject = cursor.path()
+            cursor.expect("THEN")
+            branches.append((sobject, self._paths()))
+        if not branches:
+            raise cursor.unexpected(cursor.next)
+        if cursor.took("ELSE"):
+            otherwise = self._paths()
+        cursor.expect("END")
+        return TypeOf(relationship, tuple(branches), otherwise)
+
+    def _paths(self) -> tuple[Path, ...]:
+        found = [self._cursor.path()]
+        while self._cursor.took(","):
+            found.append(self._cursor.path())
+        return tuple(found)
+
+    def _with(self) -> None:
+        cursor = self._cursor
+        while cursor.took("WITH"):
+            token = cursor.take()
+            if token.word in _MODES:
+                continue
+            raise cursor.unsupported(f"WITH {token.text}") if token.kind == "name" else cursor.unexpected(token)
+
+    def _group_by(self) -> Grouping:
+        cursor = self._cursor
+        kind = cursor.next.word if cursor.calls and cursor.next.word in ("ROLLUP", "CUBE") else ""
+        if kind:
+            cursor.take()
+            cursor.expect("(")
+        found: list[Expression] = [expression(cursor)]
+        while cursor.took(","):
+            found.append(expression(cursor))
+        if kind:
+            cursor.expect(")")
+        return Grouping(tuple(found), kind)
+
+    def _having(self, group_by: Grouping | None) -> Condition | None:
+        token = self._cursor.next
+        if not self._cursor.took("HAVING"):
+            return None
+        if group_by is None:
+            raise self._cursor.unexpected(token)
+        return conditions(self._cursor, self.query)
 
     def _order_by(self) -> list[Order]:
-        found = []
+        cursor, found = self._cursor, []
         while True:
-            item: Path | Aggregate
-            if self._tokens[self._index + 1 : self._index + 2] and self._tokens[self._index + 1].word == "(":
-                call = self._call(alias=False)
-                if isinstance(call, FieldsOf):
-                    raise soql_error(self._text, call.position, "FIELDS() is not allowed in ORDER BY")
-                item = call
-            else:
-                item = self._path()
-            descending = self._took("DESC")
+            item = expression(cursor)
+            descending = cursor.took("DESC")
             if not descending:
-                self._took("ASC")
-            nulls_last = self._took("NULLS", "LAST")
+                cursor.took("ASC")
+            nulls_last = cursor.took("NULLS", "LAST")
             if not nulls_last:
-                self._took("NULLS", "FIRST")
+                cursor.took("NULLS", "FIRST")
             found.append(Order(item, descending, nulls_last))
-            if not self._took(","):
+            if not cursor.took(","):
                 return found
 
-    def _count(self) -> int:
-        token = self._take()
-        if token.kind != "number" or not token.text.isdigit() or len(token.text) > 10:
-            raise self._unexpected(token)
-        return int(token.text)
+    def _for(self) -> None:
+        """Take ``FOR VIEW`` and ``FOR REFERENCE``, which note that the user has seen the records."""
+        cursor = self._cursor
+        while cursor.next.word in ("FOR", "UPDATE"):
+            clause, token = cursor.take(), cursor.take()
+            if clause.word == "FOR" and token.word in ("VIEW", "REFERENCE"):
+                continue
+            honoured_by_salesforce = ("UPDATE",) if clause.word == "FOR" else ("TRACKING", "VIEWSTAT")
+            if token.word in honoured_by_salesforce:
+                raise cursor.unsupported(f"{clause.word} {token.word}")
+            raise cursor.unexpected(token)

@@ -12,6 +12,8 @@ _TOKEN = re.compile(
       | (?P<string>'(?:[^'\\]|\\.)*')
       | (?P<datetime>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:?\d\d))
       | (?P<date>\d{4}-\d\d-\d\d(?![\w:]))
+      | (?P<time>\d\d:\d\d:\d\d(?:\.\d{1,3})?[Zz]?)
+      | (?P<currency>[A-Za-z]{3}\d+\.\d+(?![\w.]))
       | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
       | (?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
       | (?P<operator><=|>=|!=|<>|[=<>(),:])""",

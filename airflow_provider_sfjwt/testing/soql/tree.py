@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "SUM", "MIN", "MAX", "AVG", "GROUPING"})
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,36 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Aggregate:
-    """``COUNT()`` (path None), ``COUNT(f)``, ``COUNT_DISTINCT(f)``, ``SUM(f)``, ``MIN(f)``, ``MAX(f)``, ``AVG(f)``."""
+class Call:
+    """A function of a field or of another function; ``COUNT()`` has no argument.
+
+    :param function: upper case.
+    """
 
     function: str
-    path: Path | None
-    alias: str | None
+    argument: Expression | None
     position: int
+
+    @property
+    def text(self) -> str:
+        """The call as SOQL spells it."""
+        return f"{self.function}({self.argument.text if self.argument else ''})"
+
+    @property
+    def is_aggregate(self) -> bool:
+        """Whether it is computed from many rows."""
+        return self.function in AGGREGATES
+
+
+Expression = Path | Call
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A field or function in the SELECT list, and the name that the query gives it."""
+
+    expression: Expression
+    alias: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +70,25 @@ class SubQuery:
 
 
 @dataclass(frozen=True)
+class TypeOf:
+    """``TYPEOF What WHEN Account THEN Phone ELSE Name END``.
+
+    :param relationship: the lookup of several objects.
+    :param branches: an object's name and the fields to select of it.
+    :param otherwise: fields to select of every other object.
+    """
+
+    relationship: Path
+    branches: tuple[tuple[Path, tuple[Path, ...]], ...]
+    otherwise: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class Literal:
     """A value in the text.
 
-    :param kind: ``string``, ``number``, ``date``, ``datetime``, ``boolean``, ``null`` or ``range``
-        (``TODAY``, ``LAST_N_DAYS:7``).
+    :param kind: ``string``, ``number``, ``currency`` (``USD5000``), ``date``, ``datetime``, ``time``, ``boolean``,
+        ``null`` or ``range`` (``TODAY``, ``LAST_N_DAYS:7``).
     :param text: unescaped.
     """
 
@@ -60,16 +99,35 @@ class Literal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``path operator literal``; the operator in upper case, ``<>`` as ``!=``."""
+    """``expression operator literal``; the operator in upper case, ``<>`` as ``!=``."""
 
-    path: Path
+    expression: Expression
     operator: str
     literal: Literal
 
 
 @dataclass(frozen=True)
 class Among:
-    """``path [NOT] IN (literals)``."""
+    """``expression [NOT] IN (literals)``."""
+
+    expression: Expression
+    negated: bool
+    literals: tuple[Literal, ...]
+
+
+@dataclass(frozen=True)
+class SemiJoin:
+    """``path [NOT] IN (SELECT …)``."""
+
+    path: Path
+    negated: bool
+    query: Query
+    position: int
+
+
+@dataclass(frozen=True)
+class Includes:
+    """``path INCLUDES ('a;b', 'c')``; negated: ``EXCLUDES``."""
 
     path: Path
     negated: bool
@@ -91,40 +149,61 @@ class Junction:
     conditions: tuple[Condition, ...]
 
 
-Condition = Comparison | Among | Negation | Junction
-SelectItem = Path | Aggregate | FieldsOf | SubQuery
+Condition = Comparison | Among | SemiJoin | Includes | Negation | Junction
+SelectItem = Selected | FieldsOf | SubQuery | TypeOf
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """``GROUP BY a, b``; ``kind`` is ``ROLLUP`` or ``CUBE`` where the query asks for subtotals."""
+
+    expressions: tuple[Expression, ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class Order:
     """One term of ORDER BY; nulls come first unless the text says otherwise, whatever the direction."""
 
-    item: Path | Aggregate
+    expression: Expression
     descending: bool = False
     nulls_last: bool = False
 
 
 @dataclass(frozen=True)
 class Query:
-    """A SOQL query."""
+    """A SOQL query.
+
+    :param alias: of the object.
+    :param further: parents after the first object of FROM, by their aliases: ``FROM Contact c, c.Account a``.
+    :param scope: of ``USING SCOPE``, lower case.
+    :param all_rows: whether it ends with ``ALL ROWS``.
+    """
 
     text: str
     items: tuple[SelectItem, ...]
     sobject: Path
     alias: str | None = None
+    further: tuple[tuple[str, Path], ...] = ()
+    scope: str | None = None
     where: Condition | None = None
-    group_by: tuple[Path, ...] = field(default=())
-    order_by: tuple[Order, ...] = field(default=())
+    group_by: Grouping | None = None
+    having: Condition | None = None
+    order_by: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int | None = None
+    all_rows: bool = False
 
     @property
     def is_bare_count(self) -> bool:
         """Whether it is ``SELECT COUNT() FROM …``, which answers a number and no records."""
         first = self.items[0]
-        return isinstance(first, Aggregate) and first.path is None
+        return isinstance(first, Selected) and isinstance(first.expression, Call) and first.expression.text == "COUNT()"
 
     @property
     def is_aggregate(self) -> bool:
         """Whether its rows are ``AggregateResult``."""
-        return bool(self.group_by) or any(isinstance(item, Aggregate) for item in self.items)
+        return self.group_by is not None or any(
+            isinstance(item, Selected) and isinstance(item.expression, Call) and item.expression.is_aggregate
+            for item in self.items
+        )

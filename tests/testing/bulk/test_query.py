@@ -128,7 +128,7 @@ def test_values_in_csv(org, api):
     header, body = api.get(f"jobs/query/{job_id}/results").content.decode().split("\n", 1)
     assert header == ",".join(f'"{name}"' for name in fields.split(","))
     assert body == (
-        '"Integration User","1.0E10","12345678901234.5678","3.0","3.0","3","true","2024-02-29",'
+        '"Integration User","1.0E10","1.23456789012345678E13","3.0","3.0","3","true","2024-02-29",'
         '"2024-09-09T13:08:34.000Z","North;East","a ""b"",\r\nc",""\n'
     )
 

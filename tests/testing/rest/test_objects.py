@@ -199,8 +199,8 @@ def test_values_in_json(org, api):
     )
     text = api.query("SELECT FIELDS(CUSTOM) FROM Invoice__c WHERE Name = 'exact' LIMIT 1").text
     for piece in (
-        '"Total__c":12345678901234.5678',
-        '"Units__c":999999999999999999.0',
+        '"Total__c":1.23456789012345678E13',
+        '"Units__c":9.99999999999999999E17',
         '"Ratio__c":1.0E10',
         '"CutOff__c":"10:00:00.000Z"',
         '"IssuedOn__c":"2024-02-29"',
