@@ -89,6 +89,7 @@ def _user() -> SObject:
         _to("ProfileId", "Profile", "Profile"),
         Field("UserType", "picklist", picklist_values=("Standard",)),
         Field("IsActive", "boolean"),
+        Field("LastViewedDate", "datetime", createable=False, updateable=False),
     )
 
 

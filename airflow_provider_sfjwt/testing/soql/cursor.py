@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_sfjwt.testing.http.messages import RefusalError, unsupported
+from airflow_provider_sfjwt.testing.http.messages import RefusalError
 from airflow_provider_sfjwt.testing.soql.tokens import Token, soql_error, tokens
 from airflow_provider_sfjwt.testing.soql.tree import Path
 
@@ -64,10 +64,6 @@ class Cursor:
     def unexpected(self, token: Token) -> RefusalError:
         """Return the refusal of a token that may not stand where it stands."""
         return soql_error(self.text, token.position, f"unexpected token: '{token.text}'")
-
-    def unsupported(self, what: str) -> RefusalError:
-        """Return the refusal of SOQL that is right, as far as is known, and not honoured here."""
-        return unsupported(what)
 
     def name(self) -> str:
         """Take a name without points.

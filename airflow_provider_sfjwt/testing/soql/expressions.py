@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from airflow_provider_sfjwt.testing.http.messages import unsupported
 from airflow_provider_sfjwt.testing.soql.cursor import Cursor
 from airflow_provider_sfjwt.testing.soql.date_literals import is_date_literal, looks_like_date_literal, takes_number
 from airflow_provider_sfjwt.testing.soql.tokens import unescaped
@@ -40,7 +41,7 @@ def expression(cursor: Cursor) -> Expression:
         return cursor.path()
     token = cursor.take()
     if token.word not in _FUNCTIONS:
-        raise cursor.unsupported(f"the function {token.text}()")
+        raise unsupported(f"the function {token.text}()")
     cursor.expect("(")
     cursor.deeper()
     argument = None if token.word == "COUNT" and cursor.next.word == ")" else expression(cursor)
@@ -80,5 +81,5 @@ def literal(cursor: Cursor) -> Literal:
     if is_date_literal(token.word):
         return Literal("range", token.word, token.position)
     if token.kind == "name" and looks_like_date_literal(token.word):
-        raise cursor.unsupported(f"the date literal {token.text}")
+        raise unsupported(f"the date literal {token.text}")
     raise cursor.unexpected(token)

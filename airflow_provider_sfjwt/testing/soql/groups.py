@@ -78,7 +78,8 @@ class Groups:
         """Return the name of a value without an alias: that of the field, or ``expr0``, ``expr1``… of a function."""
         if isinstance(expression, Path):
             return column.field.name
-        return f"expr{sum(isinstance(known, Call) and key.startswith('expr') for key, known in self._selected.items())}"
+        unnamed = itertools.count()
+        return next(key for number in unnamed if (key := f"expr{number}") not in self._selected)
 
     def columns(self) -> list[str]:
         """Return what is selected, for the columns that are chosen now."""

@@ -5,6 +5,7 @@ https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforc
 
 from __future__ import annotations
 
+from airflow_provider_sfjwt.testing.http.messages import unsupported
 from airflow_provider_sfjwt.testing.soql.conditions import conditions
 from airflow_provider_sfjwt.testing.soql.cursor import Cursor
 from airflow_provider_sfjwt.testing.soql.expressions import expression
@@ -142,7 +143,7 @@ class _Parser:
             token = cursor.take()
             if token.word in _MODES:
                 continue
-            raise cursor.unsupported(f"WITH {token.text}") if token.kind == "name" else cursor.unexpected(token)
+            raise unsupported(f"WITH {token.text}") if token.kind == "name" else cursor.unexpected(token)
 
     def _group_by(self) -> Grouping:
         cursor = self._cursor
@@ -188,5 +189,5 @@ class _Parser:
                 continue
             honoured_by_salesforce = ("UPDATE",) if clause.word == "FOR" else ("TRACKING", "VIEWSTAT")
             if token.word in honoured_by_salesforce:
-                raise cursor.unsupported(f"{clause.word} {token.word}")
+                raise unsupported(f"{clause.word} {token.word}")
             raise cursor.unexpected(token)

@@ -150,3 +150,12 @@ def test_children_by_the_alias_of_their_parent(org: SimulatedOrg, api) -> None:
         soql = f"SELECT Name, (SELECT LastName FROM {source}) FROM Account a WHERE Name = 'Acme'"
         (record,) = api.records(soql)
         assert record["Contacts"]["records"][0]["LastName"] == "Bond"
+
+
+def test_moments_over_a_lookup_of_several_objects(tasks, client_of) -> None:
+    tasks.update("User", tasks.user_id, {"LastViewedDate": "2026-01-05T10:00:00Z"})
+    api = client_of(tasks)
+    record = api.records("SELECT Owner.LastViewedDate FROM Task LIMIT 1")[0]
+    assert record["Owner"]["LastViewedDate"] == "2026-01-05T10:00:00.000+0000"
+    job = api.finished_job("SELECT Owner.LastViewedDate FROM Task LIMIT 1")
+    assert api.get(f"jobs/query/{job}/results").text.splitlines()[1] == '"2026-01-05T10:00:00.000Z"'
