@@ -24,7 +24,12 @@ words the advice for its reader. No message and no attribute ever holds a key, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+E = TypeVar("E", bound="SalesforceError")
 
 __all__ = [
     "ApiError",
@@ -60,12 +65,20 @@ class SalesforceError(Exception):
         self.setup_page = setup_page
         self.retryable = retryable
 
+    def with_message(self, message: str, *, retryable: bool) -> Self:
+        """The same error with another message, e.g. one that says what it means for the caller.
+
+        :param message: the new message.
+        :param retryable: whether the same call may succeed later.
+        """
+        return _restore(type(self), (message,), {**self.__dict__, "retryable": retryable})
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments defeat the default, and errors do cross process boundaries.
         return (_restore, (type(self), self.args, self.__dict__.copy()))
 
 
-def _restore(kind: type[SalesforceError], args: tuple[Any, ...], state: dict[str, Any]) -> SalesforceError:
+def _restore(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)

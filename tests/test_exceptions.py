@@ -121,3 +121,11 @@ def test_an_error_keeps_what_was_said_as_it_was() -> None:
     job.clear()
     assert (configuration.fields, bulk.job) == ({"Port": "x"}, {"id": "750x"})
     assert ApiError("x", **API).items == (ErrorItem("A", "m", ("F",)),)
+
+
+def test_an_error_with_another_message_keeps_its_kind_and_its_data() -> None:
+    error = RecordsFailedError("x", job={"id": "750x"}, failed=2, processed=9, results_path="s3://b", retryable=True)
+    other = error.with_message("y", retryable=False)
+    assert (type(other), str(other), other.retryable) == (RecordsFailedError, "y", False)
+    assert (other.job, other.failed, other.processed, other.results_path) == ({"id": "750x"}, 2, 9, "s3://b")
+    assert (str(error), error.retryable) == ("x", True)
