@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.load_task import define_items
+from tests.operators.things import define_things
 
 CHANGED = (datetime(2026, 11, 1, tzinfo=timezone.utc), datetime(2026, 11, 11, tzinfo=timezone.utc))
 
@@ -53,6 +54,17 @@ def items_org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Sim
     with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
         monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
         define_items(running)
+        yield running
+
+
+@pytest.fixture
+def things_org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
+    """An org for loads: the objects Thing__c and Box__c, and a user who may delete for good."""
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
+    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        running.hard_delete_allowed = True
+        define_things(running)
         yield running
 
 

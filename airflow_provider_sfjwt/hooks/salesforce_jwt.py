@@ -15,6 +15,7 @@ from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, connection_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
+from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.salesforce.api.resource import call_resource, fetch_record
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
     from airflow_provider_sfjwt.files.storage.receipts import Writer
-    from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport
+    from airflow_provider_sfjwt.load.report import LoadReport
     from airflow_provider_sfjwt.load.spec import Source
 
 __all__ = ["SalesforceJwtHook"]
@@ -245,7 +246,7 @@ class SalesforceJwtHook(BaseHook):
         poll_interval: float = 30,
         timeout: float = 43_200,
     ) -> LoadReport:
-        """Load rows, and account for every one of them.
+        """Load rows, and report the outcome of each.
 
         What ``SalesforceLoadOperator`` does, for a ``@task``; the arguments are the operator's. The operator adds
         deferral, and a ledger by which a retry sends only what was not accepted: without it, prefer upsert.
@@ -254,22 +255,18 @@ class SalesforceJwtHook(BaseHook):
         :raises ConfigurationError: for rows and arguments that cannot be loaded; nothing was sent then.
         :raises RecordsFailedError: when more rows failed than are tolerated.
         """
-        from airflow_provider_sfjwt.load.ledger import Ledger
-        from airflow_provider_sfjwt.load.load import Load
-        from airflow_provider_sfjwt.load.spec import LoadOrder
+        asked = {name: value for name, value in locals().items() if name != "self"}  # by name, whatever is added above
+        spec = LoadSpec(
+            **asked,
+            salesforce_conn_id=self.salesforce_conn_id,
+            api_version=self.api_version,
+            written_by=_writer(),
+        )
+        spec.check()
+        from airflow_provider_sfjwt.load.load import run_load  # needs pyarrow, which the check has looked for
 
-        order = LoadOrder(
-            sobject, operation, source, external_id_field, column_mapping, null_policy, max_failed_records,
-            max_failed_ratio, results_path, parallel_jobs, row_retries, group_by, transport, assignment_rule_id,
-            file_format, dry_run, poll_interval, timeout, _writer(),
-        )  # fmt: skip
-        order.check()
         with self.connect() as org:
-            load = Load(org, order, Ledger(None))
-            with load.prepared():
-                while not dry_run and (refs := load.advance()):
-                    load.wait(refs, poll_interval=poll_interval, timeout=timeout)
-                return load.conclude(dry_run=dry_run)
+            return run_load(org, spec)
 
     def read_receipt(self, output_path: str) -> Receipt:
         """Read the receipt of an extract.

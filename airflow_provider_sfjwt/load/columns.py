@@ -8,19 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.load.operations import Operation
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.described_object import DescribedObject, did_you_mean
 
-#: What a load may do, each with what the org must let the user do with the object.
-OPERATIONS: dict[str, tuple[str, ...]] = {
-    "insert": ("createable",),
-    "update": ("updateable",),
-    "upsert": ("createable", "updateable"),
-    "delete": ("deletable",),
-    "hardDelete": ("deletable",),
-}
-DELETIONS = frozenset(("delete", "hardDelete"))
-#: A parent of more kinds than these is not looked for among all of them: each costs a call.
+#: A reference to more objects than these must name the object: each object's description costs a call.
 _MOST_PARENTS = 5
 
 log = logging.getLogger(__name__)
@@ -35,7 +27,7 @@ class LoadColumn:
         ``Parent__r.Ext__c``, ``Lead:Who.Email`` for a parent that is named by a key.
     :param field: the org's description of the field whose values stand in the column: the parent's key for a parent.
     :param reference: for a parent: the description of the field that will point to it; else None.
-    :param required: whether a new record must have a value there. Default: it need not.
+    :param required: whether a new record must have a value there.
     """
 
     source: str
@@ -53,7 +45,7 @@ class LoadColumn:
 def load_columns(
     org: ConnectedOrg,
     sobject: str,
-    operation: str,
+    operation: Operation,
     source_columns: Sequence[str],
     *,
     column_mapping: Mapping[str, str | None] | None = None,
@@ -63,19 +55,16 @@ def load_columns(
 
     :param org: where the object is. It is asked for the object's description, and for those of parents.
     :param sobject: its API name, in any case.
-    :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
+    :param operation: what is done with the rows.
     :param source_columns: the names of the source's columns, in order.
     :param column_mapping: the field of a column, by the column's name; None leaves the column out. A column that is not
         mentioned keeps its name. Default: all keep theirs.
     :param external_id_field: of an upsert: the field by which records are found, ``Id`` or an external id.
     :return: the columns that are sent, in the order of the source. Of a deletion that is ``Id`` alone.
-    :raises ConfigurationError: naming all that is wrong at once.
+    :raises ConfigurationError: with everything that is wrong.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_prepare_csv.htm
     """
-    if operation not in OPERATIONS:
-        fault = f"'{operation}' is none of {', '.join(OPERATIONS)}"
-        raise ConfigurationError({"operation": fault}, subject="the task")
     target = _Target(org, sobject)
     matching = _Matching(target, operation)
     wanted = matching.names(source_columns, column_mapping or {})
@@ -87,15 +76,15 @@ def load_columns(
 
 
 class _Matching:
-    """Columns while they are matched. What is wrong is collected, by the argument that is to blame."""
+    """Columns while they are matched. Faults are collected by the argument that must change."""
 
-    def __init__(self, target: _Target, operation: str) -> None:
+    def __init__(self, target: _Target, operation: Operation) -> None:
         self._target = target
         self._operation = operation
         self._faults: dict[str, list[str]] = {}
-        for ability in OPERATIONS[operation]:
+        for ability in operation.needs:
             if target.description.get(ability) is False:
-                self._fault("operation", f"{target.name} is not {ability} for the user, which {operation} needs")
+                self._fault("operation", f"{target.name} is not {ability} for the user, which {operation.name} needs")
 
     def _fault(self, argument: str, message: str) -> None:
         self._faults.setdefault(argument, []).append(message)
@@ -126,13 +115,8 @@ class _Matching:
         return wanted
 
     def key(self, name: str | None) -> dict[str, Any] | None:
-        """The field by which an upsert finds records."""
-        if self._operation != "upsert":
-            if name is not None:
-                self._fault("external_id_field", f"it belongs to an upsert, this is a load by {self._operation}")
-            return None
-        if not name:
-            self._fault("external_id_field", f"an upsert needs it; {self._target.name} has {self._target.keys()}")
+        """The field by which records are found, where the load names one."""
+        if self._operation.finds_by != "external id" or not name:
             return None
         found = self._target.field(name)
         if found is None:
@@ -145,7 +129,7 @@ class _Matching:
     def columns(self, wanted: Iterable[tuple[str, str]], key: Mapping[str, Any] | None) -> list[LoadColumn]:
         columns, dropped = [], []
         for source, name in wanted:
-            if self._operation in DELETIONS and name.lower() != "id":
+            if self._operation.deletes and name.lower() != "id":
                 dropped.append(source)
                 continue
             found = self._column(source, name)
@@ -175,18 +159,19 @@ class _Matching:
     def _not_writable(self, column: LoadColumn) -> str | None:
         field, operation, target = column.written, self._operation, self._target
         if field["type"] == "id":
-            return "Id cannot be in an insert: Salesforce makes it" if operation == "insert" else None
-        if any(field.get(ability, True) for ability in OPERATIONS[operation]):
+            inserts = operation.finds_by is None
+            return f"Id cannot be in an {operation.name}: Salesforce assigns it" if inserts else None
+        if any(field.get(ability, True) for ability in operation.needs):
             return None
         parts = [f["name"] for f in target.fields if f.get("compoundFieldName") == field["name"] and f is not field]
         if parts:
             return f"{target.name}.{field['name']} is made of other fields; name {', '.join(parts)} instead"
         kind = "a formula" if field.get("calculated") else "an automatic number" if field.get("autoNumber") else ""
         why = f"it is {kind}" if kind else "Salesforce sets it, or the user's permissions forbid it"
-        return f"{target.name}.{field['name']} cannot be written by {operation}: {why}; map it to None"
+        return f"{target.name}.{field['name']} cannot be written by {operation.name}: {why}; map it to None"
 
     def check_whole(self, columns: Sequence[LoadColumn], key: Mapping[str, Any] | None) -> None:
-        """See that nothing is there twice, and nothing missing."""
+        """Check that no field is written twice and that no required one is missing."""
         sources: dict[str, list[str]] = {}
         for column in columns:
             sources.setdefault(column.header, []).append(column.source)
@@ -194,17 +179,18 @@ class _Matching:
             if len(several) > 1:
                 self._fault("columns", f"{header} is written by {len(several)} columns: {', '.join(several)}")
         operation, name = self._operation, self._target.name
-        if operation in ("update", *DELETIONS) and "Id" not in sources:
-            self._fault("columns", f"no column is Id, which says what to {operation}; map one to it")
+        if operation.finds_by == "Id" and "Id" not in sources:
+            self._fault("columns", f"no column is Id, which says what to {operation.name}; map one to it")
         if key is not None and key["name"] not in sources:
-            self._fault("columns", f"no column is {key['name']}, by which the upsert finds records; map one to it")
-        if operation == "insert":
+            message = f"no column is {key['name']}, by which the {operation.name} finds records; map one to it"
+            self._fault("columns", message)
+        if operation.finds_by is None:
             written = {column.written["name"] for column in columns}
             required = filter(self._target.requires, self._target.fields)
             if missing := [field["name"] for field in required if field["name"] not in written]:
                 self._fault("columns", f"a new {name} needs {', '.join(missing)}, which no column has")
         if not columns and not self._faults:
-            self._fault("columns", "none is left to send")
+            self._fault("columns", "no column is left to send")
 
 
 def is_key(field: Mapping[str, Any]) -> bool:
@@ -218,7 +204,7 @@ def is_key(field: Mapping[str, Any]) -> bool:
 
 
 def _spelt(name: str, known: Iterable[str]) -> str | None:
-    """A name as it is known: the very same one, or the only one that differs in case alone."""
+    """The spelling that is known: the same name, or the only one that differs only in case."""
     known = list(known)
     if name in known:
         return name
@@ -230,7 +216,7 @@ class _Target(DescribedObject):
     """An object that rows are written to, or that they point to."""
 
     def requires(self, field: Mapping[str, Any]) -> bool:
-        """Whether a new record must have a value for a field, and the org has none of its own for it.
+        """Whether a new record must have a value for a field that the org does not fill in by itself.
 
         https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_describesobjects_describesobjectresult.htm
         """
@@ -260,7 +246,7 @@ class _Target(DescribedObject):
         if reference is None:
             return self._no_relationship(name, relationship)
         if "." in key:
-            return f"{name} goes further than to the parent, which Salesforce does not take"
+            return f"{name} goes beyond the parent's own fields, which Salesforce does not support"
         targets = list(reference["referenceTo"])
         several = len(targets) > 1 or bool(reference.get("polymorphicForeignKey"))
         example = f"{(targets or ['Object'])[0]}:{reference['relationshipName']}.{key}"
@@ -292,7 +278,7 @@ class _Target(DescribedObject):
         found = parent.field(key)
         if found is None:
             return f"{name}: {parent.unknown(key)}"
-        return f"{name}: {target}.{found['name']} is no external id or idLookup field; {target} has {parent.keys()}"
+        return f"{name}: {target}.{found['name']} is not an external id or idLookup field; {target} has {parent.keys()}"
 
     def _no_relationship(self, name: str, relationship: str) -> str:
         reference = self.field(relationship)

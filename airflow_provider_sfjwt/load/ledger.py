@@ -1,9 +1,9 @@
-"""Which job got which part of a load, so that no row is sent twice whatever breaks off in between."""
+"""Which job got which part of a load, so that a retry sends no accepted row twice."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,8 +18,8 @@ class LedgerJob:
     :param id: the job.
     :param api_version: the version it was created in.
     :param rows: how many rows it was given.
-    :param retry: how often rows that met a passing error had been sent again by then, within one try.
-    :param uploaded: whether Salesforce said that it has the rows.
+    :param retry: how often this attempt had sent rows again after a passing error by then.
+    :param uploaded: whether Salesforce confirmed that it has the rows.
     """
 
     id: str
@@ -38,11 +38,11 @@ class LedgerJob:
 class LedgerEntry:
     """What is known of one part.
 
-    :param sha256: of the part's rows and of what was to be done with them.
+    :param sha256: the part's content, as :mod:`airflow_provider_sfjwt.load.ledger_content` writes it.
     :param jobs: in the order in which they were created. All but the first hold rows that failed before.
     :param over_rest: whether its rows went over REST, which has no jobs to look up.
-    :param deleted: of a delete over REST: the rows that were deleted or may have been, as a number in hex, in which the
-        last bit is the first row's.
+    :param deleted: for a delete over REST: the rows that were deleted or may have been, as a hexadecimal number whose
+        last bit stands for the first row.
     """
 
     sha256: str
@@ -68,8 +68,8 @@ class LedgerEntry:
 class Ledger:
     """The parts of a load, by their numbers.
 
-    :param store: keeps one small value for each part; None for a load that no retry comes back to.
-    :param entries: what a deferral handed over, where the store forgot.
+    :param store: keeps one small value for each part; None for a load that is never resumed.
+    :param entries: what a deferral handed over, for what the store has lost.
     """
 
     def __init__(self, store: StateStore | None, entries: Mapping[str, Any] | None = None) -> None:
@@ -91,18 +91,28 @@ class Ledger:
 
     @property
     def numbers(self) -> list[int]:
-        """The parts that anything is known of."""
+        """The parts that have an entry."""
         return sorted(self._entries)
 
     def begin(self, number: int, sha256: str, *, over_rest: bool = False, deleted: str = "") -> None:
         """Begin a part anew.
 
         :param number: of the part.
-        :param sha256: of its content.
+        :param sha256: its content: see :class:`LedgerEntry`.
         :param over_rest: whether its rows go over REST.
-        :param deleted: of a delete over REST: see :class:`LedgerEntry`.
+        :param deleted: for a delete over REST: see :class:`LedgerEntry`.
         """
         self._keep(number, LedgerEntry(sha256, over_rest=over_rest, deleted=deleted))
+
+    def forget_part(self, number: int) -> None:
+        """Forget a part, so that the next attempt begins it anew.
+
+        :param number: of the part.
+        """
+        with self._one_at_a_time:
+            self._entries.pop(number, None)
+            if self._store is not None:
+                self._store.delete(_key(number))
 
     def created(self, number: int, job: LedgerJob) -> None:
         """Remember a job before anything is sent to it.
@@ -130,7 +140,7 @@ class Ledger:
         self._change(number, job_id, lambda job: None)
 
     def forget(self) -> None:
-        """Forget everything: the load is done, and a cleared task loads anew."""
+        """Forget everything, because the load is done: a cleared task loads anew."""
         if self._store is not None:
             for number in self._entries:
                 self._store.delete(_key(number))
@@ -141,7 +151,7 @@ class Ledger:
         """All entries as JSON knows them, by the text of their numbers."""
         return {str(number): entry.to_json() for number, entry in self._entries.items()}
 
-    def _change(self, number: int, job_id: str, change: Any) -> None:
+    def _change(self, number: int, job_id: str, change: Callable[[LedgerJob], LedgerJob | None]) -> None:
         entry = self._entries[number]
         jobs = [change(job) if job.id == job_id else job for job in entry.jobs]
         self._keep(number, replace(entry, jobs=tuple(job for job in jobs if job is not None)))
@@ -154,7 +164,7 @@ class Ledger:
             self._store.set(_key(number), entry.to_json())
             count = max(self._entries) + 1
             if count != self._counted:
-                # Before any job is created: a part beyond the count would be forgotten.
+                # Written before any job is created: a part beyond the count would not be found again.
                 self._store.set(_COUNT, count)
                 self._counted = count
 

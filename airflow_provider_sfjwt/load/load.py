@@ -1,32 +1,30 @@
-"""A load from order to report: check, stage, send, wait, account for every row, publish."""
+"""A load from spec to report: check and stage the rows, send them, wait, tally the outcomes, publish."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError
 from airflow_provider_sfjwt.load.ledger import Ledger
-from airflow_provider_sfjwt.load.outcomes.tally import LoadAccounts
-from airflow_provider_sfjwt.load.sending.bulk_sender import PartSender
-from airflow_provider_sfjwt.load.sending.rest_sender import ANSWER_LOST, RestSender
-from airflow_provider_sfjwt.load.spec import LoadOrder
-from airflow_provider_sfjwt.load.staging.stage import RowFaultsError, StagedLoad, staged
+from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
+from airflow_provider_sfjwt.load.outcomes.tally import Tally
+from airflow_provider_sfjwt.load.reading.source import LoadSource
+from airflow_provider_sfjwt.load.report import ANSWER_LOST, LoadReport
+from airflow_provider_sfjwt.load.sending.bulk_sender import BulkSender
+from airflow_provider_sfjwt.load.sending.rest_sender import RestSender
+from airflow_provider_sfjwt.load.sending.sender import Interruption, Sender
+from airflow_provider_sfjwt.load.spec import LoadSpec
+from airflow_provider_sfjwt.load.staging.row_faults import RowFaultsError
+from airflow_provider_sfjwt.load.staging.stage import StagedLoad, staged
 from airflow_provider_sfjwt.salesforce.api import bulk_ingest
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.salesforce.api.row_errors import RETRIABLE
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
-
-if TYPE_CHECKING:
-    from airflow_provider_sfjwt.load.outcomes.part_outcome import PartOutcome
-    from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport, ResultsFolder
-    from airflow_provider_sfjwt.load.staging.parts import StagedPart
 
 log = logging.getLogger(__name__)
 
@@ -34,207 +32,211 @@ log = logging.getLogger(__name__)
 _FEW_ROWS = 200
 
 
-class Load:
-    """One load. Its steps may run in different processes: all that must be carried over is the ledger.
+@contextmanager
+def prepared_load(org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, *, new_attempt: bool = True) -> Iterator[Load]:
+    """Read, check and stage all rows. They stay on this machine's disk until the block ends.
 
-    :param org: where to.
-    :param order: what, and where from.
-    :param ledger: which job got which part.
-    :param new_try: whether rows that were rejected before are sent once more; false where a task only goes on.
-    :param earlier_calls: API calls that this load made in other processes.
+    :param org: where the rows go.
+    :param spec: what is asked for; it has been checked.
+    :param ledger: which job got which part. It is all that must be carried over to another process.
+    :param new_attempt: whether rows that were rejected before are sent once more; false where a task resumes.
+    :raises ConfigurationError: naming what is wrong, by argument or by file and row. Nothing was sent then.
+    """
+    started = time.monotonic()
+    folder = ResultsFolder(spec.results_path, spec.written_by) if spec.results_path is not None else None
+    if folder is not None:
+        folder.prepare(begun=bool(ledger.numbers))
+    source = LoadSource(spec.source, file_format=spec.file_format)
+    if folder is not None:
+        folder.keep_apart_from(spec.source, source.files)
+    with ExitStack() as disk:
+        try:
+            rows = disk.enter_context(staged(org, spec, source))
+        except RowFaultsError as error:
+            if folder is not None:
+                folder.write("faults", 0, error.table())
+            raise
+        tally = Tally(rows, folder)
+        sender: Sender
+        if _goes_over_rest(spec, ledger, rows):
+            sender = RestSender(org, spec, ledger, rows, on_settled=tally.add)
+        else:
+            sender = BulkSender(org, spec, ledger, rows, new_attempt=new_attempt, on_settled=tally.add)
+        yield Load(org, spec, rows, sender, tally, started=started)
+
+
+def run_load(org: ConnectedOrg, spec: LoadSpec) -> LoadReport:
+    """Load rows in one go, with no ledger for a retry.
+
+    :param org: where the rows go.
+    :param spec: what is asked for; it has been checked.
+    :return: the report.
+    :raises RecordsFailedError: when more rows failed than the spec tolerates.
+    """
+    with prepared_load(org, spec, Ledger(None)) as load:
+        while refs := load.advance():
+            load.wait(refs)
+        return load.conclude()
+
+
+def _goes_over_rest(spec: LoadSpec, ledger: Ledger, rows: StagedLoad) -> bool:
+    if spec.transport != "auto" or ledger.numbers:
+        return spec.transport == "rest"
+    return spec.action.rest == "few" and 0 < rows.rows <= _FEW_ROWS
+
+
+class Load:
+    """A load whose rows are staged.
+
+    :param org: where the rows go.
+    :param spec: what is asked for.
+    :param staged: the rows.
+    :param sender: sends them.
+    :param tally: adds up what became of them.
+    :param started: when the load began, by the monotonic clock.
     """
 
     def __init__(
-        self, org: ConnectedOrg, order: LoadOrder, ledger: Ledger, *, new_try: bool = True, earlier_calls: int = 0
+        self, org: ConnectedOrg, spec: LoadSpec, staged: StagedLoad, sender: Sender, tally: Tally, *, started: float
     ) -> None:
         self._org = org
-        self._order = order
-        self._ledger = ledger
-        self._new_try = new_try
-        self._earlier_calls = earlier_calls
-        self._started = time.monotonic()
-
-    @contextmanager
-    def prepared(self) -> Iterator[None]:
-        """Read, check and stage all rows. They are on this machine's disk for as long as the block lasts.
-
-        :raises ConfigurationError: naming what is wrong, by argument or by file and row. Nothing was sent then.
-        """
-        self._order.check()
-        if self._results is not None:
-            self._results.prepare(begun=bool(self._ledger.numbers))
-        with self._faults_written(), staged(self._org, self._order) as load:
-            self._staged = load
-            self._accounts = LoadAccounts(load, self._results)
-            self._sender = self._sender_of(load)
-            yield
-
-    @contextmanager
-    def _faults_written(self) -> Iterator[None]:
-        try:
-            yield
-        except RowFaultsError as error:
-            if self._results is not None:
-                self._results.write("faults", 0, error.table())
-            raise
-
-    def _sender_of(self, load: StagedLoad) -> PartSender | RestSender:
-        if self._goes_over_rest(load):
-            return RestSender(self._org, self._order, self._ledger, load, on_settled=self._accounts.add)
-        return PartSender(
-            self._org, self._order, self._ledger, load, new_try=self._new_try, on_settled=self._accounts.add
-        )
-
-    def _goes_over_rest(self, load: StagedLoad) -> bool:
-        if self._order.transport != "auto" or self._ledger.numbers:
-            return self._order.transport == "rest"
-        # What a lost answer of an insert or a delete did could not be looked up; the others may be sent again.
-        return self._order.bulk_operation in ("update", "upsert") and 0 < load.rows <= _FEW_ROWS
+        self._spec = spec
+        self._staged = staged
+        self._sender = sender
+        self._tally = tally
+        self._started = started
 
     def advance(self) -> list[JobRef]:
-        """Send what is to be sent now.
+        """Send what is to be sent now; in a dry run nothing is.
 
-        :return: the jobs that must end before it can go on; none when the fate of every row is known.
-        :raises SalesforceError: when it cannot go on. Of rows that went over REST, the outcome is published before.
+        :return: the jobs that must end before it can go on; empty when the outcome of every row is known.
+        :raises SalesforceError: when it cannot go on. What is known of the rows and cannot be looked up later is
+            published first.
         """
+        if self._spec.dry_run:
+            return []
         try:
             return self._sender.advance()
         except SalesforceError as error:
-            if isinstance(self._sender, RestSender) and (left := self._sender.broken_off()):
-                self._account_for_broken(error, self._sender, left)
-            raise
+            interruption = self._sender.interruption()
+            if not interruption.parts:
+                raise
+            summary = self._publish_interrupted(interruption)
+            raise error.with_message(
+                f"{str(error).rstrip('.')}. {summary}.", retryable=error.retryable and interruption.may_repeat
+            ) from error
 
-    def _account_for_broken(
-        self, error: SalesforceError, sender: RestSender, left: Sequence[tuple[StagedPart, PartOutcome]]
-    ) -> None:
-        """Publish what is known of each row of a load that broke off over REST, and say it in the error."""
-        accounts, rows, path = self._accounts, self._staged.rows, self._order.results_path
-        where = f"; every row's outcome is in {path}" if path else ""
-        try:
-            for part, outcome in left:
-                accounts.add(part, outcome, [])
-            if self._results is not None:
-                self._results.publish(self._report(sent=accounts.counts["succeeded"] + accounts.counts["failed"]))
-        except SalesforceError as unwritten:
-            where = f"; the rows' outcome is not in {path}: {unwritten}"
-        lost = accounts.errors.get(ANSWER_LOST, {}).get("count", 0)
-        parts = [f"{accounts.counts['succeeded']} succeeded", f"{accounts.counts['failed'] - lost} were rejected"]
-        parts += [f"of {lost} it is not known"] * bool(lost)
-        if not sender.may_go_on:
-            # The next try would only say that it does not know what this one saved.
-            error.retryable = False
-            where += ". Load the others by themselves: over REST, an insert cannot be picked up where it ended"
-        rest = "have no answer" if self._order.repeatable else "were not saved"
-        told = f"Of {rows} rows {', '.join(parts)}, and {accounts.counts['unprocessed']} {rest}{where}"
-        error.args = (f"{str(error).rstrip('.')}. {told}.",)
-        if isinstance(error, RecordsFailedError):
-            error.failed, error.processed = accounts.lost, rows
-
-    def wait(self, refs: Sequence[JobRef], *, poll_interval: float, timeout: float) -> None:
+    def wait(self, refs: Sequence[JobRef]) -> None:
         """Wait on this thread until jobs have ended, and let each begin when its turn comes.
 
         :param refs: the jobs.
-        :param poll_interval: seconds between two looks at a job at most.
-        :param timeout: seconds that they may take from now on.
-        :raises BulkJobTimeoutError: when time is up.
+        :raises BulkJobTimeoutError: when the spec's ``timeout`` has passed.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + self._spec.timeout
         progress = {ref.id: JobProgress(log) for ref in refs}
         self._org.run(
             bulk_ingest.run_jobs,
             refs,
-            parallel_jobs=self._order.parallel_jobs,
-            poll_interval=poll_interval,
+            parallel_jobs=self._spec.parallel_jobs,
+            poll_interval=self._spec.poll_interval,
             remaining=lambda: deadline - time.monotonic(),
             on_progress=lambda job: progress[job.ref.id].tell(job),
         )
 
-    def conclude(self, *, dry_run: bool = False) -> LoadReport:
+    def conclude(self) -> LoadReport:
         """Report what became of every row.
 
-        :param dry_run: whether nothing was sent, because that was all that was asked for.
         :return: the report, which is in the results folder as well.
-        :raises RecordsFailedError: when more rows came to nothing than the order tolerates. The report is published.
+        :raises RecordsFailedError: when more rows failed than the spec tolerates. The report is published.
         """
-        report = self._report(sent=0 if dry_run else self._staged.rows)
-        if self._results is not None:
-            self._results.publish(report, dry_run=dry_run)
-        counts, accounts = report.counts, self._accounts
+        spec, tally = self._spec, self._tally
+        report = self._report(sent=0 if spec.dry_run else self._staged.rows)
+        if tally.folder is not None:
+            tally.folder.publish(report, dry_run=spec.dry_run)
+        counts = report.counts
         log.info(
             "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed; %d API calls, %.1f s",
-            *(counts["read"], self._order.sobject, self._order.operation, counts["succeeded"], counts["failed"]),
-            *(counts["unprocessed"], report.api_calls, report.seconds),
+            counts["read"],
+            spec.sobject,
+            spec.operation,
+            counts["succeeded"],
+            counts["failed"],
+            counts["unprocessed"],
+            report.api_calls,
+            report.seconds,
         )
         for code, each in report.errors_by_code.items():
             log.warning("%s: %d rows, e.g. %s", code, each["count"], each["sample"])
-        if not dry_run and not self._order.tolerates(accounts.lost, counts["read"]):
-            raise self._failure(accounts, counts["read"])
+        if not spec.dry_run and not spec.tolerates(tally.lost, counts["read"]):
+            raise self._failure(counts["read"])
         return report
 
-    def _failure(self, accounts: LoadAccounts, rows: int) -> RecordsFailedError:
-        said = "; ".join(
-            f"{code} ({each['count']} rows, e.g. {each['sample']['file']} row {each['sample']['row']}: "
-            f"{each['sample']['message']})"
-            for code, each in sorted(accounts.errors.items(), key=lambda item: -item[1]["count"])[:5]
+    def _publish_interrupted(self, interruption: Interruption) -> str:
+        """Publish what is known of each row of a load that was interrupted.
+
+        :return: the same as a sentence, without its full stop.
+        """
+        tally, path = self._tally, self._spec.results_path
+        where = f"; every row's outcome is in {path}" if path else ""
+        try:
+            for part, outcome in interruption.parts:
+                tally.add(part, outcome, [])
+            if tally.folder is not None:
+                tally.folder.publish(self._report(sent=tally.counts["succeeded"] + tally.counts["failed"]))
+        except SalesforceError as unwritten:
+            where = f"; the rows' outcome is not in {path}: {unwritten}"
+        counts, lost = tally.counts, tally.errors.get(ANSWER_LOST, {}).get("count", 0)
+        known = [f"{counts['succeeded']} succeeded", f"{counts['failed'] - lost} were rejected"]
+        known += [f"{lost} have an unknown outcome"] * bool(lost)
+        summary = (
+            f"Of {self._staged.rows} rows {', '.join(known)}, and {counts['unprocessed']} {interruption.unanswered}"
         )
-        parts = [
-            f"{accounts.lost} of {rows} rows were not loaded into {self._order.sobject}",
-            said,
-            self._unprocessed(accounts),
-            *accounts.reasons[:3],
+        return ". ".join(filter(None, (summary + where, interruption.advice)))
+
+    def _failure(self, rows: int) -> RecordsFailedError:
+        tally, path = self._tally, self._spec.results_path
+        errors = sorted(tally.errors.items(), key=lambda item: -item[1]["count"])[:5]
+        sentences = [
+            f"{tally.lost} of {rows} rows were not loaded into {self._spec.sobject}",
+            "; ".join(
+                f"{code} ({each['count']} rows, e.g. {each['sample']['file']} row {each['sample']['row']}: "
+                f"{each['sample']['message']})"
+                for code, each in errors
+            ),
+            self._unprocessed(),
+            *tally.reasons[:3],
         ]
-        path = self._order.results_path
         where = f"every row's outcome is in {path}" if path else "give results_path to get every row's outcome"
         return RecordsFailedError(
-            f"{'. '.join(part.rstrip('.') for part in parts if part)}. {self._advice()}; {where}. To let some rows "
-            "fail, raise max_failed_records or max_failed_ratio.",
-            job=accounts.jobs[0] if accounts.jobs else {},
-            failed=accounts.lost,
+            f"{'. '.join(each.rstrip('.') for each in sentences if each)}. {self._sender.advice}; {where}. To let some "
+            "rows fail, raise max_failed_records or max_failed_ratio.",
+            job=tally.jobs[0] if tally.jobs else {},
+            failed=tally.lost,
             processed=rows,
-            results_path=self._order.results_path,
-            # What was not processed for want of allocation, or met a lock, may be loaded by the next try.
-            retryable=accounts.counts["unprocessed"] > 0 or bool(RETRIABLE & accounts.errors.keys()),
+            results_path=path,
+            # Rows that were left unprocessed for want of allocation, or met a lock, may be loaded by the next attempt.
+            retryable=tally.counts["unprocessed"] > 0 or bool(RETRIABLE & tally.errors.keys()),
         )
 
-    @staticmethod
-    def _unprocessed(accounts: LoadAccounts) -> str:
-        """Which rows Salesforce said nothing of."""
-        named = ", ".join(f"{row['file']} row {row['row']}" for row in accounts.unprocessed)
-        return f"{accounts.counts['unprocessed']} of them were not processed, e.g. {named}" if named else ""
-
-    def _advice(self) -> str:
-        if self._order.repeatable:
-            return "Correct these rows in the source and clear the task: it sends only what was not accepted"
-        if isinstance(self._sender, RestSender):
-            return "Load the corrected rows by themselves: over REST, an insert cannot be picked up where it ended"
-        return (
-            "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it is in "
-            "the rows, load the corrected ones by themselves"
-        )
+    def _unprocessed(self) -> str:
+        """Which rows Salesforce did not process."""
+        named = ", ".join(f"{row['file']} row {row['row']}" for row in self._tally.unprocessed)
+        return f"{self._tally.counts['unprocessed']} of them were not processed, e.g. {named}" if named else ""
 
     def _report(self, sent: int) -> LoadReport:
-        from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport
-
-        accounts, rows = self._accounts, self._staged.rows
+        tally, rows = self._tally, self._staged.rows
         return LoadReport(
-            sobject=self._order.sobject,
-            operation=self._order.bulk_operation,
+            sobject=self._spec.sobject,
+            operation=self._spec.action.name,
             files=self._staged.source.files,
-            results_path=self._order.results_path or "",
-            counts={"read": rows, "sent": sent, **accounts.counts},
-            errors_by_code=accounts.errors,
-            jobs=tuple(accounts.jobs),
-            parts=tuple(accounts.files),
-            api_calls=self._earlier_calls + self._org.session.usage.calls,
+            results_path=self._spec.results_path or "",
+            counts={"read": rows, "sent": sent, **tally.counts},
+            errors_by_code=tally.errors,
+            jobs=tuple(tally.jobs),
+            parts=tuple(tally.files),
+            api_calls=self._org.session.usage.calls,
             seconds=round(time.monotonic() - self._started, 3),
             package_version=__version__,
-            unprocessed_sample=tuple(accounts.unprocessed),
-            written_by=self._order.written_by,
+            unprocessed_sample=tuple(tally.unprocessed),
+            written_by=self._spec.written_by,
         )
-
-    @cached_property
-    def _results(self) -> ResultsFolder | None:
-        from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
-
-        path = self._order.results_path
-        return ResultsFolder(path, self._order.written_by) if path is not None else None

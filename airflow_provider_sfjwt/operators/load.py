@@ -1,14 +1,16 @@
-"""Rows of files, of an extract or of a list into Salesforce, each of them accounted for."""
+"""Rows from files, an extract or a list into Salesforce, with an outcome for each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.compat import default_deferrable
-from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, ConfigurationError
+from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError
+from airflow_provider_sfjwt.tasks.aborting import abort_each
 from airflow_provider_sfjwt.tasks.errors import LOAD_ADVICE, airflow_outcome, check_event
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
@@ -16,32 +18,33 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
-    from airflow_provider_sfjwt.load.spec import LoadOrder, Source
+    from airflow_provider_sfjwt.load.spec import LoadSpec, Source
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
 __all__ = ["SalesforceLoadOperator"]
 
 
 class SalesforceLoadOperator(BaseOperator):
-    """Loads rows into an object, and knows what became of each.
+    """Loads rows into an object, and reports the outcome of each.
 
-    A run that is green loaded every row, or stayed within ``max_failed_records`` and says so. All rows are checked
-    against the object's description before any is sent. A retry sends only what Salesforce has not accepted yet.
+    A green run loaded every row, or stayed within ``max_failed_records`` and says so. All rows are checked against the
+    object's description before any is sent. A retry sends only what Salesforce has not accepted yet.
 
     :param sobject: the object to load into (templated).
     :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
     :param source: CSV, JSON lines or Parquet files on any ``ObjectStoragePath``: a path, a glob or a list of them; the
         folder or the receipt of an extract, or what the extract's task returned; or up to 10,000 rows as a list of
         dicts (templated).
-    :param external_id_field: what upsert matches rows by (templated).
+    :param external_id_field: the field by which upsert finds records (templated).
     :param column_mapping: the field for a column of the source, None to leave the column out; other columns are fields
         by their own names, parents' as ``Owner.Email`` or ``Parent__r.Ext__c`` (templated).
     :param null_policy: what an empty value does to its field: ``ignore`` leaves it as it is, ``clear`` empties it.
     :param max_failed_records: how many rows may be rejected or left unprocessed.
-    :param max_failed_ratio: the same as a part of all rows, from 0 to 1; the larger of the two counts.
-    :param results_path: the folder for every row's outcome, on any ``ObjectStoragePath`` (templated); None for counts.
+    :param max_failed_ratio: the same as a share of all rows, from 0 to 1; the larger of the two counts.
+    :param results_path: the folder for every row's outcome, on any ``ObjectStoragePath`` (templated); None for counts
+        alone.
     :param parallel_jobs: how many jobs work at a time, and how many are uploaded at once.
-    :param row_retries: how often rows are sent again that met a lock or another passing error.
+    :param row_retries: how often a row is sent again that met a lock or another passing error.
     :param group_by: the column by which rows are kept together, e.g. a parent's id, against lock contention.
     :param transport: ``bulk``, ``rest`` (sObject Collections, up to 2,000 rows) or ``auto``: REST for up to 200 rows of
         an update or upsert, which may be sent again after a lost answer, else Bulk API 2.0.
@@ -105,7 +108,7 @@ class SalesforceLoadOperator(BaseOperator):
         self.transport = transport
         self.assignment_rule_id = assignment_rule_id
         self.file_format = file_format
-        self.only_check = dry_run
+        self.is_dry_run = dry_run  # BaseOperator.dry_run is a method
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
@@ -116,17 +119,17 @@ class SalesforceLoadOperator(BaseOperator):
         self.job_url = ""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send what was not accepted by an earlier try, and see it through.
+        """Send what was not accepted in an earlier attempt, and wait for it.
 
         :param context: Airflow's.
         :return: ``records`` (rows that succeeded), ``counts`` (``read``, ``sent``, ``succeeded``, ``failed``,
             ``unprocessed``), ``errors`` by code, ``unprocessed_sample``, ``job_ids``, ``job_id``, ``results_path`` and
             ``receipt``.
         """
-        return self._go_on(context, None)
+        return self._run(context, None)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on when the jobs have ended.
+        """Resume when the jobs have ended.
 
         :param context: Airflow's.
         :param event: of :class:`~airflow_provider_sfjwt.triggers.bulk_load.SalesforceBulkLoadTrigger`.
@@ -136,56 +139,32 @@ class SalesforceLoadOperator(BaseOperator):
             if event["status"] == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
             check_event(event)
-        return self._go_on(context, event)
+        return self._run(context, event)
 
     def on_kill(self) -> None:
-        """Abort the jobs. What they loaded already is in the org, and a retry takes it from their results."""
-        from airflow_provider_sfjwt.salesforce.api.bulk_job import abort_job
-
-        # Airflow calls this in the midst of execute(), which then goes on for up to 5 s.
+        """Abort the jobs. What they have loaded stays in the org, and a retry reads it from their results."""
+        # Airflow calls this in the middle of execute(), which then continues for up to 5 s.
         self.killed = True
-        if not self.running:
-            return
-        with self._hook().connect() as org:
-            for ref in self.running:
-                aborted = org.run(abort_job, ref)
-                self.log.info("Job %s %s", ref.id, "was aborted" if aborted else "had already ended")
+        if self.running:
+            abort_each(self._hook(), self.running, self.log)
 
-    def order(self) -> LoadOrder:
+    def spec(self) -> LoadSpec:
         """What the task asks for."""
-        from airflow_provider_sfjwt.load.spec import LoadOrder
+        from airflow_provider_sfjwt.load.spec import LoadSpec
 
-        return LoadOrder(
-            sobject=self.sobject,
-            operation=self.operation,
-            source=self.source,
-            external_id_field=self.external_id_field,
-            column_mapping=self.column_mapping,
-            null_policy=self.null_policy,
-            max_failed_records=self.max_failed_records,
-            max_failed_ratio=self.max_failed_ratio,
-            results_path=self.results_path,
-            parallel_jobs=self.parallel_jobs,
-            row_retries=self.row_retries,
-            group_by=self.group_by,
-            transport=self.transport,
-            assignment_rule_id=self.assignment_rule_id,
-            file_format=self.file_format,
-            dry_run=self.only_check,
-            poll_interval=self.poll_interval,
-            timeout=self.timeout,
-        )
+        return LoadSpec.of(self, dry_run=self.is_dry_run)
 
-    def _go_on(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
-        from airflow_provider_sfjwt.arguments import flag
-        from airflow_provider_sfjwt.tasks.load_task import LoadRun
+    def _run(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+        from airflow_provider_sfjwt.files.storage.receipts import Writer
 
         with airflow_outcome(self, LOAD_ADVICE):
-            if fault := flag(self.deferrable):
-                raise ConfigurationError({"deferrable": fault}, subject="the task")
-            self.order().check()
+            spec = replace(self.spec(), written_by=Writer.of(context))
+            spec.check()
+            # It needs pyarrow, which the check has looked for.
+            from airflow_provider_sfjwt.tasks.load_task import LoadTask
+
             with self._hook().connect() as org:
-                return LoadRun(self, context, org, event).go_on()
+                return LoadTask(self, spec, context, org, event).run()
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

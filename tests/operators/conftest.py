@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.operators.load_task import MortalStore
-from tests.orgs import changed_org, items_org, private_key
+from tests.orgs import changed_org, items_org, private_key, things_org
 
-__all__ = ["changed_org", "items_org", "private_key"]
+__all__ = ["changed_org", "items_org", "private_key", "things_org"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A target for loads in the simulated org, the task that fills it, and ways in which a try of that task breaks off."""
+"""A target for loads in the simulated org, the task that fills it, and ways in which an attempt of it breaks off."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_sfjwt.load.spec import LoadOrder
+from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.operators.load import SalesforceLoadOperator
 from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import StateStore
@@ -32,12 +33,12 @@ class LoadInParts(SalesforceLoadOperator):
         super().__init__(**arguments)
         self.part_bytes = part_bytes
 
-    def order(self) -> LoadOrder:
-        return replace(super().order(), part_bytes=self.part_bytes)
+    def spec(self) -> LoadSpec:
+        return replace(super().spec(), part_bytes=self.part_bytes)
 
 
 class KilledError(BaseException):
-    """Ends a worker as the kernel does: nothing of ours catches it."""
+    """Ends a worker as the kernel does: the product does not catch it."""
 
 
 class MortalStore(StateStore):
@@ -102,6 +103,12 @@ def task(sobject: str, source: Any, **arguments: Any) -> LoadInParts:
     """The task, which looks at its jobs every millisecond."""
     wanted = {"operation": "insert", "transport": "bulk", "poll_interval": 0.001, "part_bytes": 1000, **arguments}
     return LoadInParts(task_id="load", sobject=sobject, source=source, **wanted)
+
+
+def instance(map_index: int = -1, *, run_id: str = "run", task_id: str = "load") -> dict[str, Any]:
+    """The context of a task instance."""
+    ti = SimpleNamespace(dag_id="dag", run_id=run_id, task_id=task_id, map_index=map_index, xcom_push=lambda **_: None)
+    return {"task_state_store": MortalStore(), "ti": ti}
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:

@@ -34,6 +34,12 @@ WRONG: dict[str, list[Any]] = {
     "poll_interval": ["30", None, 0, -1, float("nan"), True],
     "timeout": ["30", None, 0, -1, float("nan")],
 }
+#: What only the operator takes; the hook has its connection already.
+WRONG_OF_THE_OPERATOR: dict[str, list[Any]] = {
+    "deferrable": ["false", "true", "", None, 0, 1],
+    "salesforce_conn_id": [None, "", " ", "None", 5],
+    "api_version": ["None", "newest", "66.1", True],
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -54,18 +60,28 @@ def test_an_argument_of_another_kind_is_named_and_nothing_is_done(org: Simulated
     assert len(org.rows("Account")) == before
 
 
-def test_deferrable_is_true_or_false(org: SimulatedOrg) -> None:
-    arguments: dict[str, Any] = {"sobject": "Account", "operation": "insert", "source": ROWS, "deferrable": "false"}
-    with pytest.raises(AirflowFailException, match="deferrable: must be True or False"):
-        SalesforceLoadOperator(task_id="load", **arguments).execute({})
+@pytest.mark.parametrize("name", WRONG_OF_THE_OPERATOR)
+def test_so_is_an_argument_that_only_the_operator_takes(org: SimulatedOrg, name: str) -> None:
+    for value in WRONG_OF_THE_OPERATOR[name]:
+        arguments = {"sobject": "Account", "operation": "insert", "source": ROWS, name: value}
+        with pytest.raises(AirflowFailException) as refused:
+            SalesforceLoadOperator(task_id="load", **arguments).execute({})
+        assert isinstance(refused.value.__cause__, ConfigurationError), value
+        assert list(refused.value.__cause__.fields) == [name], value
     assert org.requests == []
 
 
-def test_everything_that_is_wrong_is_told_at_once(org: SimulatedOrg) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(org: SimulatedOrg) -> None:
     wrong = {name: values[0] for name, values in WRONG.items()}
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as reported:
         SalesforceJwtHook().load(**wrong)
-    assert set(told.value.fields) == set(WRONG)
+    assert set(reported.value.fields) == set(WRONG)
+    wrong |= {name: values[0] for name, values in WRONG_OF_THE_OPERATOR.items()}
+    with pytest.raises(AirflowFailException) as refused:
+        SalesforceLoadOperator(task_id="load", **wrong).execute({})
+    assert isinstance(refused.value.__cause__, ConfigurationError)
+    assert set(refused.value.__cause__.fields) == {*WRONG, *WRONG_OF_THE_OPERATOR}
+    assert org.requests == []
 
 
 def test_numbers_whole_or_not_are_right_where_they_have_a_meaning(org: SimulatedOrg) -> None:

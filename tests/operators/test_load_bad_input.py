@@ -11,9 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
-from tests.operators.test_load_round_trip import load, org
-
-__all__ = ["org"]
+from tests.operators.things import load
 
 UPSERT = {"operation": "upsert"}
 LONG = "x" * 131_073
@@ -44,6 +42,11 @@ REFUSED: dict[str, tuple[bytes | str, dict[str, Any], tuple[str, ...]]] = {
     ),
     "text that is too long": (f"Key__c\na\n{'k' * 41}\n", {}, ("{file} row 2", "takes 40 characters and this has 41")),
 }  # fmt: skip
+
+
+@pytest.fixture
+def org(things_org: SimulatedOrg) -> SimulatedOrg:
+    return things_org
 
 
 @pytest.mark.parametrize("transport", ["bulk", "rest"])

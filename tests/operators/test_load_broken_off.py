@@ -73,7 +73,7 @@ def test_an_insert_over_rest_that_breaks_off_keeps_the_outcome_of_its_first_call
     assert f"Of 450 rows {len(told)} succeeded, 0 were rejected, " in str(red.value)
     assert f"{len(unsent)} were not saved; every row's outcome is in file://{tmp_path}" in str(red.value)
     if isinstance(cause, RecordsFailedError):
-        assert f"of {len(lost)} it is not known" in str(red.value)
+        assert f"{len(lost)} have an unknown outcome" in str(red.value)
         assert (cause.failed, cause.processed) == (len(lost) + len(unsent), 450)
     before = report_in(tmp_path)
     org.clear_faults()
@@ -114,7 +114,7 @@ def test_an_insert_that_began_over_bulk_api_does_not_go_on_over_rest(
     with pytest.raises(BulkJobTimeoutError):
         run_to_end(task("Item__c", items(24), timeout=0.02), context)
     org.bulk_polls = 0
-    with pytest.raises(AirflowFailException, match="transport: an earlier try began to insert .* over Bulk") as red:
+    with pytest.raises(AirflowFailException, match="transport: an earlier attempt began to insert .* over Bulk") as red:
         run_to_end(task("Item__c", items(24), transport="rest"), context)
     assert any(job in str(red.value) for job in org.jobs)
     run_to_end(task("Item__c", items(24)), context)

@@ -14,9 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.load_task import LoadInParts, report_in, results_in, write_csv
-from tests.operators.test_load_round_trip import load, org
-
-__all__ = ["org"]
+from tests.operators.things import load
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["bulk", "rest"])
 
@@ -32,6 +30,11 @@ def parts_in(folder: Path) -> list[list[dict[str, str]]]:
         with (folder / part["name"]).open(encoding="utf-8", newline="") as file:
             parts.append(list(csv.DictReader(file)))
     return parts
+
+
+@pytest.fixture
+def org(things_org: SimulatedOrg) -> SimulatedOrg:
+    return things_org
 
 
 @TRANSPORTS

@@ -16,8 +16,7 @@ from airflow_provider_sfjwt.exceptions import RecordsFailedError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.json_schema import undescribed
 from tests.operators.airflow_run import run_to_end
-from tests.operators.load_task import COLLECTIONS, items, report_in, task
-from tests.operators.test_load_results_folder import instance
+from tests.operators.load_task import COLLECTIONS, instance, items, report_in, task
 from tests.repository import REPOSITORY
 
 SCHEMA = json.loads((REPOSITORY / "docs/load_report.schema.json").read_text(encoding="utf-8"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,16 +18,16 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
-from airflow_provider_sfjwt.load.outcomes import results_folder
-from airflow_provider_sfjwt.load.outcomes.results_folder import LoadReport, ResultsFolder
+from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
+from airflow_provider_sfjwt.load.report import LoadReport
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (
     RESULTS,
-    MortalStore,
     counted,
     define_items,
     in_org,
+    instance,
     items,
     report_in,
     results_in,
@@ -46,12 +46,6 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
         monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
         define_items(running)
         yield running
-
-
-def instance(map_index: int = -1, *, run_id: str = "run", task_id: str = "load") -> dict[str, Any]:
-    """The context of a task instance."""
-    ti = SimpleNamespace(dag_id="dag", run_id=run_id, task_id=task_id, map_index=map_index, xcom_push=lambda **_: None)
-    return {"task_state_store": MortalStore(), "ti": ti}
 
 
 def intact(folder: Path) -> list[str]:
@@ -125,7 +119,7 @@ def test_the_folder_of_an_extract_is_refused_and_stays_as_it_is(
 
 def test_a_receipt_that_is_nobodys_is_not_replaced(org: SimulatedOrg, tmp_path: Path) -> None:
     (tmp_path / "_receipt.json").write_text("my own")
-    with pytest.raises(ConfigurationError, match="no load wrote"):
+    with pytest.raises(ConfigurationError, match="was not written by a load"):
         ResultsFolder(str(tmp_path)).prepare()
     assert (tmp_path / "_receipt.json").read_text() == "my own"
 
@@ -174,7 +168,7 @@ def test_who_publishes_second_is_red_and_its_retry_doubles_no_row(org: Simulated
     assert "task 'load', map index 0 wrote its own results" in str(red.value)
     assert len(intact(tmp_path / "shared")) == 3
     assert report_in(tmp_path / "shared")["written_by"]["map_index"] == 0
-    with pytest.raises(AirflowFailException, match="stays in Salesforce"):
+    with pytest.raises(AirflowFailException, match="stay in Salesforce"):
         run_to_end(task("Item__c", items(6)[3:], results_path=folder), context)
     run_to_end(task("Item__c", items(6)[3:], results_path=f"file://{tmp_path}/own"), context)
     assert len(intact(tmp_path / "own")) == 3
@@ -221,24 +215,22 @@ def published(folder: ResultsFolder, number: int) -> LoadReport:
     return report
 
 
-def test_a_load_that_is_just_publishing_stops_the_other_unless_it_died(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = int(results_folder.time.time())
+def test_a_load_that_is_just_publishing_stops_the_other_unless_it_died(tmp_path: Path) -> None:
+    now = int(time.time())
     folder = ResultsFolder(str(tmp_path))
     folder.prepare()
     (tmp_path / f"_publishing-{now}-0123456789ab").write_text("")
     with pytest.raises(SalesforceError, match="could not be published"):
         published(folder, 0)
     assert not (tmp_path / "_receipt.json").exists()
-    monkeypatch.setattr(results_folder, "_CLAIM_HOLDS", 0)
+    (tmp_path / f"_publishing-{now}-0123456789ab").rename(tmp_path / f"_publishing-{now - 400}-0123456789ab")
     published(folder, 0)
     assert sorted(path.name[:10] for path in tmp_path.iterdir()) == ["_receipt.j", "succeeded-"]
 
 
 def test_a_try_that_was_killed_while_it_published_does_not_stop_the_next_one(tmp_path: Path) -> None:
     task, other = Writer("dag", "run", "load", -1), Writer("dag", "run", "load", 1)
-    now = int(results_folder.time.time())
+    now = int(time.time())
     claims = {each: f"_publishing-{now}-{ResultsFolder(str(tmp_path), each)._whose}" for each in (task, other)}
     (tmp_path / claims[task]).write_text("")
     again = ResultsFolder(str(tmp_path), task)

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
-from airflow_provider_sfjwt.testing import Field, SimulatedOrg
+from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.airflow_run import StateStore, run_to_end
-from tests.operators.load_task import LoadInParts, report_in, results_in
+from tests.operators.load_task import report_in, results_in
+from tests.operators.things import load
 
 #: Texts that a careless reader or writer of CSV changes.
 TEXTS = [
@@ -156,40 +157,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
 
 
 @pytest.fixture
-def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[SimulatedOrg]:
-    """An org with things, which have a parent each, and may."""
-    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
-    with SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
-        running.hard_delete_allowed = True
-        running.define_object("Box__c", [Field("BoxKey__c", length=40, external_id=True, unique=True)])
-        running.define_object(
-            "Thing__c",
-            [
-                Field("Key__c", length=40, external_id=True, unique=True),
-                Field("Text__c", "textarea", length=32_000),
-                Field("Amount__c", "currency", precision=18, scale=2),
-                Field("Flag__c", "boolean", nillable=False),
-                Field("Day__c", "date"),
-                Field("Moment__c", "datetime"),
-                Field("Hour__c", "time"),
-                Field("Whole__c", "int"),
-                Field("Box__c", "reference", reference_to=("Box__c",), relationship_name="Box__r"),
-                Field("Keeper__c", "reference", reference_to=("User",), relationship_name="Keeper__r"),
-                Field("Who__c", "reference", reference_to=("Lead", "Contact"), relationship_name="Who__r"),
-            ],
-        )
-        yield running
-
-
-def load(source: Any, operation: str = "insert", **arguments: Any) -> dict[str, Any]:
-    wanted = {"poll_interval": 0.001, "transport": "bulk", "deferrable": False, **arguments}
-    if operation == "upsert":
-        wanted.setdefault("external_id_field", "Key__c")
-    wanted.setdefault("sobject", "Thing__c")
-    operator = LoadInParts(task_id="load", operation=operation, source=source, **wanted)
-    result: dict[str, Any] = run_to_end(operator, {"task_state_store": StateStore()})
-    return result
+def org(things_org: SimulatedOrg) -> SimulatedOrg:
+    return things_org
 
 
 def extracted(folder: Path, file_format: str) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_sfjwt.load.staging.stage import RowFaultsError
+from airflow_provider_sfjwt.load.staging.row_faults import RowFaultsError
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
-from tests.operators.test_load_round_trip import load, org
-
-__all__ = ["org"]
+from tests.operators.things import load
 
 FIELDS = {
     "Text__c": Field("Text__c", length=20),
@@ -43,9 +41,14 @@ CELLS: dict[str, tuple[str, ...]] = {
     "Hour__c": ("10:00:00.000Z", "10:00:00", "10:00", "24:00:00"),
     "Box__c": ("{box}", "001", "Acme"),
 }
-#: How a cell may stand, all of which the check before sending sees in a field that is no text.
+#: How a cell may stand. Of a field that is not text, the check before sending refuses all but the first.
 AROUND = ("{}", " {}", "{} ", "\t{}", "{}\n", "\u00a0{}")
 EMPTY = ("", " ", "\n", "#N/A", " #N/A ")
+
+
+@pytest.fixture
+def org(things_org: SimulatedOrg) -> SimulatedOrg:
+    return things_org
 
 
 @pytest.fixture
@@ -53,6 +56,12 @@ def cells(org: SimulatedOrg) -> SimulatedOrg:
     """The org, with an object that has a field of each type."""
     org.define_object("Cell__c", list(FIELDS.values()))
     return org
+
+
+def a_box(org: SimulatedOrg) -> str:
+    """The id of a record that a reference may point to."""
+    load([{"BoxKey__c": "b"}], sobject="Box__c")
+    return str(org.rows("Box__c")[0]["Id"])
 
 
 def outcome(org: SimulatedOrg, name: str, cell: str, transport: str, null_policy: str) -> tuple[str, Any]:
@@ -85,23 +94,33 @@ def outcomes(org: SimulatedOrg, name: str, cell: str, null_policy: str = "ignore
 
 @pytest.mark.parametrize("name", CELLS)
 def test_each_cell_has_one_outcome(cells: SimulatedOrg, name: str) -> None:
-    load([{"BoxKey__c": "b"}], sobject="Box__c")
-    box = cells.rows("Box__c")[0]["Id"]
-    is_text = name in ("Text__c", "Mail__c")
-    for form in CELLS[name]:
-        for around in AROUND if form == CELLS[name][0] else AROUND[:1]:
-            told, _ = outcomes(cells, name, around.format(form.format(box=box)))
-            if form == CELLS[name][0]:
-                assert told == ("loaded" if is_text or around == "{}" else "fault") or name == "Mail__c", around
+    box = a_box(cells)
+    for form in CELLS[name][1:]:
+        outcomes(cells, name, form.format(box=box))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_spaces_around_a_value_are_kept_in_text_and_a_fault_elsewhere(cells: SimulatedOrg, name: str) -> None:
+    plain = CELLS[name][0].format(box=a_box(cells))
+    assert outcomes(cells, name, plain)[0] == "loaded"
+    for around in AROUND[1:]:
+        cell = around.format(plain)
+        assert outcomes(cells, name, cell) == {
+            "Text__c": ("loaded", cell),
+            "Mail__c": ("rejected", None),  # the check looks for the @ alone
+        }.get(name, ("fault", None)), repr(cell)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_an_empty_cell_keeps_the_value_and_na_empties_it(cells: SimulatedOrg, name: str) -> None:
+    emptied = ("fault", True) if name == "Flag__c" else ("loaded", True)
+    kept = ("loaded", name not in OLD)
     for cell in EMPTY:
         for null_policy in ("ignore", "clear"):
-            told, value = outcomes(cells, name, cell, null_policy)
-            emptied = cell == "#N/A" or (cell == "" and null_policy == "clear")
-            if is_text:
-                continue
-            kept = cell == "" and not emptied
-            assert told == ("loaded" if kept or (emptied and name != "Flag__c") else "fault"), repr(cell)
-            assert value is None or kept
+            reached, value = outcomes(cells, name, cell, null_policy)
+            blank = {"Text__c": ("loaded", False), "Mail__c": ("rejected", True)}.get(name, ("fault", True))
+            expected = {"": kept if null_policy == "ignore" else emptied, "#N/A": emptied}.get(cell, blank)
+            assert (reached, value is None) == expected, (cell, null_policy)
 
 
 @pytest.mark.parametrize(("cell", "whole"), [("5.0", 5), ("5.", 5), ("1e2", 100), ("1.5e1", 15), ("-0.0", 0)])

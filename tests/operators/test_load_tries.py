@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, RecordsFailedError, SalesforceError
+from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import (
@@ -41,30 +42,29 @@ def breaks_off(org: SimulatedOrg, context: dict[str, Any], source: Any, **argume
     org.bulk_polls = 0
 
 
-def jobs_sent(org: SimulatedOrg) -> int:
-    return sum(request.method == "PUT" for request in org.requests)
-
-
 def test_an_insert_whose_source_changed_is_refused_before_anything_is_sent(
     org: SimulatedOrg, context: dict[str, Any]
 ) -> None:
     breaks_off(org, context, items(24))
-    before = jobs_sent(org)
+    begun = {job for job in org.jobs if org.jobs[job]["state"] != "Open"}
     changed = [*items(23), {"Key__c": "new", "Number__c": 99, "Text__c": "new"}]
     changed[0]["Text__c"] = "changed"
-    with pytest.raises(AirflowFailException, match="source: changed since an earlier try"):
+    with pytest.raises(AirflowFailException, match="source: changed since an earlier attempt"):
         run_to_end(task("Item__c", changed), context)
     assert in_org(org) - counted(items(24)) == {}
     run_to_end(task("Item__c", items(24)), context)  # the old source, brought back
     assert in_org(org) == counted(items(24))
-    assert jobs_sent(org) >= before
+    # The jobs that had begun were picked up. Others were filled anew where the changed source had taken their place.
+    complete = {job for job in org.jobs if org.jobs[job]["state"] == "JobComplete"}
+    assert (len(begun), len(complete), begun <= complete) == (2, 4, True)
+    assert {org.jobs[job]["state"] for job in org.jobs.keys() - complete} <= {"Aborted"}
 
 
 def test_an_insert_whose_source_lost_a_part_is_refused(org: SimulatedOrg, context: dict[str, Any]) -> None:
     org.fail_next_job("InvalidBatch : as said", kind="ingest", after_batches=0)
     with pytest.raises(SalesforceError):
         run_to_end(task("Item__c", items(24), parallel_jobs=1), context)
-    with pytest.raises(AirflowFailException, match="source: changed since an earlier try"):
+    with pytest.raises(AirflowFailException, match="source: changed since an earlier attempt"):
         run_to_end(task("Item__c", items(12)), context)
 
 
@@ -130,6 +130,42 @@ def test_a_killed_try_aborts_its_jobs_and_a_retry_sends_the_rest(
     assert loaded.total() < 24
     run_to_end(task("Item__c", items(24), deferrable=deferrable), context)
     assert in_org(org) == counted(items(24))
+
+
+NOT_NOW = b'[{"errorCode":"UNKNOWN_EXCEPTION","message":"not now"}]'
+
+
+def test_a_job_that_cannot_be_aborted_keeps_no_other_running_and_is_named(
+    org: SimulatedOrg, context: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    org.bulk_polls = 60
+    operator = task("Item__c", items(24), parallel_jobs=4)
+
+    def kill(answer: Any) -> Any:
+        org.add_fault(Fault("PATCH", f"*/{answer['id']}", times=None, status=400, body=NOT_NOW))
+        operator.on_kill()
+        return answer
+
+    org.add_fault(Fault("GET", JOB, nth=3, edit_json=kill))
+    with pytest.raises(SalesforceError):
+        run_to_end(operator, context)
+    running = [job for job in org.jobs if org.jobs[job]["state"] != "Aborted"]
+    assert (len(running), len(org.jobs)) == (1, 4)
+    (warning,) = (line for line in capsys.readouterr().out.splitlines() if "could not be aborted" in line)
+    assert running[0] in warning
+    assert "not now" in warning
+
+
+def test_jobs_that_cannot_be_reached_are_named(
+    org: SimulatedOrg, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = task("Item__c", items(24))
+    operator.running = [JobRef(f"7505e000000000{number}AAA", "67.0", "ingest") for number in (1, 2)]
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", '{"conn_type": "salesforce_jwt", "login": "x"}')
+    operator.on_kill()
+    warnings = [line for line in capsys.readouterr().out.splitlines() if "could not be aborted" in line]
+    assert len(warnings) == 2
+    assert all(ref.id in warning for ref, warning in zip(operator.running, warnings, strict=True))
 
 
 def test_a_cleared_task_that_was_green_loads_anew(org: SimulatedOrg, context: dict[str, Any]) -> None:

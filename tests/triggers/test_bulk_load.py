@@ -116,6 +116,18 @@ async def test_killing_the_task_aborts_the_jobs(org: SimulatedOrg, jobs: list[li
     await trigger(jobs).on_kill()  # once more does no harm
 
 
+async def test_a_job_that_cannot_be_aborted_keeps_no_other_running_and_is_named(
+    org: SimulatedOrg, jobs: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stubborn = jobs[0][0]
+    refused = b'[{"errorCode":"UNKNOWN_EXCEPTION","message":"not now"}]'
+    org.add_fault(Fault("PATCH", f"*/{stubborn}", times=None, status=400, body=refused))
+    await trigger(jobs).on_kill()
+    assert [org.jobs[job]["state"] for job, _ in jobs] == ["Open", "Aborted", "Aborted"]
+    (warning,) = (line for line in capsys.readouterr().out.splitlines() if "could not be aborted" in line)
+    assert stubborn in warning
+
+
 async def test_an_event_is_held_back_until_airflow_is_ready_for_it(org: SimulatedOrg, jobs: list[list[str]]) -> None:
     soon = time.time() + 0.5
     assert [event async for event in trigger(jobs, not_before=soon).run()]

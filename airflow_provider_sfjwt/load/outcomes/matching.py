@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,54 +17,77 @@ from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.csv import read_text
 from airflow_provider_sfjwt.files.formats.csv_records import column_names, end_of_first_record, whole_records
 from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar
+from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
-if TYPE_CHECKING:
-    from airflow_provider_sfjwt.load.staging.parts import StagedPart
-
+#: Bytes of a result set that are read at once.
 _BLOCK = 512 * 1024
 _SEPARATOR = "\x1f"
-#: Values that are looked up at once.
-_LOOKED_UP = 16_384
-#: Columns without repetition in a part's first rows that are looked at as a whole.
-_MOST_CANDIDATES = 3
+#: Values that are compared at once.
+_COMPARED = 16_384
+#: Columns that are tried as the key: those whose values are unique in the part's first rows.
+_CANDIDATES = 3
 
 
 class RowKeys:
-    """What tells the rows of a part from each other: a column without repetition, else a hash of all cells.
+    """The key of each row of a part: its cell in a column whose values are unique, else a hash of all its cells.
 
-    An Id or an external id tells the rows apart by itself. Rows that are equal in all cells have the same key.
+    An Id or an external id is such a column. Rows that are equal in all cells have the same key.
 
     :param part: the rows.
+    :param candidates: columns that are tried at most.
+    :param compared: values that are compared at once.
     """
 
-    def __init__(self, part: StagedPart) -> None:
+    def __init__(self, part: JobFile, *, candidates: int = _CANDIDATES, compared: int = _COMPARED) -> None:
         self._part = part
+        self._candidates = candidates
+        self._compared = compared
         self.names = part.columns
 
     @cached_property
     def values(self) -> pa.Array:
-        """Of each row, in the order of the part."""
-        name, cells = self._telling
-        return cells if name is not None else pa.concat_arrays([_digests(piece) for piece in self._part.pieces()])
-
-    @cached_property
-    def _telling(self) -> tuple[str | None, pa.Array | None]:
-        return _telling_column(self._part)
+        """The key of each row, in the order of the part."""
+        if self._key_column is not None:
+            return self._key_column.cells
+        return pa.concat_arrays([_digests(piece) for piece in self._part.pieces()])
 
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns that a key is made of."""
-        column, _ = self._telling
-        return self.names if column is None else (column,)
+        return self.names if self._key_column is None else (self._key_column.name,)
 
     def of(self, rows: pa.Table) -> pa.Array:
         """The keys of rows.
 
         :param rows: with the columns that are needed, under the names that they were sent with.
         """
-        column, _ = self._telling
-        return _digests(rows) if column is None else _one_array(rows.column(column))
+        return _digests(rows) if self._key_column is None else _one_array(rows.column(self._key_column.name))
+
+    @cached_property
+    def _key_column(self) -> _KeyColumn | None:
+        """The first column whose values are unique, or None."""
+        first = next(self._part.pieces())
+        names = [name for name in self.names if self._is_unique(_one_array(first.column(name)))]
+        for name in names[: self._candidates]:
+            cells = pa.concat_arrays([chunk for piece in self._part.pieces([name]) for chunk in piece.column(0).chunks])
+            if self._is_unique(cells):
+                return _KeyColumn(name, cells)
+        return None
+
+    def _is_unique(self, cells: pa.Array) -> bool:
+        for start in range(0, len(cells), self._compared):
+            some, rest = cells.slice(start, self._compared), cells.slice(start + self._compared)
+            if pc.count_distinct(some, mode="all").as_py() < len(some):
+                return False
+            if len(rest) and pc.any(pc.is_in(rest, value_set=some)).as_py():
+                return False
+        return True
+
+
+class _KeyColumn(NamedTuple):
+    name: str
+    cells: pa.Array
 
 
 @dataclass(frozen=True)
@@ -73,12 +96,12 @@ class Results:
 
     :param sent: the keys of the rows that were sent.
     :param keys: of the set's own rows.
-    :param told: what it says of them, in the same order.
+    :param known: what it says of them, in the same order.
     """
 
     sent: RowKeys
     keys: pa.Array
-    told: pa.Table
+    known: pa.Table
 
     @property
     def rows(self) -> int:
@@ -87,35 +110,41 @@ class Results:
 
 
 def read_results(
-    body: Body, keys: RowKeys, columns: Sequence[str], told: Callable[[pa.Table], pa.Table] = lambda table: table
+    body: Body,
+    keys: RowKeys,
+    columns: Sequence[str],
+    condense: Callable[[pa.Table], pa.Table] = lambda table: table,
+    *,
+    block: int = _BLOCK,
 ) -> Results:
     """Read a result set, a piece at a time.
 
     :param body: the CSV as Salesforce sends it. A set without rows may lack even a header.
     :param keys: of the rows that were sent.
     :param columns: those of Salesforce's own columns that are read: all text, empty cells null.
-    :param told: makes of them, some thousands of rows at a time, what is kept.
-    :raises TransportError: when it is not whole.
-    :raises ProtocolError: when it is no CSV, or lacks one of these columns or one that was sent.
+    :param condense: makes of them, some thousands of rows at a time, what is kept.
+    :param block: bytes that are read at once.
+    :raises TransportError: when it is cut off.
+    :raises ProtocolError: when it is not CSV, or lacks one of these columns or one that was sent.
     """
     names: list[str] = []
     found: list[pa.Array] = [keys.values.slice(0, 0)]
-    kept = [told(pa.Table.from_arrays([pa.nulls(0, pa.string())] * len(columns), names=list(columns)))]
+    kept = [condense(pa.Table.from_arrays([pa.nulls(0, pa.string())] * len(columns), names=list(columns)))]
     try:
-        for place, piece in enumerate(whole_records(body, _BLOCK)):
+        for place, piece in enumerate(whole_records(body, block)):
             start = 0
             if place == 0:
                 start = end_of_first_record(piece)
                 names = column_names(bytes(piece[:start]))
-            # The buffer is used again, while Arrow may still look at it.
+            # The buffer is used again, while Arrow may still read it.
             data = bytes(piece[start:])
             if data:
                 theirs = _their_names(names, keys, columns)
                 table = read_text(data, names, columns=[*columns, *theirs])
-                kept.append(told(table.select(list(columns))))
+                kept.append(condense(table.select(list(columns))))
                 found.append(keys.of(table.select(theirs).rename_columns(list(keys.needed))))
     except pa.ArrowInvalid as error:
-        raise ProtocolError(f"a result set is no CSV that can be read: {error}") from None
+        raise ProtocolError(f"a result set cannot be read as CSV: {error}") from None
     return Results(keys, pa.concat_arrays(found), pa.concat_tables(kept))
 
 
@@ -123,9 +152,7 @@ def _their_names(names: Sequence[str], keys: RowKeys, columns: Sequence[str]) ->
     """What a result set calls the columns that its keys are made of. The case may differ from that of the upload."""
     for name in columns:
         if name not in names:
-            raise ProtocolError(
-                f"a result set lacks the column {name}, so that it is not known what became of its rows"
-            )
+            raise ProtocolError(f"a result set lacks the column {name}, so the outcome of its rows is unknown")
     named = {name.lower(): name for name in names if not name.lower().startswith("sf__")}
     missing = [name for name in keys.names if name.lower() not in named]
     if missing:
@@ -133,40 +160,41 @@ def _their_names(names: Sequence[str], keys: RowKeys, columns: Sequence[str]) ->
     return [named[name.lower()] for name in keys.needed]
 
 
-def match(sent: pa.Array, results: pa.Array) -> pa.Int64Array:
-    """Find for each result the row that it is about: the one with the same key.
+def match(sent: pa.Array, results: pa.Array, *, compared: int = _COMPARED) -> pa.Int64Array:
+    """Find the row of each result: the one with the same key.
 
     Rows with the same key are given out one after another. Give the results of all sets at once, or take out of
     ``sent`` what an earlier call has found, so that no row is given out twice.
 
     :param sent: keys of the rows.
     :param results: keys of the results.
-    :return: for each result the place of its row in ``sent``, -1 where none is left that matches.
+    :param compared: values that are compared at once.
+    :return: for each result the number of its row in ``sent``, -1 where no row is left that matches.
     """
-    found = numbers(_first_equal(results, sent))
+    found = numbers(_first_equal(results, sent, compared))
     given = bytearray(len(sent))
-    for place in found:
-        if place >= 0:
-            if given[place]:
-                return _one_after_another(numbers(_first_equal(sent, sent)), found)
-            given[place] = True
+    for row in found:
+        if row >= 0:
+            if given[row]:
+                return _one_after_another(numbers(_first_equal(sent, sent, compared)), found)
+            given[row] = True
     return integers(found)
 
 
-def _first_equal(wanted: pa.Array, values: pa.Array) -> pa.Int64Array:
-    """For each wanted value the first place where it stands, or -1.
+def _first_equal(wanted: pa.Array, values: pa.Array, compared: int) -> pa.Int64Array:
+    """For each wanted value the first number at which it stands, or -1.
 
-    Arrow's table of all values at once would be several times as large as they are.
+    Arrow's hash table of all values at once would be several times as large as they are.
     """
     found = pa.nulls(len(wanted), pa.int64())
-    for start in range(0, len(values), _LOOKED_UP):
-        places = pc.index_in(wanted, value_set=values.slice(start, _LOOKED_UP)).cast(pa.int64())
-        found = pc.coalesce(found, pc.add(places, scalar(start)))
+    for start in range(0, len(values), compared):
+        rows = pc.index_in(wanted, value_set=values.slice(start, compared)).cast(pa.int64())
+        found = pc.coalesce(found, pc.add(rows, scalar(start)))
     return found.fill_null(scalar(-1))
 
 
 def numbers(values: pa.Int64Array) -> memoryview:
-    """Look at an array's numbers without making objects of them.
+    """A view of an array's numbers, without making objects of them.
 
     :param values: without null.
     """
@@ -176,29 +204,7 @@ def numbers(values: pa.Int64Array) -> memoryview:
     return memoryview(values.buffers()[1]).cast("B")[start : start + 8 * len(values)].cast("q")
 
 
-def _telling_column(part: StagedPart) -> tuple[str | None, pa.Array | None]:
-    """A column without repetition, and its cells; None where none was found."""
-    first = next(part.pieces())
-    for name in [name for name in part.columns if _tells(_one_array(first.column(name)))][:_MOST_CANDIDATES]:
-        cells = pa.concat_arrays([chunk for piece in part.pieces([name]) for chunk in piece.column(0).chunks])
-        if _tells(cells):
-            return name, cells
-    return None, None
-
-
-def _tells(cells: pa.Array) -> bool:
-    """Whether no cell is there twice."""
-    for start in range(0, len(cells), _LOOKED_UP):
-        some, rest = cells.slice(start, _LOOKED_UP), cells.slice(start + _LOOKED_UP)
-        if pc.count_distinct(some, mode="all").as_py() < len(some):
-            return False
-        if len(rest) and pc.any(pc.is_in(rest, value_set=some)).as_py():
-            return False
-    return True
-
-
 def _one_array(values: pa.ChunkedArray) -> pa.Array:
-
     return values.chunk(0) if values.num_chunks == 1 else pa.concat_arrays(values.chunks)
 
 
@@ -221,14 +227,14 @@ def _one_after_another(firsts: Sequence[int] | memoryview, found: Sequence[int] 
     :param found: for each result, the first row that equals it, or -1.
     """
     following, last = array("q", [-1]) * len(firsts), array("q", firsts)
-    for place, first in enumerate(firsts):
-        if place != first:
-            following[last[first]] = place
-            last[first] = place
+    for row, first in enumerate(firsts):
+        if row != first:
+            following[last[first]] = row
+            last[first] = row
     waiting, given = array("q", range(len(firsts))), array("q")
     for first in found:
-        place = waiting[first] if first >= 0 else -1
-        given.append(place)
-        if place >= 0:
-            waiting[first] = following[place]
+        row = waiting[first] if first >= 0 else -1
+        given.append(row)
+        if row >= 0:
+            waiting[first] = following[row]
     return integers(given)

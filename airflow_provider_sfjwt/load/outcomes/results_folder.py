@@ -1,41 +1,49 @@
-"""What became of a load's rows, as files and a receipt."""
+"""The folder that holds the outcome of every row of a load: files and a receipt."""
 
 from __future__ import annotations
 
 import json
+import os.path
+import posixpath
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.storage.errors import storage_errors
 from airflow_provider_sfjwt.files.storage.file_writer import writing
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
+from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, OutputFile, Writer, kind_of_receipt
+from airflow_provider_sfjwt.files.values.arrow_arrays import scalar
+from airflow_provider_sfjwt.load.reading.source import ROWS
+from airflow_provider_sfjwt.load.reading.source_argument import WILDCARD, paths_of
+from airflow_provider_sfjwt.load.report import LoadReport
+from airflow_provider_sfjwt.load.staging.parts import bytes_of, encoded
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from airflow_provider_sfjwt.load.reading.source_argument import Source
 
 Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
-REPORT_VERSION = 1
-_OURS = re.compile(r"(?:succeeded|failed|unprocessed|faults)-\d{5,}-[0-9a-f]{12}\.csv")
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+_RESULT_FILE = re.compile(rf"(?:{'|'.join(_KINDS)})-\d{{5,}}-[0-9a-f]{{12}}\.csv")
 _DRY_RUN_NAME = "_dry_run.json"
-#: Says that a load is about to write its receipt, since when (in seconds since the epoch), and whose load.
+#: The name of the file by which a load claims the folder while it publishes: the time in seconds since the epoch, and
+#: which load it is.
 _CLAIM = re.compile(r"_publishing-(?P<since>\d+)-(?P<whose>[0-9a-f]{12})")
-#: Seconds after which whoever said so is taken for dead: it is said for as long as two small files take.
-_CLAIM_HOLDS = 300
+#: Seconds after which a claim has expired. Publishing takes as long as writing two small files.
+_CLAIM_SECONDS = 300
 #: Names that results may have.
-SAMPLE_NAMES = (
-    *(f"{kind}-00000-0123456789ab.csv" for kind in ("succeeded", "failed", "unprocessed", "faults")),
-    RECEIPT_NAME,
-    _DRY_RUN_NAME,
-)
+_SAMPLE_NAMES = (*(f"{kind}-00000-0123456789ab.csv" for kind in _KINDS), RECEIPT_NAME, _DRY_RUN_NAME)
 _OWN_FOLDER = (
     "Give each task a folder of its own, e.g. …/{{ ti.task_id }}, and each instance of a mapped task, e.g. "
     "…/{{ ti.map_index }}"
@@ -43,91 +51,8 @@ _OWN_FOLDER = (
 
 
 @dataclass(frozen=True)
-class LoadReport:
-    """What a load did. The fields are those of its ``_receipt.json``, version 1.
-
-    :param sobject: the object.
-    :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
-    :param files: what was read.
-    :param counts: rows that were ``read``, ``sent`` (none in a dry run), ``succeeded``, ``failed`` and left
-        ``unprocessed``.
-    :param errors_by_code: for each error code its ``count`` and a ``sample`` with ``file``, ``row``, ``message`` and
-        ``fields``.
-    :param jobs: ``id``, ``part``, ``state``, ``processed``, ``failed`` and ``error`` of each job.
-    :param parts: the result files.
-    :param api_calls: requests that counted against the org's allocation.
-    :param seconds: that the load took.
-    :param package_version: of this package.
-    :param unprocessed_sample: ``file`` and ``row`` of the first rows that were left unprocessed, five at most.
-    :param written_by: the task instance that wrote it, or None where there was none; the file lacks the key then.
-    :param results_path: the folder; not part of the file, which can be moved with its folder.
-    """
-
-    sobject: str
-    operation: str
-    files: tuple[str, ...]
-    counts: Mapping[str, int]
-    errors_by_code: Mapping[str, Mapping[str, Any]]
-    jobs: tuple[Mapping[str, Any], ...]
-    parts: tuple[OutputFile, ...]
-    api_calls: int
-    seconds: float
-    package_version: str
-    unprocessed_sample: tuple[Mapping[str, Any], ...] = ()
-    written_by: Writer | None = None
-    results_path: str = ""
-    report_version: int = field(default=REPORT_VERSION)
-
-    def to_json(self) -> str:
-        """The text of ``_receipt.json``."""
-        content = {"report_version": self.report_version, **asdict(self)}
-        del content["results_path"]
-        if self.written_by is None:
-            del content["written_by"]
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, results_path: str) -> LoadReport:
-        """Read a report.
-
-        :param text: of ``_receipt.json``.
-        :param results_path: the folder it lies in.
-        :raises ProtocolError: when it is no report, or one of a version that this package does not know.
-        """
-        try:
-            content = json.loads(text)
-            version = content.get("report_version")
-            if version != REPORT_VERSION:
-                raise ProtocolError(
-                    f"{results_path} holds a report of version {version}, which this package cannot read"
-                )
-            known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
-            known["files"], known["jobs"] = tuple(content["files"]), tuple(content["jobs"])
-            known["parts"] = tuple(OutputFile(**part) for part in content["parts"])
-            known["unprocessed_sample"] = tuple(content.get("unprocessed_sample") or ())
-            known["written_by"] = Writer.from_json(content.get("written_by"))
-            return cls(**{**known, "results_path": results_path})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ProtocolError(f"{results_path}/{RECEIPT_NAME} is no report of a load: {error}") from None
-
-    def summary(self) -> dict[str, Any]:
-        """What an operator returns to XCom: small, and enough to find the rest."""
-        job_ids = [job["id"] for job in self.jobs]
-        return {
-            "receipt": f"{self.results_path.rstrip('/')}/{RECEIPT_NAME}" if self.results_path else None,
-            "results_path": self.results_path or None,
-            "records": self.counts["succeeded"],
-            "job_id": job_ids[0] if job_ids else None,
-            "job_ids": job_ids,
-            "counts": dict(self.counts),
-            "errors": {code: dict(each) for code, each in self.errors_by_code.items()},
-            "unprocessed_sample": [dict(row) for row in self.unprocessed_sample],
-        }
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Rows as they were sent, and new columns.
+class RowsWithOutcome:
+    """Rows as they were sent, and the columns that tell their outcome.
 
     :param cells: text without null for each new column: an array, or one text that is the same in all rows.
     :param records: each row as CSV, with its line feed.
@@ -138,12 +63,12 @@ class Beside:
 
 
 class ResultsFolder:
-    """The folder that the results of one load go into.
+    """The folder for the results of one load.
 
-    Files come first and the receipt last, as with an extract. Files of an older load are removed after that.
+    The files are written first and the receipt last, as by an extract. Then the files of an older load are removed.
 
     :param path: e.g. ``s3://conn_id@bucket/results/ds=2026-11-20``.
-    :param writer: the task instance that writes, or None.
+    :param writer: the task instance that writes; None outside a task.
     """
 
     def __init__(self, path: str, writer: Writer | None = None) -> None:
@@ -151,36 +76,38 @@ class ResultsFolder:
         self.path = self._folder.path
         self._writer = writer
         self._token = uuid.uuid4().hex[:12]
-        # What a try that was killed has said holds for nobody but other tasks.
+        # A claim left by a killed attempt of this task does not block its retry.
         self._whose = sha256(repr(writer).encode()).hexdigest()[:12] if writer is not None else self._token
         self._found: str | None = None
         self._older: set[str] = set()
 
     def prepare(self, *, begun: bool = False) -> None:
-        """See that the folder can be written, and that nobody else's data lies there.
+        """Check that the folder can be written and holds no data of others.
 
-        :param begun: whether an earlier try has sent rows.
-        :raises ConfigurationError: when it cannot, or when it is the folder of an extract, or of another task of the
+        :param begun: whether an earlier attempt has sent rows.
+        :raises ConfigurationError: when it cannot be written, or holds an extract or the results of another task of the
             same DAG run.
         """
         self._folder.prove_writable()
         self._found = self._folder.receipt_text()
         self._refuse_foreign(begun)
-        self._older = {name for name in self._folder.sizes() if _OURS.fullmatch(name)}
+        self._older = {name for name in self._folder.sizes() if _RESULT_FILE.fullmatch(name)}
 
     def _refuse_foreign(self, begun: bool) -> None:
         if self._found is None:
             return
         kind = kind_of_receipt(self._found)
         if kind != "load":
-            whose = "holds an extract" if kind == "extract" else f"holds a {RECEIPT_NAME} that no load wrote"
+            whose = (
+                "holds an extract" if kind == "extract" else f"holds a {RECEIPT_NAME} that was not written by a load"
+            )
             raise ConfigurationError(
                 {"results_path": f"{self.path} {whose}, which the results would replace. {_OWN_FOLDER}"},
                 subject="the task",
             )
         other = _writer_of(self._found)
         if self._writer is not None and other is not None and self._writer.conflicts_with(other):
-            sent = " What an earlier try has sent stays in Salesforce, and its ledger as well." if begun else ""
+            sent = " The rows that an earlier attempt sent stay in Salesforce and in its ledger." if begun else ""
             raise ConfigurationError(
                 {
                     "results_path": f"{self.path} holds the results of {other} of the same DAG run, which those of "
@@ -189,6 +116,40 @@ class ResultsFolder:
                 subject="the task",
             )
 
+    def keep_apart_from(self, source: Source, files: Sequence[str]) -> None:
+        """Check that a retry would not read the results as rows.
+
+        :param source: of the load, as the task names it.
+        :param files: that were found by it.
+        :raises ConfigurationError: when the results would lie among the files of the source, or match its glob.
+        """
+        if tuple(files) == (ROWS,) or not (met := self._meets(source, files)):
+            return
+        raise ConfigurationError(
+            {
+                "results_path": f"{self.path} {met}, so that a retry would read the results as rows. Give the results "
+                "a folder of their own, beside that of the source"
+            },
+            subject="the task",
+        )
+
+    def _meets(self, source: Source, files: Sequence[str]) -> str | None:
+        """What of the source the folder has to do with; None where it lies apart."""
+        from fsspec.utils import glob_translate
+
+        storage, folder = _storage_and_path(self.path)
+        inside = f"{folder.rstrip('/')}/"
+        for file in files:
+            other, path = _storage_and_path(file)
+            if other == storage and f"{posixpath.dirname(path)}/".startswith(inside):
+                return f"is the folder of the source's {file}, or one above it"
+        for each in filter(WILDCARD.search, paths_of(source)):
+            other, pattern = _storage_and_path(each)
+            matches = re.compile(glob_translate(pattern)).match
+            if other == storage and any(matches(inside + name) for name in _SAMPLE_NAMES):
+                return f"would hold files whose names the source's {each} matches"
+        return None
+
     def write(self, kind: Kind, number: int, table: pa.Table) -> OutputFile:
         """Write one file of results.
 
@@ -196,25 +157,21 @@ class ResultsFolder:
         :param number: of the part.
         :param table: the rows.
         """
-        from airflow_provider_sfjwt.load.staging.parts import encoded
-
         return self._write(kind, number, [(encoded(table, header=True), table.num_rows)])
 
-    def write_beside(self, kind: Kind, number: int, columns: Sequence[str], pieces: Iterable[Beside]) -> OutputFile:
-        """Write one file of results: new columns, and behind them the rows as they were sent.
+    def write_rows(
+        self, kind: Kind, number: int, columns: Sequence[str], pieces: Iterable[RowsWithOutcome]
+    ) -> OutputFile:
+        """Write one file of results: new columns, followed by the rows as they were sent.
 
         :param kind: what became of its rows.
         :param number: of the part.
         :param columns: the header.
         :param pieces: the rows.
         """
-        import pyarrow as pa
-
-        from airflow_provider_sfjwt.load.staging.parts import encoded
-
         no_rows = pa.table([pa.nulls(0, pa.string())] * len(columns), names=list(columns))
         head = [(encoded(no_rows, header=True), 0)]
-        return self._write(kind, number, chain(head, ((_beside(each), len(each.records)) for each in pieces)))
+        return self._write(kind, number, chain(head, ((_as_csv(each), len(each.records)) for each in pieces)))
 
     def _write(self, kind: Kind, number: int, pieces: Iterable[tuple[pa.Buffer | memoryview, int]]) -> OutputFile:
         path = self._folder / f"{kind}-{number:05d}-{self._token}.csv"
@@ -229,9 +186,9 @@ class ResultsFolder:
         """Write the receipt, then remove what it replaces.
 
         :param report: of the files, all of which are written.
-        :param dry_run: whether nothing was sent. The report then lies beside what an earlier load left.
-        :raises SalesforceError: when somebody else has published here since :meth:`prepare`, or is just doing so. What
-            is theirs is left as it is.
+        :param dry_run: whether nothing was sent. The report then gets another name, and an earlier load's files stay.
+        :raises SalesforceError: when another load has published here since :meth:`prepare`, or is publishing now. Its
+            files are left as they are.
         """
         with storage_errors(self.path, "results_path"):
             if dry_run:
@@ -245,10 +202,10 @@ class ResultsFolder:
 
     @contextmanager
     def _alone(self, report: LoadReport) -> Iterator[None]:
-        """Say that this load is about to publish, then look whether another does or did.
+        """Claim the folder, then check that no other load has claimed it or has published.
 
-        Of two loads that do so at the same time, one at least sees the other's word or the other's receipt, as storages
-        list what was written before.
+        Storages list what was written before. So of two loads that publish at the same time, at least one sees the
+        other's claim or receipt.
         """
         claim = self._folder / f"_publishing-{int(time.time())}-{self._whose}"
         claim.write_text("", encoding="utf-8")
@@ -262,11 +219,11 @@ class ResultsFolder:
             claim.unlink(missing_ok=True)
 
     def _holds(self, name: str) -> bool:
-        """Whether a file says that somebody else is publishing, and not too long ago."""
+        """Whether a file is another load's claim that has not expired."""
         claim = _CLAIM.fullmatch(name)
         if claim is None or claim["whose"] == self._whose:
             return False
-        return time.time() - int(claim["since"]) < _CLAIM_HOLDS
+        return time.time() - int(claim["since"]) < _CLAIM_SECONDS
 
     def _conflict(self, report: LoadReport) -> SalesforceError:
         text = self._folder.receipt_text()
@@ -279,8 +236,8 @@ class ResultsFolder:
             f"the rows were sent to {report.sobject} ({counts['succeeded']} succeeded, {counts['failed']} failed, "
             f"{counts['unprocessed']} unprocessed), and their results could not be published: "
             f"{other or 'another load'} wrote its own results to {self.path} (results_path) meanwhile, which were left "
-            f"as they are. {_OWN_FOLDER}; then clear the task, which sends none of the rows again that Salesforce "
-            f"accepted over Bulk API 2.0.{left}"
+            f"as they are. {_OWN_FOLDER}; then clear the task. It does not send rows again that Salesforce accepted "
+            f"over Bulk API 2.0.{left}"
         )
 
     def report(self) -> LoadReport | None:
@@ -289,12 +246,12 @@ class ResultsFolder:
         return None if text is None else LoadReport.from_json(text, self.path)
 
     def _clear_replaced(self, report: LoadReport) -> None:
-        """Remove result files of an older load or of one that broke off: those that were there to begin with.
+        """Remove the result files of older and of broken loads that were there when this load began.
 
-        What came since then may be of a load that is still at work.
+        Later files may belong to a load that is still running.
         """
         if self._folder.receipt_text() != self._found:
-            return  # somebody else's by now, and so may be the files
+            return  # another load has published since, and the files may be its own
         listed = {part.name for part in report.parts}
         there = self._folder.sizes()
         dead = {name for name in there if _CLAIM.fullmatch(name) and not self._holds(name)}
@@ -302,20 +259,27 @@ class ResultsFolder:
 
 
 def _writer_of(text: str) -> Writer | None:
-    """Who wrote a report, also one of a version that cannot be read here."""
+    """Who wrote a report, of any version."""
     try:
         return Writer.from_json(json.loads(text).get("written_by"))
     except (ValueError, KeyError, AttributeError):
         return None
 
 
-def _beside(piece: Beside) -> memoryview:
-    """The rows as CSV, put together without reading them: each is a text that is copied behind its new cells."""
-    import pyarrow.compute as pc
-
-    from airflow_provider_sfjwt.files.values.arrow_arrays import scalar
-    from airflow_provider_sfjwt.load.staging.parts import bytes_of
-
+def _as_csv(piece: RowsWithOutcome) -> memoryview:
+    """The rows as CSV, without parsing them: the text of each is copied after its new cells."""
     cells = [pc.replace_substring(each, '"', '""') for each in piece.cells]
     new = pc.binary_join_element_wise(*cells, scalar('","'))
     return bytes_of(pc.binary_join_element_wise(scalar('"'), new, scalar('",'), piece.records, scalar("")))
+
+
+def _storage_and_path(text: str) -> tuple[str, str]:
+    """The kind of storage, and the path there without links and dots. From the first wildcard on it stays as it is."""
+    path = storage_path(text)
+    if not is_local(path):
+        return path.protocol, posixpath.normpath(path.path)
+    fixed = path.path
+    if wildcard := WILDCARD.search(fixed):
+        fixed = fixed[: wildcard.start()].rpartition("/")[0] + "/"
+    rest = path.path[len(fixed) :]
+    return "file", posixpath.join(os.path.realpath(fixed), rest) if rest else os.path.realpath(fixed)

@@ -1,28 +1,26 @@
-"""Every row of a load accounted for: counted, told by its error, and written to the results folder."""
+"""Adding up the outcomes of all rows: counts, errors by code, and the files of the results folder."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_sfjwt.load.outcomes.part_outcome import TOLD, PartOutcome, State
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_sfjwt.files.storage.receipts import OutputFile
+from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar, texts
+from airflow_provider_sfjwt.load.outcomes.part_outcome import ERRORS_AT_ONCE, KNOWN, PartOutcome, State
+from airflow_provider_sfjwt.load.outcomes.results_folder import Kind, ResultsFolder, RowsWithOutcome
+from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from airflow_provider_sfjwt.files.storage.receipts import OutputFile
-    from airflow_provider_sfjwt.load.outcomes.results_folder import Beside, Kind, ResultsFolder
-    from airflow_provider_sfjwt.load.staging.parts import StagedPart
-
-#: Error codes that are told apart; further ones are counted together.
+#: Error codes that are counted each by itself. Further ones are counted together.
 _MOST_CODES = 100
 _OTHERS = "others"
-#: Errors that are counted at once.
-_PIECE = 5000
-#: What a results file is called, and the state of its rows.
+#: The name of a results file, and the state of its rows.
 _KINDS: tuple[tuple[Kind, State], ...] = (
     ("succeeded", "accepted"),
     ("failed", "rejected"),
@@ -33,46 +31,49 @@ _MOST_UNPROCESSED = 5
 _ORIGIN = ("position", "file", "row")
 
 
-class LoadAccounts:
-    """Adds up what became of the rows, a part at a time.
+class Tally:
+    """Adds up the outcomes of the rows, a part at a time.
 
     :param staged: the load.
-    :param folder: where every row's outcome is written, or None.
+    :param folder: for the outcome of every row, or None.
+    :param errors_at_once: errors that are counted at once.
     """
 
-    def __init__(self, staged: StagedLoad, folder: ResultsFolder | None) -> None:
+    def __init__(
+        self, staged: StagedLoad, folder: ResultsFolder | None, *, errors_at_once: int = ERRORS_AT_ONCE
+    ) -> None:
         self._staged = staged
-        self._folder = folder
+        #: For the outcome of every row, or None.
+        self.folder = folder
+        self._errors_at_once = errors_at_once
         self.counts: Counter[str] = Counter(succeeded=0, failed=0, unprocessed=0)
         self.errors: dict[str, dict[str, Any]] = {}
         self.unprocessed: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
         self.files: list[OutputFile] = []
 
-    def add(self, part: StagedPart, outcome: PartOutcome, jobs: list[Job]) -> None:
-        """Account for the rows of one part.
+    def add(self, part: JobFile, outcome: PartOutcome, jobs: list[Job]) -> None:
+        """Add the rows of one part.
 
         :param part: the part.
-        :param outcome: what became of its rows.
+        :param outcome: of its rows.
         :param jobs: its jobs as Salesforce described them last.
         """
         count = outcome.count()
         self.counts.update(succeeded=count["accepted"], failed=count["rejected"], unprocessed=count["unprocessed"])
         self.jobs += [_job(job, part.number) for job in jobs]
-        if not count["rejected"] and not count["unprocessed"] and self._folder is None:
+        if not count["rejected"] and not count["unprocessed"] and self.folder is None:
             return
-        import pyarrow as pa
-
         positions = part.positions()
         self._count_errors(outcome, positions)
         self._name_unprocessed(outcome, positions)
-        if self._folder is not None:
+        if self.folder is not None:
             for kind, state in _KINDS:
                 if count[state]:
-                    columns = [*_ORIGIN, *TOLD[state], *part.columns]
+                    columns = [*_ORIGIN, *KNOWN[state], *part.columns]
                     pieces = self._pieces(part, outcome, state, positions)
-                    self.files.append(self._folder.write_beside(kind, part.number, columns, pieces))
-        # Otherwise the next part's memory, on another thread, comes on top of what Arrow keeps for later.
+                    self.files.append(self.folder.write_rows(kind, part.number, columns, pieces))
+        # Otherwise the memory of the next part, which another thread reads, comes on top of what Arrow keeps for reuse.
         pa.default_memory_pool().release_unused()
 
     @property
@@ -82,72 +83,64 @@ class LoadAccounts:
 
     @property
     def reasons(self) -> list[str]:
-        """What became of jobs that did not complete, and why, each once."""
+        """Which jobs did not complete, and why. Each reason is there once."""
         broken = [job for job in self.jobs if job["error"] or job["state"] in ("Failed", "Aborted")]
-        told = (f"job {job['id']} is {job['state']}" + f": {job['error']}" * bool(job["error"]) for job in broken)
-        return list(dict.fromkeys(told))
+        reasons = (f"job {job['id']} is {job['state']}" + f": {job['error']}" * bool(job["error"]) for job in broken)
+        return list(dict.fromkeys(reasons))
 
     def _name_unprocessed(self, outcome: PartOutcome, positions: pa.Int64Array) -> None:
         missing = _MOST_UNPROCESSED - len(self.unprocessed)
-        for row in outcome.places("unprocessed")[:missing] if missing else ():
+        for row in outcome.row_numbers("unprocessed")[:missing] if missing else ():
             file, number = self._staged.source.locate(positions[row].as_py())
             self.unprocessed.append({"file": file, "row": number})
 
     def _count_errors(self, outcome: PartOutcome, positions: pa.Int64Array) -> None:
-        rejected = outcome.places("rejected")
-        for start in range(0, len(rejected), _PIECE):
-            rows = rejected[start : start + _PIECE]
-            told = outcome.told("rejected", rows)
-            for place, each in enumerate(told.column("error_code").to_pylist()):
+        rejected = outcome.row_numbers("rejected")
+        for start in range(0, len(rejected), self._errors_at_once):
+            rows = rejected[start : start + self._errors_at_once]
+            errors = outcome.known("rejected", rows)
+            for place, each in enumerate(errors.column("error_code").to_pylist()):
                 code = each if each in self.errors or len(self.errors) < _MOST_CODES else _OTHERS
                 if code not in self.errors:
-                    sample = self._sample(told.slice(place, 1), positions[rows[place]].as_py())
+                    sample = self._sample(errors.slice(place, 1), positions[rows[place]].as_py())
                     self.errors[code] = {"count": 0, "sample": sample}
                 self.errors[code]["count"] += 1
 
     def _sample(self, error: pa.Table, position: int) -> dict[str, Any]:
         file, row = self._staged.source.locate(position)
-        (told,) = error.to_pylist()
-        return {"file": file, "row": row, "message": told["error_message"], "fields": told["error_fields"].split()}
+        (cells,) = error.to_pylist()
+        return {"file": file, "row": row, "message": cells["error_message"], "fields": cells["error_fields"].split()}
 
     def _pieces(
-        self, part: StagedPart, outcome: PartOutcome, state: State, positions: pa.Int64Array
-    ) -> Iterator[Beside]:
-        """The rows of a part that are in a state, with what is told of them."""
-        from airflow_provider_sfjwt.files.values.arrow_arrays import integers
-        from airflow_provider_sfjwt.load.outcomes.results_folder import Beside
-
+        self, part: JobFile, outcome: PartOutcome, state: State, positions: pa.Int64Array
+    ) -> Iterator[RowsWithOutcome]:
+        """The rows of a part that are in a state, with what is known of them."""
         first = 0
         for records in part.records():
             last = first + len(records)
-            rows = outcome.places(state, first, last)
+            rows = outcome.row_numbers(state, first, last)
             if rows:
                 origin = self._origin(positions.take(integers(rows)))
-                told = [_one_array(column) for column in outcome.told(state, rows).columns]
+                known = [_one_array(column) for column in outcome.known(state, rows).columns]
                 if len(rows) < len(records):
                     records = records.take(integers(row - first for row in rows))
-                yield Beside([*origin, *told], records)
+                yield RowsWithOutcome([*origin, *known], records)
             first = last
 
     def _origin(self, positions: pa.Int64Array) -> list[pa.StringArray | pa.StringScalar]:
         """Position, file and row, as text."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar, texts
-
         locate = self._staged.source.locate
         ends = pc.min_max(positions).as_py()
         (file, first_row), (last_file, _) = locate(ends["min"]), locate(ends["max"])
         files, rows = scalar(file), pc.subtract(positions, scalar(ends["min"] - first_row))
         if file != last_file:
-            places = [locate(position) for position in positions.to_pylist()]
-            files, rows = texts([each for each, _ in places]), integers(row for _, row in places)
+            origins = [locate(position) for position in positions.to_pylist()]
+            files, rows = texts([each for each, _ in origins]), integers(row for _, row in origins)
         return [pc.add(positions, scalar(1)).cast(pa.string()), files, rows.cast(pa.string())]
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.StringArray:
-    """What was taken from a table of one piece is in one piece."""
+    """The column of a table that is in one piece."""
     return column.chunk(0)
 
 

@@ -1,4 +1,4 @@
-"""Sending the parts of a staged load, and finding out what became of their rows."""
+"""Sending the parts of a load as ingest jobs of Bulk API 2.0, and reading what became of their rows."""
 
 from __future__ import annotations
 
@@ -6,87 +6,97 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, NotFoundError, ProtocolError
+from airflow_provider_sfjwt.files.storage.errors import TEMPORARY, storage_errors
 from airflow_provider_sfjwt.load.ledger import Ledger, LedgerEntry, LedgerJob
+from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
+from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys
 from airflow_provider_sfjwt.load.outcomes.part_outcome import PartOutcome, read_accepted, read_rejected
-from airflow_provider_sfjwt.load.spec import LoadOrder, unknown_insert
+from airflow_provider_sfjwt.load.sending.sender import CORRECT_AND_CLEAR, Interruption, Settled, unknown_insert
+from airflow_provider_sfjwt.load.spec import LoadSpec
+from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
 from airflow_provider_sfjwt.salesforce.api import bulk_ingest, bulk_job
 from airflow_provider_sfjwt.salesforce.api.bulk_ingest import IngestOrder
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
-
-if TYPE_CHECKING:
-    from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys
-    from airflow_provider_sfjwt.load.staging.parts import StagedPart
-    from airflow_provider_sfjwt.salesforce.wire.flow import Body
+from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 log = logging.getLogger(__name__)
 
-#: Takes a part whose rows' fate is known, its outcome and its jobs as Salesforce described them last.
-Settled = Callable[["StagedPart", PartOutcome, list[Job]], None]
 
-
-class PartSender:
+class BulkSender:
     """Sends parts as ingest jobs.
 
-    What is to be sent is told by the ledger and the jobs alone, so that a first try, a retry and a task that resumes
-    do the same thing.
+    The ledger and the jobs alone decide what is sent, so that a first attempt, a retry and a resumed task do the same.
 
-    :param org: where to.
-    :param order: what is to be done.
+    :param org: where the rows go.
+    :param spec: what is asked for.
     :param ledger: which job got which part.
     :param staged: the parts.
-    :param new_try: whether rows that were rejected before are sent once more.
-    :param on_settled: is told of each part once the fate of its rows is known.
+    :param new_attempt: whether rows that were rejected before are sent once more.
+    :param on_settled: is called with each part once the outcome of its rows is known.
     """
 
     def __init__(
         self,
         org: ConnectedOrg,
-        order: LoadOrder,
+        spec: LoadSpec,
         ledger: Ledger,
         staged: StagedLoad,
         *,
-        new_try: bool,
+        new_attempt: bool,
         on_settled: Settled,
     ) -> None:
         self._org = org
-        self._order = order
+        self._spec = spec
         self._ledger = ledger
         self._staged = staged
-        self._new_try = new_try
+        self._new_attempt = new_attempt
         self._on_settled = on_settled
         self._seen: set[int] = set()
         self._settled: set[int] = set()
 
+    @property
+    def advice(self) -> str:
+        """What to do about rows that Salesforce refused."""
+        if self._spec.action.repeatable:
+            return CORRECT_AND_CLEAR
+        return (
+            "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it is in "
+            "the rows, load the corrected ones by themselves"
+        )
+
+    def interruption(self) -> Interruption:
+        """A retry finds all that is known in the jobs, so there is nothing to publish now."""
+        return Interruption()
+
     def advance(self) -> list[JobRef]:
         """Send what is to be sent now, and settle the parts whose jobs have ended.
 
-        :return: the jobs that must end before it can go on; none when the fate of every row is known.
-        :raises ConfigurationError: when the source is not what an earlier try has sent.
-        :raises BulkJobError: when what became of rows that were sent can no longer be told.
+        :return: the jobs that must end before it can go on; empty when the outcome of every row is known.
+        :raises ConfigurationError: when the source is not what an earlier attempt has sent.
+        :raises BulkJobError: when the outcome of rows that were sent can no longer be found out.
         """
         waiting = [part for part in self._staged.parts if part.number not in self._settled]
         for number in self._ledger.numbers:
             entry = self._ledger.entry(number)
             if number >= len(self._staged.parts) and entry is not None and entry.jobs:
-                self._replace(number, entry)  # an earlier try had more parts
-                self._ledger.begin(number, "")
+                self._replace(number, entry)  # an earlier attempt had more parts
+                self._ledger.forget_part(number)
         refs: list[JobRef] = []
-        with ThreadPoolExecutor(max_workers=self._order.parallel_jobs, thread_name_prefix="load-part") as pool:
+        with ThreadPoolExecutor(max_workers=self._spec.parallel_jobs, thread_name_prefix="load-part") as pool:
             for part, found in zip(waiting, pool.map(self._advance, waiting), strict=True):
-                again = self._new_try and part.number not in self._seen
+                again = self._new_attempt and part.number not in self._seen
                 self._seen.add(part.number)
-                # Here, and on no other thread: the results of one part at a time are in memory, and an allocator keeps
-                # for each thread what it has freed.
+                # On this thread alone, so that the results of only one part are in memory: an allocator keeps what each
+                # thread has freed.
                 ref = self._settle(part, found, again=again) if isinstance(found, LedgerEntry) else found
                 refs += [ref] if ref is not None else []
         return refs
 
-    def _advance(self, part: StagedPart) -> JobRef | LedgerEntry:
+    def _advance(self, part: JobFile) -> JobRef | LedgerEntry:
         """Send a part that no job has yet.
 
         :return: the job that is to be waited for, or the part's entry where all its jobs have ended.
@@ -99,41 +109,41 @@ class PartSender:
                 return entry
             if last.uploaded or job.state != "Open":
                 return job.ref
-            # Whether it has its rows is not known. It has not begun, and once it is aborted it never will.
+            # It is unknown whether it has its rows. It has not begun, and once it is aborted it never will.
             self._org.run(bulk_ingest.retire_job, job.ref)
             self._ledger.dropped(part.number, last.id)
             entry = self._entry(part)
         return self._send(part.number, part, retry=0)
 
-    def _entry(self, part: StagedPart) -> LedgerEntry:
+    def _entry(self, part: JobFile) -> LedgerEntry:
         """What the ledger knows of a part with this content."""
-        content = f"{part.sha256}-{self._order.fingerprint()}"
         entry = self._ledger.entry(part.number)
-        if entry is not None and entry.over_rest and not self._order.repeatable:
-            raise unknown_insert(self._order, part.rows)
-        if entry is not None and entry.sha256 == content and not entry.over_rest:
+        if entry is not None and entry.over_rest and not self._spec.action.repeatable:
+            raise unknown_insert(self._spec, part.rows)
+        if entry is not None and not entry.over_rest and is_content(entry.sha256, part.sha256, self._spec):
             return entry
         if entry is not None:
             self._replace(part.number, entry)
+        content = content_of(part.sha256, self._spec)
         self._ledger.begin(part.number, content)
         return LedgerEntry(content)
 
     def _replace(self, number: int, entry: LedgerEntry) -> None:
-        """See that the jobs of a part that the source no longer has load nothing from now on."""
+        """End the jobs of a part that the source no longer has."""
         for known in entry.jobs:
             job = self._look_up(known)
             begun = known.uploaded and job is not None and job.state != "Open"
-            if begun and job is not None and not self._order.repeatable and not _took_nothing(job):
+            if begun and job is not None and not self._spec.action.repeatable and not _accepted_nothing(job):
                 raise ConfigurationError(
                     {
-                        "source": f"changed since an earlier try, which sent another part {number} in job {known.id}. "
-                        "What of it was inserted cannot be told apart from the new rows. Trigger a new run for the "
-                        "new source, or bring the old one back"
+                        "source": f"changed since an earlier attempt, which sent another part {number} in job "
+                        f"{known.id}. It is unknown which of the old rows were inserted. Trigger a new run for the new "
+                        "source, or bring the old one back"
                     },
                     subject="the load",
                 )
             if job is not None and not job.ended:
-                log.info("The source changed, so that job %s of an earlier try is aborted", known.id)
+                log.info("The source changed, so job %s of an earlier attempt is aborted", known.id)
                 self._org.run(bulk_ingest.retire_job, job.ref)
 
     def _look_up(self, known: LedgerJob) -> Job | None:
@@ -141,18 +151,18 @@ class PartSender:
         try:
             return self._org.run(bulk_job.get_job, known.ref)
         except NotFoundError:
-            if self._order.repeatable or not known.uploaded:
+            if self._spec.action.repeatable or not known.uploaded:
                 return None
             raise BulkJobError(
-                f"job {known.id} of an earlier try is gone (Salesforce keeps jobs for 7 days), so that it cannot be "
-                "told which of its rows were inserted. Compare the org with the source, then trigger a new run with "
-                "what is missing.",
+                f"job {known.id} of an earlier attempt is gone (Salesforce keeps jobs for 7 days), so it is unknown "
+                "which of its rows were inserted. Compare the org with the source, then trigger a new run with what is "
+                "missing.",
                 job={"id": known.id},
             ) from None
 
-    def _send(self, number: int, part: StagedPart, retry: int) -> JobRef:
-        order = self._order
-        what = IngestOrder(order.sobject, order.bulk_operation, order.external_id_field, order.assignment_rule_id)
+    def _send(self, number: int, part: JobFile, retry: int) -> JobRef:
+        spec = self._spec
+        what = IngestOrder(spec.sobject, spec.action.name, spec.external_id_field, spec.assignment_rule_id)
 
         def remember(job: Job) -> None:
             self._ledger.created(number, LedgerJob(job.ref.id, job.ref.api_version, part.rows, retry))
@@ -162,16 +172,14 @@ class PartSender:
         log.info("Part %d: %d rows (%.1f MB) are in job %s", number, part.rows, part.bytes / 1e6, job.ref.id)
         return job.ref
 
-    def _settle(self, part: StagedPart, entry: LedgerEntry, *, again: bool) -> JobRef | None:
-        """Send what of a part is to be sent again, or find that nothing is."""
-        from airflow_provider_sfjwt.files.storage.errors import TEMPORARY, storage_errors
-
+    def _settle(self, part: JobFile, entry: LedgerEntry, *, again: bool) -> JobRef | None:
+        """Send the rows of a part that are to be sent again; if there are none, the part is settled."""
         outcome, jobs = self._outcome(part, entry)
         retry = entry.jobs[-1].retry + 1
         if again:
-            rows, retry = sorted([*outcome.places("rejected"), *outcome.places("unprocessed")]), 0
+            rows, retry = sorted([*outcome.row_numbers("rejected"), *outcome.row_numbers("unprocessed")]), 0
         else:
-            rows = outcome.passing() if retry <= self._order.row_retries else []
+            rows = outcome.passing() if retry <= self._spec.row_retries else []
         if rows:
             log.info("Part %d: %d of its %d rows are sent again", part.number, len(rows), part.rows)
             with storage_errors(str(self._staged.folder), TEMPORARY):
@@ -181,9 +189,7 @@ class PartSender:
         self._on_settled(part, outcome, jobs)
         return None
 
-    def _outcome(self, part: StagedPart, entry: LedgerEntry) -> tuple[PartOutcome, list[Job]]:
-        from airflow_provider_sfjwt.load.outcomes.matching import RowKeys
-
+    def _outcome(self, part: JobFile, entry: LedgerEntry) -> tuple[PartOutcome, list[Job]]:
         jobs = [(known, self._look_up(known)) for known in entry.jobs]
         outcome, keys = PartOutcome(part.rows), RowKeys(part)
         for known, job in jobs:
@@ -195,11 +201,11 @@ class PartSender:
         rejected = _count(job, "numberRecordsFailed")
         accepted = _count(job, "numberRecordsProcessed") - rejected
         complete = job.state == "JobComplete"
-        if complete and accepted == known.rows == outcome.rows and not self._order.results_path:
+        if complete and accepted == known.rows == outcome.rows and not self._spec.results_path:
             outcome.accept_all()
             return
-        # The figures of a job that did not complete may be late, so its result sets may have more rows. Never fewer: a
-        # row that was saved and is missing there would be sent again.
+        # The counts of a job that did not complete may be late, so its result sets may have more rows, but never fewer:
+        # a row that was saved and is missing there would be sent again.
         if accepted or not complete:
             read = partial(read_accepted, keys=keys)
             outcome.take_accepted(self._results(job, "successfulResults", read, accepted, exact=complete))
@@ -211,8 +217,8 @@ class PartSender:
         results = self._org.run(bulk_ingest.result_set, job.ref, name, read)
         if results.rows < expected or (exact and results.rows > expected):
             raise ProtocolError(
-                f"{name} of job {job.ref.id} has {results.rows} rows where the job counted {expected}, so that it "
-                "is not known what became of each row. Nothing was sent again; a retry asks again.",
+                f"{name} of job {job.ref.id} has {results.rows} rows where the job counted {expected}, so the outcome "
+                "of each row is unknown. Nothing was sent again; a retry asks again.",
                 retryable=True,
             )
         return results
@@ -223,5 +229,5 @@ def _count(job: Job, name: str) -> int:
     return count if isinstance(count, int) else 0
 
 
-def _took_nothing(job: Job) -> bool:
+def _accepted_nothing(job: Job) -> bool:
     return job.state == "JobComplete" and _count(job, "numberRecordsProcessed") == _count(job, "numberRecordsFailed")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ErrorItem, RecordsFailedError, SalesforceError
-from airflow_provider_sfjwt.load.columns import LoadColumn
-from airflow_provider_sfjwt.load.ledger import Ledger, LedgerEntry
+from airflow_provider_sfjwt.load.ledger import Ledger
+from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
 from airflow_provider_sfjwt.load.outcomes.part_outcome import Accepted, PartOutcome
-from airflow_provider_sfjwt.load.sending.bulk_sender import Settled
-from airflow_provider_sfjwt.load.spec import MOST_OVER_REST, LoadOrder, begun_over_bulk, unknown_insert
+from airflow_provider_sfjwt.load.report import ANSWER_LOST
+from airflow_provider_sfjwt.load.sending.json_records import record_of
+from airflow_provider_sfjwt.load.sending.sender import (
+    CORRECT_AND_CLEAR,
+    Interruption,
+    Settled,
+    begun_over_bulk,
+    unknown_insert,
+)
+from airflow_provider_sfjwt.load.spec import LoadSpec
+from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.salesforce.api.collections import (
@@ -27,28 +34,14 @@ from airflow_provider_sfjwt.salesforce.api.retry import may_have_been_processed
 from airflow_provider_sfjwt.salesforce.api.row_errors import UNKNOWN, is_retriable
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 
-if TYPE_CHECKING:
-    from airflow_provider_sfjwt.load.staging.parts import StagedPart
-
-    _Unsettled = tuple[StagedPart, PartOutcome]
-
 log = logging.getLogger(__name__)
 
-_NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
-_BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "y", "on", "1"), True),
-    **dict.fromkeys(("false", "no", "n", "off", "0"), False),
-}
-#: Numbers that JSON can be told. Any other text is left to Salesforce, as over Bulk API 2.0.
-_DIGITS = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_NULL = "#N/A"
-#: Integers up to this are the same in every reader of JSON.
-_EXACT_INTEGERS = 2**53
-#: Calls of a load that are sent again in halves at most: enough to tell the rows of one full call apart if all are bad.
+#: Rows that this takes at most. Salesforce advises Bulk API 2.0 above that.
+#: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet
+MOST_ROWS = 2000
+#: Calls of a load that are sent again in halves at most: enough to find each bad row where a full call is all bad.
 _MOST_HALVINGS = MOST_RECORDS - 1
-#: The code of the rows of an insert whose answer was lost. It is none of Salesforce's.
-ANSWER_LOST = "ANSWER_LOST"
-_LOST = ErrorItem(ANSWER_LOST, "the answer to the call was lost, so that it is not known whether this row was saved")
+_LOST = ErrorItem(ANSWER_LOST, "the answer to the call was lost, so it is unknown whether this row was saved")
 _TOGETHER = "one of {} rows that were refused together; over transport='bulk' each is judged by itself"
 #: https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm
 _GONE = "ENTITY_IS_DELETED"
@@ -57,44 +50,51 @@ _GONE = "ENTITY_IS_DELETED"
 class RestSender:
     """Sends the rows of a small load, 200 in a call.
 
-    :param org: where to.
-    :param order: what is to be done.
-    :param ledger: which part was begun.
+    :param org: where the rows go.
+    :param spec: what is asked for.
+    :param ledger: which parts were begun.
     :param staged: the parts.
-    :param on_settled: is told of each part once the fate of its rows is known.
-    :raises ConfigurationError: when there are more rows than this is meant for.
+    :param on_settled: is called with each part once the outcome of its rows is known.
+    :raises ConfigurationError: when there are more than 2,000 rows.
     """
 
     def __init__(
-        self, org: ConnectedOrg, order: LoadOrder, ledger: Ledger, staged: StagedLoad, *, on_settled: Settled
+        self, org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, staged: StagedLoad, *, on_settled: Settled
     ) -> None:
-        if staged.rows > MOST_OVER_REST:
+        if staged.rows > MOST_ROWS:
             raise ConfigurationError(
-                {"transport": f"'rest' takes up to {MOST_OVER_REST:,} rows and there are {staged.rows:,}; take 'bulk'"},
+                {"transport": f"'rest' takes up to {MOST_ROWS:,} rows and there are {staged.rows:,}; take 'bulk'"},
                 subject="the task",
             )
         self._org = org
-        self._order = order
+        self._spec = spec
         self._ledger = ledger
         self._staged = staged
         self._on_settled = on_settled
-        self._saved = False
-        self._open: list[_Unsettled] = []
+        self._saved = 0
+        self._unsettled: list[tuple[JobFile, PartOutcome]] = []
         self._halvings = _MOST_HALVINGS
+
+    @property
+    def advice(self) -> str:
+        """What to do about rows that Salesforce refused."""
+        if self._spec.action.repeatable:
+            return CORRECT_AND_CLEAR
+        return "Load the corrected rows by themselves: over REST, an insert cannot be resumed"
 
     def advance(self) -> list[JobRef]:
         """Send everything.
 
         :return: no job.
-        :raises RecordsFailedError: when an answer was lost and it is not known what of an insert was saved.
-        :raises SalesforceError: when a call fails. See :meth:`broken_off` then.
+        :raises RecordsFailedError: when the answer to an insert was lost, so that it is unknown what was saved.
+        :raises SalesforceError: when a call fails. See :meth:`interruption` then.
         """
         self._refuse_unknown_insert()
-        self._open = [(part, PartOutcome(part.rows)) for part in self._staged.parts]
-        for part, outcome in list(self._open):
+        self._unsettled = [(part, PartOutcome(part.rows)) for part in self._staged.parts]
+        for part, outcome in list(self._unsettled):
             sent = self._begin(part, outcome)
             rows = list(range(part.rows))
-            for _ in range(self._order.row_retries + 1):
+            for _ in range(self._spec.row_retries + 1):
                 for first in range(0, len(rows), MOST_RECORDS):
                     self._write(sent, rows[first : first + MOST_RECORDS])
                 rows = sent.outcome.passing()
@@ -102,51 +102,50 @@ class RestSender:
                     break
             if part is self._staged.parts[-1]:
                 self._forget_unless_saved()
-            del self._open[0]
+            del self._unsettled[0]
             self._on_settled(part, sent.outcome, [])
         return []
 
-    def broken_off(self) -> list[_Unsettled]:
-        """The parts that were not settled when a call failed, with what is known of their rows.
-
-        :return: nothing where no call was answered: nothing is known of any row then.
-        """
-        known = len(self._open) < len(self._staged.parts)
-        known = known or any(outcome.count()["unprocessed"] < outcome.rows for _, outcome in self._open)
-        return self._open if known else []
-
-    @property
-    def may_go_on(self) -> bool:
-        """Whether another try may send all rows again."""
-        return self._order.repeatable or not self._saved
+    def interruption(self) -> Interruption:
+        """What is known after a call has failed: nothing of any row where no call was answered."""
+        settled = len(self._unsettled) < len(self._staged.parts)
+        if not settled and all(outcome.count()["unprocessed"] == outcome.rows for _, outcome in self._unsettled):
+            return Interruption()
+        repeatable = self._spec.action.repeatable
+        if repeatable or not self._saved:
+            return Interruption(self._unsettled, "have no answer" if repeatable else "were not saved")
+        # A retry would only say that it is unknown what this attempt saved.
+        advice = "Load the others by themselves: over REST, an insert cannot be resumed"
+        return Interruption(self._unsettled, "were not saved", may_repeat=False, advice=advice)
 
     def _refuse_unknown_insert(self) -> None:
-        """What of an insert an earlier try saved cannot be looked up."""
+        """Refuse an insert that an earlier attempt began: what it saved cannot be looked up."""
         entries = [self._ledger.entry(number) for number in self._ledger.numbers]
-        if self._order.repeatable:
+        if self._spec.action.repeatable:
             return
         if any(entry and entry.over_rest for entry in entries):
-            raise unknown_insert(self._order, self._staged.rows)
+            raise unknown_insert(self._spec, self._staged.rows)
         if jobs := [job.id for entry in entries if entry for job in entry.jobs]:
             raise begun_over_bulk(jobs[0])
 
-    def _begin(self, part: StagedPart, outcome: PartOutcome) -> _Sent:
-        """Remember that a part was begun, and what of it an earlier try has deleted."""
-        content = f"{part.sha256}-{self._order.fingerprint()}"
-        entry: LedgerEntry | None = self._ledger.entry(part.number)
-        deleted = entry.deleted if entry is not None and entry.sha256 == content else ""
+    def _begin(self, part: JobFile, outcome: PartOutcome) -> _Sent:
+        """Remember that a part was begun, and which of its rows an earlier attempt has deleted."""
+        entry, content = self._ledger.entry(part.number), content_of(part.sha256, self._spec)
+        known = entry is not None and is_content(entry.sha256, part.sha256, self._spec)
+        deleted = entry.deleted if entry is not None and known else ""
         self._ledger.begin(part.number, content, over_rest=True, deleted=deleted)
-        records = [self._record(row) for row in part.table().to_pylist()]
+        columns = self._staged.columns
+        records = [record_of(row, columns) for piece in part.pieces() for row in piece.to_pylist()]
         return _Sent(part.number, content, records, outcome, _rows_of(deleted))
 
     def _forget_unless_saved(self) -> None:
-        """Let the next try begin anew, with whatever source and by whatever way, where nothing was saved."""
-        if not self._saved and not self._order.repeatable:
+        """If nothing was saved, clear the ledger so that the next attempt may use any source or transport."""
+        if not self._saved and not self._spec.action.repeatable:
             for number in self._ledger.numbers:
-                self._ledger.begin(number, "")
+                self._ledger.forget_part(number)
 
     def _write(self, sent: _Sent, rows: Sequence[int]) -> None:
-        """Send rows in one call, and in halves where it is refused as a whole: nothing of it was saved then."""
+        """Send rows in one call. A call that is refused as a whole saved nothing, and is sent again in halves."""
         gone = self._expect_deleted(sent, rows)
         try:
             answers = self._answers(sent, rows)
@@ -170,80 +169,74 @@ class RestSender:
                 continue
             _take(sent.outcome, row, answer)
             if answer.success:
-                self._saved = True
+                self._saved += 1
                 gone.add(row)
             else:
                 gone.discard(row)
         self._keep_deleted(sent, rows, gone)
 
     def _answers(self, sent: _Sent, rows: Sequence[int]) -> list[RowAnswer]:
-        order = self._order
+        spec = self._spec
         try:
             return self._org.run(
                 write_collection,
-                order.bulk_operation,
-                order.sobject,
+                spec.action.name,
+                spec.sobject,
                 [sent.records[row] for row in rows],
-                external_id_field=order.external_id_field,
-                assignment_rule_id=order.assignment_rule_id,
+                external_id_field=spec.external_id_field,
+                assignment_rule_id=spec.assignment_rule_id,
             )
         except SalesforceError as error:
-            if order.repeatable or not may_have_been_processed(error):
+            if spec.action.repeatable or not may_have_been_processed(error):
                 if fault_in_records(error) is None:
                     self._forget_unless_saved()
                 raise
             for row in rows:
                 sent.outcome.take_error(row, _LOST)
             raise RecordsFailedError(
-                f"the answer to an insert of {len(rows)} rows was lost, so that it is not known whether they were "
-                f"saved ({error}). They are not sent again. Compare the org with the source, then trigger a new run "
-                "with what is missing. Over transport='bulk' such a load can be looked up.",
+                f"the answer to an insert of {len(rows)} rows was lost, so it is unknown whether they were saved "
+                f"({error}). They are not sent again. Compare the org with the source, then trigger a new run with "
+                "what is missing. Over transport='bulk' such a load can be looked up.",
                 job={},
-                failed=len(rows),
-                processed=len(sent.records),
-                results_path=order.results_path,
+                failed=self._staged.rows - self._saved,
+                processed=self._staged.rows,
+                results_path=spec.results_path,
             ) from None
 
     def _reject(self, sent: _Sent, rows: Sequence[int], fault: ErrorItem) -> None:
-        """Mark rows of a call that Salesforce refused, the only one or all that were not told apart."""
+        """Mark the rows of a call that Salesforce refused: a single one, or all of a call that is not halved again."""
         if len(rows) > 1:
-            log.warning("%d rows were refused together, and are not told apart: too many calls were refused", len(rows))
+            log.warning(
+                "%d rows were refused together, and the bad ones are not looked for: too many calls were refused",
+                len(rows),
+            )
             words = f"{fault.message} ({_TOGETHER.format(len(rows))})"
             fault = ErrorItem(fault.code, words, fault.fields)
         for row in rows:
             sent.outcome.take_error(row, fault)
 
     def _expect_deleted(self, sent: _Sent, rows: Sequence[int]) -> set[int]:
-        """Write down which rows may be gone from now on, whatever becomes of the answer.
+        """Note in the ledger that rows may be deleted from now on, in case the answer is lost.
 
-        :return: those of them that an earlier try deleted, or may have.
+        :return: those of them that an earlier call deleted, or may have.
         """
         gone = sent.deleted.intersection(rows)
         self._keep_deleted(sent, rows, set(rows))
         return gone
 
     def _keep_deleted(self, sent: _Sent, rows: Sequence[int], gone: set[int]) -> None:
-        """Write down which of these rows are gone, or may be, by what this task has sent."""
-        if self._order.bulk_operation == "delete":
+        """Note in the ledger which of these rows this task has deleted, or may have."""
+        if self._spec.action.deletes:
             sent.deleted = sent.deleted.difference(rows) | gone
             deleted = f"{sum(1 << row for row in sent.deleted):x}"
             self._ledger.begin(sent.number, sent.content, over_rest=True, deleted=deleted)
-
-    def _record(self, cells: Mapping[str, str | None]) -> dict[str, Any]:
-        """A row as JSON has it. An empty cell leaves its field as it is, so it is left out."""
-        record: dict[str, Any] = {}
-        for column in self._staged.columns:
-            cell = cells[column.header]
-            if cell:
-                _put(record, column, cell)
-        return record
 
 
 @dataclass
 class _Sent:
     """A part while it is sent.
 
-    :param deleted: rows that this task deleted, or may have, in this try or an earlier one.
+    :param deleted: rows that this task deleted, or may have, in this attempt or an earlier one.
     """
 
     number: int
@@ -256,41 +249,6 @@ class _Sent:
 def _rows_of(bits: str) -> set[int]:
     number = int(bits or "0", 16)
     return {row for row in range(number.bit_length()) if number >> row & 1}
-
-
-def _put(record: dict[str, Any], column: LoadColumn, cell: str) -> None:
-    """Set a field, or a parent by its key. ``Lead:Who.Email`` names the parent's object first."""
-    sobject, _, path = column.header.rpartition(":")
-    parent, _, name = path.rpartition(".")
-    if not parent:
-        record[name] = _typed(column, cell)
-        return
-    if cell == _NULL:
-        record[column.written["name"]] = None
-        return
-    record[parent] = {name: _typed(column, cell)}
-    if sobject:
-        record[parent]["attributes"] = {"type": sobject}
-
-
-def _typed(column: LoadColumn, cell: str) -> Any:
-    if cell == _NULL:
-        return None
-    kind = column.field["type"]
-    if kind == "boolean":
-        return _BOOLEANS.get(cell.lower(), cell)
-    return _number(cell) if kind in _NUMBERS else cell
-
-
-def _number(digits: str) -> int | float | str:
-    if not _DIGITS.fullmatch(digits):  # Java, which is what Salesforce reads numbers with, knows 1.5d and 1f
-        return digits
-    exact = Decimal(digits)
-    if exact == exact.to_integral_value() and abs(exact) < _EXACT_INTEGERS:
-        return int(exact)
-    near = float(exact)
-    # A number that a float would round goes as text: Salesforce reads its digits, or refuses it by name.
-    return near if Decimal(repr(near)) == exact else digits
 
 
 def _take(outcome: PartOutcome, row: int, answer: RowAnswer) -> None:

@@ -1,4 +1,4 @@
-"""Bringing rows of one parent together, on disk, whatever their number: locks on the parent then meet no other part."""
+"""Bringing the rows of one parent together, on disk, so that no two jobs wait for a lock on it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 #: Files that the rows are spread over at once, by the hash of their key.
 _BUCKETS = 32
-#: How often a file that is too large is spread again. What is still too large then has one key.
+#: How often a file that is too large is spread again. If it is still too large then, all its rows have the same key.
 _DEEPEST = 4
-#: Bytes of rows that are spread at once.
-_AT_ONCE = 4 * 2**20
+#: Blocks of rows that are spread at once: 4 MiB.
+_SPREAD_BLOCKS = 8
 
 
 class Grouping:
@@ -22,26 +22,31 @@ class Grouping:
 
     :param folder: for the files.
     :param place: of the key's column.
-    :param most_bytes: that are sorted at once.
+    :param most_bytes: bytes of rows that are sorted at once.
+    :param block: bytes of rows that are handled at once elsewhere.
     """
 
-    def __init__(self, folder: Path, place: int, most_bytes: int) -> None:
-        self._buckets = _Buckets(folder, place, 0, "group")
+    def __init__(self, folder: Path, place: int, *, most_bytes: int, block: int) -> None:
         self._folder = folder
         self._place = place
         self._most_bytes = most_bytes
+        self._spread_bytes = _SPREAD_BLOCKS * block
+        self._buckets = self._new_buckets(0, "group")
 
     def add(self, table: pa.Table, positions: pa.Int64Array) -> None:
         """Collect rows.
 
         :param table: text.
-        :param positions: where each stands in the input.
+        :param positions: of each row in the input.
         """
-        # Names may repeat in none, so the positions go last and nameless.
+        # Column names must be unique, so the position column has an empty name.
         self._buckets.add(table.append_column("", positions))
 
     def batches(self) -> Iterator[tuple[pa.Table, pa.Int64Array]]:
-        """All rows, those of equal key one after another, and in the order of the input among themselves."""
+        """All rows, those with the same key one after another, in the order of the input.
+
+        :return: the rows, and the position of each in the input.
+        """
         for rows in self._sorted(self._buckets, 0):
             last = rows.num_columns - 1
             yield rows.remove_column(last), pa.concat_arrays(rows.column(last).chunks)
@@ -56,18 +61,22 @@ class Grouping:
                 yield from _read(path)
                 path.unlink()
             else:
-                finer = _Buckets(self._folder, self._place, depth + 1, path.stem)
+                finer = self._new_buckets(depth + 1, path.stem)
                 for table in _read(path):
                     finer.add(table)
                 path.unlink()
                 yield from self._sorted(finer, depth + 1)
 
+    def _new_buckets(self, depth: int, name: str) -> _Buckets:
+        return _Buckets(self._folder, self._place, self._spread_bytes, depth, name)
+
 
 class _Buckets:
-    """Files that rows are spread over: equal keys into the same."""
+    """Files that rows are spread over. Rows with the same key go into the same file."""
 
-    def __init__(self, folder: Path, place: int, depth: int, name: str) -> None:
-        self._folder, self._place, self._depth, self._name = folder, place, depth, name
+    def __init__(self, folder: Path, place: int, spread_bytes: int, depth: int, name: str) -> None:
+        self._folder, self._place, self._spread_bytes = folder, place, spread_bytes
+        self._depth, self._name = depth, name
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
         self._writers: dict[int, tuple[Path, pa.OSFile, pa.ipc.RecordBatchStreamWriter]] = {}
@@ -75,7 +84,7 @@ class _Buckets:
     def add(self, rows: pa.Table) -> None:
         self._waiting.append(rows)
         self._waiting_bytes += rows.nbytes
-        if self._waiting_bytes >= _AT_ONCE:
+        if self._waiting_bytes >= self._spread_bytes:
             self._spread()
 
     def close(self) -> list[Path]:
@@ -100,7 +109,7 @@ class _Buckets:
             self._writer(bucket, rows.schema).write_table(chosen)
 
     def _bucket(self, key: str | None) -> int:
-        # A different number at each depth, so that what met in one file is spread at the next.
+        # A different number at each depth, so that keys that share a file are spread at the next.
         return zlib.crc32(f"{self._depth} {key}".encode()) // 7 % _BUCKETS
 
     def _writer(self, bucket: int, schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
@@ -124,7 +133,7 @@ def _by_key(rows: pa.Table, place: int) -> pa.Table:
 
 
 def between_groups(table: pa.Table, place: int) -> int:
-    """Where to cut rows in two: between two groups, nearest to the middle, or in the middle of a single group.
+    """Where to cut rows in two: between the two groups nearest to the middle, or in the middle of a single group.
 
     :param table: sorted by key.
     :param place: of the key's column.

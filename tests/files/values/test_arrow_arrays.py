@@ -17,10 +17,13 @@ from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar, t
 _STAGE = """
 import sys
 from pathlib import Path
-from airflow_provider_sfjwt.load.staging.row_checks import RowChecks
 from airflow_provider_sfjwt.load.columns import LoadColumn
-from airflow_provider_sfjwt.load.staging.parts import Staging
+from airflow_provider_sfjwt.load.operations import OPERATIONS
 from airflow_provider_sfjwt.load.reading.source import LoadSource
+from airflow_provider_sfjwt.load.staging.duplicate_keys import DuplicateKeys
+from airflow_provider_sfjwt.load.staging.row_checks import RowChecks, key_column
+from airflow_provider_sfjwt.load.staging.row_faults import RowFaults
+from airflow_provider_sfjwt.load.staging.staging import Staging
 from airflow_provider_sfjwt.files.values.from_arrow import salesforce_text
 
 types = {"Key": "string", "Name": "string", "Mail": "email", "Money": "currency", "On": "date", "At": "datetime"}
@@ -29,13 +32,17 @@ columns = [
     for name, kind in types.items()
 ]
 source = LoadSource(sys.argv[1])
-checks = RowChecks(columns, "upsert", "Key")
+key = key_column(columns, OPERATIONS["upsert"], "Key")
+checks, keys, faults = RowChecks(columns, OPERATIONS["upsert"], key), DuplicateKeys(key), RowFaults()
 with Staging(list(types)) as staging:
     for piece in source.pieces():
         text, misfits = salesforce_text(piece.table, null_policy="clear")
-        assert not misfits and not checks.check(text, piece)
+        assert not misfits
+        faults.add_findings(checks.findings(text), piece)
+        keys.add(text, piece)
         staging.add(text, piece.first_position)
-    assert not checks.finish()
+    faults.add_duplicates(keys)
+    assert not faults.total
     part = staging.parts()[0]
     assert part.rows == 2 and part.positions().to_pylist() == [0, 1]
 """

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
-from airflow_provider_sfjwt.load.outcomes import matching
 from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys, match, numbers, read_results
-from airflow_provider_sfjwt.load.staging import parts
-from airflow_provider_sfjwt.load.staging.parts import Staging
+from airflow_provider_sfjwt.load.staging.parts import BLOCK
+from airflow_provider_sfjwt.load.staging.staging import Staging
 from tests.files.bodies import ChunkedBody, salesforce_csv
 from tests.random_tests import examples
 
@@ -36,42 +35,38 @@ def names_of(rows: Sequence[Row]) -> list[str]:
 
 
 @contextmanager
-def keys_of(rows: Sequence[Row]) -> Iterator[RowKeys]:
+def keys_of(rows: Sequence[Row], *, block: int = BLOCK, **options: int) -> Iterator[RowKeys]:
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(rows[0]))]
-    with Staging(names_of(rows)) as staging:
+    with Staging(names_of(rows), block=block) as staging:
         staging.add(pa.Table.from_arrays(columns, names=names_of(rows)), 0)
         (part,) = staging.parts()
-        yield RowKeys(part)
+        yield RowKeys(part, **options)
 
 
-def results_of(keys: RowKeys, rows: Sequence[Row], *, upper: bool = False) -> Results:
+def results_of(keys: RowKeys, rows: Sequence[Row], *, upper: bool = False, block: int = BLOCK) -> Results:
     names = [name.upper() if upper else name for name in keys.names]
-    told = [[f"id of {place}", "true", *(cell or "" for cell in row)] for place, row in enumerate(rows)]
-    return read_results(ChunkedBody(salesforce_csv([[*OURS, *names], *told]), 7), keys, OURS)
+    cells = [[f"id of {place}", "true", *(cell or "" for cell in row)] for place, row in enumerate(rows)]
+    return read_results(ChunkedBody(salesforce_csv([[*OURS, *names], *cells]), 7), keys, OURS, block=block)
 
 
-def matched(sent: Sequence[Row], results: Sequence[Row]) -> list[int]:
+def matched(sent: Sequence[Row], results: Sequence[Row], *, compared: int = 100) -> list[int]:
     with keys_of(sent) as keys:
-        found: list[int] = match(keys.values, results_of(keys, results).keys).to_pylist()
+        found: list[int] = match(keys.values, results_of(keys, results).keys, compared=compared).to_pylist()
     return found
 
 
 @settings(deadline=None, max_examples=examples(200))
 @given(sent_and_order(), st.booleans(), st.integers(1, 30), st.integers(20, 200))
 def test_each_result_finds_a_row_of_its_own_with_the_same_cells(
-    case: tuple[list[list[str | None]], list[int], int], upper: bool, looked_up: int, block: int
+    case: tuple[list[list[str | None]], list[int], int], upper: bool, compared: int, block: int
 ) -> None:
     rows, order, count = case
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(matching, "_LOOKED_UP", looked_up)
-        patch.setattr(matching, "_BLOCK", block)
-        patch.setattr(parts, "_PIECE", block)
-        with keys_of(rows) as keys:
-            results = results_of(keys, [rows[place] for place in order[:count]], upper=upper)
-            found = match(keys.values, results.keys).to_pylist()
-    assert len(set(found)) == len(found) == results.rows == results.told.num_rows == count
+    with keys_of(rows, block=block, compared=compared) as keys:
+        results = results_of(keys, [rows[place] for place in order[:count]], upper=upper, block=block)
+        found = match(keys.values, results.keys, compared=compared).to_pylist()
+    assert len(set(found)) == len(found) == results.rows == results.known.num_rows == count
     assert [rows[place] for place in found] == [rows[place] for place in order[:count]]
-    assert results.told.column("sf__Id").to_pylist() == [f"id of {place}" for place in range(count)]
+    assert results.known.column("sf__Id").to_pylist() == [f"id of {place}" for place in range(count)]
 
 
 def test_cells_that_only_look_the_same_one_after_another_are_told_apart() -> None:
@@ -85,11 +80,10 @@ def test_what_was_not_sent_and_what_comes_too_often_matches_nothing() -> None:
     assert matched([["a"], ["b"]], [["b"], ["b"], [None]]) == [1, -1, -1]
 
 
-def test_equal_rows_are_given_out_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "_LOOKED_UP", 2)
+def test_equal_rows_are_given_out_in_their_order() -> None:
     sent = [["a"], ["b"], ["a"], ["b"], ["a"]]
-    assert matched(sent, [["a"]]) == [0]
-    assert matched(sent, [["a"], ["b"], ["a"], ["a"], ["b"]]) == [0, 1, 2, 4, 3]
+    assert matched(sent, [["a"]], compared=2) == [0]
+    assert matched(sent, [["a"], ["b"], ["a"], ["a"], ["b"]], compared=2) == [0, 1, 2, 4, 3]
 
 
 def test_nothing_matches_nothing() -> None:
@@ -115,19 +109,13 @@ def test_rows_without_such_a_column_are_told_apart_by_all_cells() -> None:
 
 
 @pytest.mark.parametrize(("first", "needed"), [(3, ("Field3__c",)), (1, ("Field1__c",)), (0, ("Field0__c",))])
-def test_a_column_that_repeats_itself_further_down_is_not_taken(
-    monkeypatch: pytest.MonkeyPatch, first: int, needed: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(parts, "_PIECE", 100)
-    monkeypatch.setattr(matching, "_MOST_CANDIDATES", 9)
-    monkeypatch.setattr(matching, "_LOOKED_UP", 7)
+def test_a_column_that_repeats_itself_further_down_is_not_taken(first: int, needed: tuple[str, ...]) -> None:
     # The columns before the wanted one begin again at the last row.
     rows = [[str(place % 49) if column < first else str(place) for column in range(4)] for place in range(50)]
-    with keys_of(rows) as keys:
+    with keys_of(rows, block=100, candidates=9, compared=7) as keys:
         assert keys.needed == needed
         assert len(set(keys.values.to_pylist())) == 50
-    monkeypatch.setattr(matching, "_MOST_CANDIDATES", 1)
-    with keys_of(rows) as keys:
+    with keys_of(rows, block=100, candidates=1, compared=7) as keys:
         assert len(keys.needed) == (1 if first == 0 else 4)
         assert len(set(keys.values.to_pylist())) == 50
 
@@ -155,8 +143,8 @@ def test_results_are_read_as_text() -> None:
     rows = [["001", "true", "a\nb"], ["", "false", '"'], ["NA", "", "NA"]]
     with keys_of([[row[2]] for row in rows]) as keys:
         results = read_results(ChunkedBody(salesforce_csv([[*OURS, "Field0__c"], *rows]), 7), keys, OURS)
-    assert results.told.column_names == list(OURS)
-    assert [list(row.values()) for row in results.told.to_pylist()] == [["001", "true"], [None, "false"], ["NA", None]]
+    assert results.known.column_names == list(OURS)
+    assert [list(row.values()) for row in results.known.to_pylist()] == [["001", "true"], [None, "false"], ["NA", None]]
     assert results.keys.to_pylist() == [row[2] for row in rows]
 
 
@@ -165,7 +153,7 @@ def test_results_are_read_as_text() -> None:
 def test_results_without_rows_may_lack_even_a_header(body: bytes, rows: list[Row]) -> None:
     with keys_of(rows) as keys:
         results = read_results(ChunkedBody(body), keys, OURS)
-        assert (results.rows, results.told.num_rows, results.told.column_names) == (0, 0, list(OURS))
+        assert (results.rows, results.known.num_rows, results.known.column_names) == (0, 0, list(OURS))
         assert match(keys.values, results.keys).to_pylist() == []
 
 
@@ -174,5 +162,5 @@ def test_results_that_are_not_whole_or_no_csv_are_refused() -> None:
     with keys_of([["a"]]) as keys:
         with pytest.raises(TransportError):
             read_results(ChunkedBody(header + b'"1","true","cut'), keys, OURS)
-        with pytest.raises(ProtocolError, match="no CSV"):
+        with pytest.raises(ProtocolError, match="cannot be read as CSV"):
             read_results(ChunkedBody(header + b'"1"\n'), keys, OURS)

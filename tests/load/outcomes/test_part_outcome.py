@@ -8,10 +8,9 @@ import pyarrow as pa
 import pytest
 
 from airflow_provider_sfjwt.exceptions import ErrorItem, ProtocolError
-from airflow_provider_sfjwt.load.outcomes import part_outcome
 from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys
 from airflow_provider_sfjwt.load.outcomes.part_outcome import Accepted, PartOutcome, read_accepted, read_rejected
-from airflow_provider_sfjwt.load.staging.parts import Staging
+from airflow_provider_sfjwt.load.staging.staging import Staging
 from airflow_provider_sfjwt.salesforce.api.row_errors import parse_row_error
 from tests.files.bodies import ChunkedBody, salesforce_csv
 
@@ -38,7 +37,7 @@ def refused(keys: RowKeys, rows: Sequence[tuple[str, str]]) -> Results:
 
 
 def ids(outcome: PartOutcome, rows: Sequence[int]) -> list[tuple[str, str]]:
-    return [tuple(each.values()) for each in outcome.told("accepted", rows).to_pylist()]
+    return [tuple(each.values()) for each in outcome.known("accepted", rows).to_pylist()]
 
 
 def test_each_row_has_what_its_own_result_says() -> None:
@@ -47,10 +46,14 @@ def test_each_row_has_what_its_own_result_says() -> None:
         outcome.take_accepted(took(keys, [("id d", "true", "d"), ("id a", "FALSE", "a"), ("", "", "e")]))
         outcome.take_rejected(refused(keys, [(LOCKED, "c")]))
     assert outcome.count() == {"accepted": 3, "rejected": 1, "unprocessed": 1}
-    assert [list(outcome.places(state)) for state in ("accepted", "rejected", "unprocessed")] == [[0, 3, 4], [2], [1]]
+    assert [list(outcome.row_numbers(state)) for state in ("accepted", "rejected", "unprocessed")] == [
+        [0, 3, 4],
+        [2],
+        [1],
+    ]
     assert ids(outcome, [0, 3, 4]) == [("id a", "false"), ("id d", "true"), ("", "false")]
     assert ids(outcome, range(3, 5)) == [("id d", "true"), ("", "false")]
-    assert outcome.told("unprocessed", [1]).column_names == []
+    assert outcome.known("unprocessed", [1]).column_names == []
     assert outcome.passing() == [2]
 
 
@@ -65,7 +68,7 @@ def test_a_later_job_says_more_of_a_row() -> None:
     assert outcome.passing() == []
     assert ids(outcome, [3, 0]) == [("2", "true"), ("1", "true")]
     assert (
-        outcome.told("rejected", [1, 2]).to_pylist()
+        outcome.known("rejected", [1, 2]).to_pylist()
         == [
             {
                 "error_code": "REQUIRED_FIELD_MISSING",
@@ -111,15 +114,14 @@ def test_result_sets_without_rows_change_nothing() -> None:
     assert ids(outcome, [0]) == [("1", "true")]
 
 
-def test_many_errors_are_read_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_outcome, "_PIECE", 7)
+def test_many_errors_are_read_a_piece_at_a_time() -> None:
     texts = [LOCKED if place % 3 else f"CODE_{place}:message {place}:Field{place}__c --" for place in range(50)]
     order = random.Random(5).sample(range(50), 50)
     outcome = PartOutcome(50)
     with keys_of([str(place) for place in range(50)]) as keys:
         outcome.take_rejected(refused(keys, [(texts[place], str(place)) for place in order]))
-    assert outcome.passing() == [place for place in range(50) if place % 3]
-    told = [tuple(each.values()) for each in outcome.told("rejected", range(50)).to_pylist()]
+    assert outcome.passing(at_once=7) == [place for place in range(50) if place % 3]
+    told = [tuple(each.values()) for each in outcome.known("rejected", range(50)).to_pylist()]
     expected = [parse_row_error(text) for text in texts]
     assert told == [(error.code, error.message, " ".join(error.fields)) for error in expected]
 
@@ -132,16 +134,16 @@ def test_single_rows_are_told_without_a_job() -> None:
     outcome.take_record(1, Accepted("2", created=False))
     outcome.take_error(2, ErrorItem("OTHER", "no", ("A", "B")))
     assert (ids(outcome, [1, 0]), outcome.passing()) == ([("2", "false"), ("1", "true")], [])
-    assert [tuple(each.values()) for each in outcome.told("rejected", [2]).to_pylist()] == [("OTHER", "no", "A B")]
+    assert [tuple(each.values()) for each in outcome.known("rejected", [2]).to_pylist()] == [("OTHER", "no", "A B")]
 
 
 def test_rows_are_looked_for_within_bounds() -> None:
     outcome = PartOutcome(6)
     for row in (1, 2, 3):
         outcome.take_error(row, ErrorItem("OTHER", str(row)))
-    assert list(outcome.places("rejected", 2, 5)) == [2, 3]
-    assert list(outcome.places("rejected", 1, 4)) == [1, 2, 3]
-    assert list(outcome.places("unprocessed", 2)) == [4, 5]
-    assert not outcome.places("accepted")
+    assert list(outcome.row_numbers("rejected", 2, 5)) == [2, 3]
+    assert list(outcome.row_numbers("rejected", 1, 4)) == [1, 2, 3]
+    assert list(outcome.row_numbers("unprocessed", 2)) == [4, 5]
+    assert not outcome.row_numbers("accepted")
     outcome.accept_all()
-    assert (list(outcome.places("accepted")), outcome.count()["accepted"]) == ([0, 1, 2, 3, 4, 5], 6)
+    assert (list(outcome.row_numbers("accepted")), outcome.count()["accepted"]) == ([0, 1, 2, 3, 4, 5], 6)

@@ -10,7 +10,8 @@ import pyarrow.csv as pv
 import pytest
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
-from airflow_provider_sfjwt.load.outcomes.results_folder import Beside, LoadReport, ResultsFolder
+from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder, RowsWithOutcome
+from airflow_provider_sfjwt.load.report import LoadReport
 
 
 def report(folder: ResultsFolder, *parts: object) -> LoadReport:
@@ -46,10 +47,10 @@ def test_rows_are_written_behind_new_cells_as_they_are(tmp_path: Path) -> None:
     folder = ResultsFolder(str(tmp_path))
     sent = ['"a\nb",\n', ',"""x"", y"\n', ",\n"]
     pieces = [
-        Beside([pa.array(["1", "2"]), pa.scalar('the "file", 1.csv')], pa.array(sent[:2])),
-        Beside([pa.array(["3"]), pa.array(["ü\nv"])], pa.array(sent[1:]).slice(1)),
+        RowsWithOutcome([pa.array(["1", "2"]), pa.scalar('the "file", 1.csv')], pa.array(sent[:2])),
+        RowsWithOutcome([pa.array(["3"]), pa.array(["ü\nv"])], pa.array(sent[1:]).slice(1)),
     ]
-    part = folder.write_beside("succeeded", 12, ["position", "file", "A,b", "C"], iter(pieces))
+    part = folder.write_rows("succeeded", 12, ["position", "file", "A,b", "C"], iter(pieces))
     content = (tmp_path / part.name).read_bytes()
     file = '"the ""file"", 1.csv"'
     assert content.decode() == (

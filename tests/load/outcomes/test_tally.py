@@ -11,14 +11,13 @@ import pyarrow as pa
 import pytest
 
 from airflow_provider_sfjwt.exceptions import ErrorItem
-from airflow_provider_sfjwt.load.outcomes import tally
 from airflow_provider_sfjwt.load.outcomes.part_outcome import Accepted, PartOutcome
 from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
-from airflow_provider_sfjwt.load.outcomes.tally import LoadAccounts
+from airflow_provider_sfjwt.load.outcomes.tally import Tally
 from airflow_provider_sfjwt.load.reading.source import LoadSource
-from airflow_provider_sfjwt.load.staging import parts
-from airflow_provider_sfjwt.load.staging.parts import Staging
+from airflow_provider_sfjwt.load.staging.parts import BLOCK
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
+from airflow_provider_sfjwt.load.staging.staging import Staging
 
 ROWS = [[f"row {place}", "a\nb" if place % 4 else None, str(place % 3)] for place in range(90)]
 #: Rows in each file. One of them has none.
@@ -26,13 +25,13 @@ FILES = {'a, "first".csv': 41, "b.csv": 0, "c.csv": 49}
 
 
 @contextmanager
-def staged(folder: Path, group_by: str | None) -> Iterator[StagedLoad]:
+def staged(folder: Path, group_by: str | None, block: int) -> Iterator[StagedLoad]:
     rows = iter(ROWS)
     for name, count in FILES.items():
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([["A", "B", "C"], *(next(rows) for _ in range(count))])
     source = LoadSource([str(folder / name) for name in FILES])
-    with Staging(source.columns, part_bytes=600, group_by=group_by) as staging:
+    with Staging(source.columns, part_bytes=600, group_by=group_by, block=block) as staging:
         for piece in source.pieces():
             staging.add(piece.table, piece.first_position)
         yield StagedLoad(source, (), tuple(staging.parts()), staging.folder)
@@ -50,17 +49,15 @@ def origin(position: int, folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("group_by", [None, "C"])
-@pytest.mark.parametrize("piece", [60, 10_000])
+@pytest.mark.parametrize("block", [60, BLOCK])
 def test_every_row_is_in_one_file_with_its_place_and_its_outcome(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_by: str | None, piece: int
+    tmp_path: Path, group_by: str | None, block: int
 ) -> None:
-    monkeypatch.setattr(parts, "_PIECE", piece)
-    monkeypatch.setattr(tally, "_PIECE", 4)
     chance, expected = random.Random(7), {}
-    with staged(tmp_path, group_by) as load:
+    with staged(tmp_path, group_by, block) as load:
         results = ResultsFolder(f"{tmp_path}/results")
         results.prepare()
-        accounts = LoadAccounts(load, results)
+        tally = Tally(load, results, errors_at_once=4)
         assert len(load.parts) > 2
         for part in load.parts:
             outcome, positions = PartOutcome(part.rows), part.positions().to_pylist()
@@ -80,9 +77,9 @@ def test_every_row_is_in_one_file_with_its_place_and_its_outcome(
                         "error_fields": "A B",
                     }
                 expected[position] = (kind, {**origin(position, tmp_path), **told, **sent})
-            accounts.add(part, outcome, [])
+            tally.add(part, outcome, [])
     found: dict[int, tuple[str, dict[str, str]]] = {}
-    for file in accounts.files:
+    for file in tally.files:
         rows = read(tmp_path / "results" / file.name)
         assert len(rows) == file.records
         for row in rows:
@@ -90,12 +87,12 @@ def test_every_row_is_in_one_file_with_its_place_and_its_outcome(
             found[int(row["position"]) - 1] = (file.name.partition("-")[0], row)
     assert found == expected
     failed = [position for position, (kind, _) in expected.items() if kind == "failed"]
-    assert accounts.counts["failed"] == len(failed)
-    assert accounts.lost == accounts.counts["failed"] + accounts.counts["unprocessed"]
-    assert {code: each["count"] for code, each in accounts.errors.items()} == {
+    assert tally.counts["failed"] == len(failed)
+    assert tally.lost == tally.counts["failed"] + tally.counts["unprocessed"]
+    assert {code: each["count"] for code, each in tally.errors.items()} == {
         f"CODE_{odd}": sum(position % 2 == odd for position in failed) for odd in (0, 1)
     }
-    for code, each in accounts.errors.items():
+    for code, each in tally.errors.items():
         sample = each["sample"]
         position = int(sample["message"].rpartition("\n")[2])
         assert (f"CODE_{position % 2}", sample["fields"]) == (code, ["A", "B"])
@@ -109,14 +106,14 @@ def test_further_codes_are_counted_together(tmp_path: Path) -> None:
         for piece in source.pieces():
             staging.add(piece.table, piece.first_position)
         load = StagedLoad(source, (), tuple(staging.parts()), staging.folder)
-        accounts, outcome = LoadAccounts(load, None), PartOutcome(130)
+        tally, outcome = Tally(load, None), PartOutcome(130)
         for row in range(130):
             outcome.take_error(row, ErrorItem(f"CODE_{row % 120}", str(row)))
-        accounts.add(load.parts[0], outcome, [])
-    counts: dict[str, Any] = {code: each["count"] for code, each in accounts.errors.items()}
+        tally.add(load.parts[0], outcome, [])
+    counts: dict[str, Any] = {code: each["count"] for code, each in tally.errors.items()}
     assert counts == {**{f"CODE_{code}": 2 if code < 10 else 1 for code in range(100)}, "others": 20}
-    assert accounts.errors["others"]["sample"] == {"file": "rows", "row": 101, "message": "100", "fields": []}
-    assert accounts.files == []
+    assert tally.errors["others"]["sample"] == {"file": "rows", "row": 101, "message": "100", "fields": []}
+    assert tally.files == []
 
 
 def test_what_all_rows_of_a_job_became_needs_no_reading(tmp_path: Path) -> None:
@@ -124,7 +121,7 @@ def test_what_all_rows_of_a_job_became_needs_no_reading(tmp_path: Path) -> None:
         staging.add(pa.table({"A": ["x"]}), 0)
         (part,) = staging.parts()
         part.path.unlink()
-        accounts, outcome = LoadAccounts(StagedLoad(LoadSource([]), (), (part,), tmp_path), None), PartOutcome(1)
+        tally, outcome = Tally(StagedLoad(LoadSource([]), (), (part,), tmp_path), None), PartOutcome(1)
         outcome.accept_all()
-        accounts.add(part, outcome, [])
-    assert (accounts.counts["succeeded"], accounts.lost) == (1, 0)
+        tally.add(part, outcome, [])
+    assert (tally.counts["succeeded"], tally.lost) == (1, 0)

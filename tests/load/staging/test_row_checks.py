@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +9,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.files.formats.faults import Fault
 from airflow_provider_sfjwt.load.columns import LoadColumn
-from airflow_provider_sfjwt.load.reading.source import SourcePiece
-from airflow_provider_sfjwt.load.staging import row_checks
-from airflow_provider_sfjwt.load.staging.field_patterns import FORMS, in_plain_form
-from airflow_provider_sfjwt.load.staging.row_checks import RowChecks
+from airflow_provider_sfjwt.load.staging.field_patterns import PATTERNS
 from airflow_provider_sfjwt.testing import Field
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
 from airflow_provider_sfjwt.testing.dml.cell_values import NULL, check_of, parser_of
+from tests.load.staging.rows import by_parent, check, column, faults_in, piece_of, table_of
 from tests.random_tests import examples
 
 ID15 = "001xx000003DGb1"
@@ -36,34 +33,7 @@ COLUMNS: tuple[Field, ...] = (
 )
 
 
-def column(field: Field, *, header: str | None = None, required: bool = False, **more: Any) -> LoadColumn:
-    return LoadColumn(f"{field.name} of the file", header or field.name, {**field.described(), **more}, None, required)
-
-
-def by_parent(target: Field, reference: Field, *, required: bool = False) -> LoadColumn:
-    header = f"{reference.relationship_name}.{target.name}"
-    return LoadColumn(header, header, target.described(), reference.described(), required)
-
-
-def piece_of(table: pa.Table, file: str = "a.csv", first_row: int = 1, first_position: int = 0) -> SourcePiece:
-    return SourcePiece(file=file, first_row=first_row, first_position=first_position, table=table)
-
-
-def table_of(columns: Iterable[LoadColumn], *cells: list[str | None]) -> pa.Table:
-    return pa.table({c.header: pa.array(each, pa.string()) for c, each in zip(columns, cells, strict=True)})
-
-
-def check(
-    columns: list[LoadColumn], *cells: list[str | None], operation: str = "insert", key: str | None = None
-) -> list[Fault]:
-    table = table_of(columns, *cells)
-    checks = RowChecks(columns, operation, key)
-    found = checks.check(table, piece_of(table)) + checks.finish()
-    assert checks.total == len(found)
-    return found
-
-
-def wrong_rows(field: Field | LoadColumn, cells: list[str | None], **options: Any) -> list[int]:
+def wrong_rows(field: Field | LoadColumn, cells: list[str | None], **options: str) -> list[int]:
     """Rows with a fault, from 0."""
     one = field if isinstance(field, LoadColumn) else column(field)
     return [fault.row - 1 for fault in check([one], cells, **options) if fault.row is not None]
@@ -179,17 +149,6 @@ def test_spaces_around_a_value_or_alone_are_a_fault(kind: str, around: str) -> N
     assert fault.message.endswith("it has spaces around it")
 
 
-@pytest.mark.parametrize("kind", ["int", "long"])
-def test_whole_numbers_are_sent_without_fraction_or_exponent(kind: str) -> None:
-    columns = [column(Field("Text__c")), column(Field("Whole__c", "int"), type=kind)]
-    cells = ["5.0", "5.", "1e2", "1.5e1", "-0.0", "+7.00", None, NULL, "5", "007", "1.5", "1e99", " 5.0", "x.e", ".0"]
-    plain = ["5", "5", "100", "15", "0", "7", None, NULL, "5", "007", "1.5", "1e99", " 5.0", "x.e", "0"]
-    table = in_plain_form(table_of(columns, cells, cells), columns)
-    assert table.column("Whole__c").to_pylist() == plain
-    assert table.column("Text__c").to_pylist() == cells
-    assert in_plain_form(table.slice(0, 0), columns).num_rows == 0
-
-
 def texts_like(kind: str) -> st.SearchStrategy[str]:
     known = [*TAKEN[kind], *REFUSED[kind]] if kind in TAKEN else ["abcde", "abcdef"]
     forms = {
@@ -212,7 +171,7 @@ def taken_by_the_org(field: Field, text: str) -> bool:
         return text == "" or field.type != "boolean"
     if field.reference_to:
         return canonical_id(text) is not None
-    if field.type in FORMS and not text.isascii():
+    if field.type in PATTERNS and not text.isascii():
         # It reads the digits of every script, which Salesforce does not say of itself.
         return False
     parse, look = parser_of(field), check_of(field)
@@ -235,11 +194,12 @@ def test_nothing_is_refused_that_the_simulated_org_takes(field: Field, data: st.
 def test_a_fault_names_file_row_column_and_what_is_wrong() -> None:
     columns = [column(COLUMNS[0]), column(COLUMNS[4])]
     table = table_of(columns, ["fine", "too long", "fine"], ["x", "1", "y" * 50])
-    found = RowChecks(columns, "insert").check(table, piece_of(table, "s3://b/part.csv", first_row=101))
-    assert found == [
-        Fault("s3://b/part.csv", 101, "Whole__c of the file", "Whole__c: 'x' is no whole number of 32 bits"),
+    assert faults_in(columns, [piece_of(table, "s3://b/part.csv", first_row=101)]).kept == [
+        Fault("s3://b/part.csv", 101, "Whole__c of the file", "Whole__c: 'x' is not a whole number of 32 bits"),
         Fault("s3://b/part.csv", 102, "Text__c of the file", "Text__c takes 5 characters and this has 8"),
-        Fault("s3://b/part.csv", 103, "Whole__c of the file", f"Whole__c: '{'y' * 40}…' is no whole number of 32 bits"),
+        Fault(
+            "s3://b/part.csv", 103, "Whole__c of the file", f"Whole__c: '{'y' * 40}…' is not a whole number of 32 bits"
+        ),
     ]
 
 
@@ -330,65 +290,12 @@ def test_an_upsert_by_another_key_takes_no_ids_and_no_row_without_its_key() -> N
     ]
 
 
-def keys_twice(pieces: list[tuple[str, int, list[str | None]]], **more: Any) -> list[tuple[str, int | None, str]]:
-    key = column(Field("Key__c", external_id=True), **more)
-    checks = RowChecks([key], "upsert", "Key__c")
-    for file, first_row, cells in pieces:
-        table = table_of([key], cells)
-        checks.check(table, piece_of(table, file, first_row))
-    return [(fault.file, fault.row, fault.message) for fault in checks.finish()]
-
-
-def test_keys_are_compared_over_all_pieces_and_files() -> None:
-    pieces: list[tuple[str, int, list[str | None]]] = [
-        ("a.csv", 1, ["k1", "k2"]),
-        ("a.csv", 3, ["k3", "K1"]),
-        ("b.csv", 1, []),
-        ("b.csv", 1, ["k4", "k2", "k2"]),
-    ]
-    assert keys_twice(pieces) == [
-        ("a.csv", 4, "Key__c is the same as in row 1"),
-        ("b.csv", 2, "Key__c is the same as in row 2 of a.csv"),
-        ("b.csv", 3, "Key__c is the same as in row 2 of a.csv"),
-    ]
-    assert len(keys_twice(pieces, caseSensitive=True)) == 2
-
-
-def test_keys_beyond_a_share_of_memory_are_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_checks, "_SHARE", 7)
-    cells: list[str | None] = [f"k{n}" for n in range(500)]
-    assert keys_twice([("a.csv", 1, cells), ("a.csv", 501, [f"new{n}" for n in range(500)])]) == []
-    found = keys_twice([("a.csv", 1, cells), ("b.csv", 1, cells)])
-    assert found == [("b.csv", row, f"Key__c is the same as in row {row} of a.csv") for row in range(1, 501)]
-
-
-@given(st.lists(st.text(st.sampled_from("aAbB1 "), max_size=2), max_size=40))
-@settings(max_examples=examples(100), deadline=None)
-def test_keys_twice_are_found_as_by_a_dictionary(keys: list[str]) -> None:
-    seen: set[str] = set()
-    expected = [row for row, key in enumerate(keys, 1) if key and (key.lower() in seen or seen.add(key.lower()))]
-    assert [row for _, row, _ in keys_twice([("a.csv", 1, [*keys])])] == expected
-
-
-def test_a_thousand_faults_are_kept_and_all_are_counted() -> None:
-    whole, key = column(Field("Whole__c", "int")), column(Field("Key__c", external_id=True))
-    checks = RowChecks([key, whole], "upsert", "Key__c")
-    found: list[Fault] = []
-    for start in (1, 801):
-        table = table_of([key, whole], ["same"] * 800, ["x"] * 800)
-        found += checks.check(table, piece_of(table, first_row=start))
-    assert [fault.row for fault in found] == list(range(1, 1001))
-    assert checks.total == 1600
-    assert checks.finish() == []
-    assert checks.total == 1600 + 1599
-
-
 def test_tables_of_several_chunks_are_as_good() -> None:
     one = column(COLUMNS[4])
     chunked = pa.chunked_array([["1", "x"], [], ["2", "y"]], pa.string())
     table = pa.table({one.header: chunked})
-    assert [fault.row for fault in RowChecks([one], "insert").check(table, piece_of(table))] == [2, 4]
+    assert [fault.row for fault in faults_in([one], [piece_of(table)]).kept] == [2, 4]
 
 
-def test_every_type_of_the_simulated_org_that_has_a_form_is_tried() -> None:
-    assert set(FORMS) - {"id", "percent", "long"} <= {field.type for field in COLUMNS}
+def test_every_type_of_the_simulated_org_that_has_a_pattern_is_tried() -> None:
+    assert set(PATTERNS) - {"id", "percent", "long"} <= {field.type for field in COLUMNS}

@@ -11,6 +11,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.load.columns import load_columns
+from airflow_provider_sfjwt.load.operations import OPERATIONS
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.described_object import DescribedObject, did_you_mean
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
@@ -64,7 +65,7 @@ def test_the_fields_of_such_a_parent_are_faults_of_the_task(org: tuple[Simulated
         columns_of_sobject(connected, "Account", ["Id", "Owner.Email"], None)
     assert list(of_extract.value.fields) == ["fields"]
     with pytest.raises(ConfigurationError, match=r"Owner\.Email: the user may not see User"):
-        load_columns(connected, "Account", "insert", ["Name", "Owner.Email"])
+        load_columns(connected, "Account", OPERATIONS["insert"], ["Name", "Owner.Email"])
 
 
 def test_a_query_for_them_is_left_to_salesforce(org: tuple[SimulatedOrg, ConnectedOrg]) -> None:

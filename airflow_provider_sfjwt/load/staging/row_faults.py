@@ -1,0 +1,123 @@
+"""The faults in the rows of a load: counted, the first of them kept, and reported all at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.files.formats.faults import Fault
+from airflow_provider_sfjwt.files.values.arrow_arrays import integers, texts
+from airflow_provider_sfjwt.load.reading.source import SourcePiece
+from airflow_provider_sfjwt.load.staging.duplicate_keys import DuplicateKeys
+from airflow_provider_sfjwt.load.staging.row_checks import Finding
+
+#: Faults that are kept, and written to the results folder. Further ones are only counted.
+MOST_FAULTS = 1_000
+#: Faults that the error's message shows.
+_SHOWN = 20
+
+
+class RowFaultsError(ConfigurationError):
+    """Rows that Salesforce would refuse, found before anything was sent.
+
+    :param faults: the first of them, at most 1,000.
+    :param total: how many there are in all.
+    """
+
+    def __init__(self, faults: Sequence[Fault], total: int) -> None:
+        self.faults = tuple(faults)
+        self.total = total
+        shown = "; ".join(_worded(fault) for fault in faults[:_SHOWN])
+        more = f"; and {total - _SHOWN:,} more" if total > _SHOWN else ""
+        super().__init__(
+            {"source": f"{total:,} fault{'s' * (total != 1)} in its rows, so nothing was sent: {shown}{more}"},
+            subject="the load",
+        )
+
+    def table(self) -> pa.Table:
+        """The faults as a table of text.
+
+        :return: the columns ``file``, ``row``, ``column`` and ``message``.
+        """
+        cells = [(each.file, each.row, each.column, each.message) for each in self.faults]
+        columns = [
+            texts([None if cell is None else str(cell) for cell in column]) for column in zip(*cells, strict=True)
+        ]
+        return pa.Table.from_arrays(columns, names=["file", "row", "column", "message"])
+
+
+class RowFaults:
+    """Counts the faults in a load's rows and keeps the first of them.
+
+    :param most: faults that are kept.
+    """
+
+    def __init__(self, most: int = MOST_FAULTS) -> None:
+        self._most = most
+        self.kept: list[Fault] = []
+        self.total = 0
+
+    def add(self, faults: Sequence[Fault]) -> None:
+        """Add faults.
+
+        :param faults: in the order in which they are reported.
+        """
+        self.total += len(faults)
+        self.kept += faults[: self._room]
+
+    def add_findings(self, findings: Iterable[Finding], piece: SourcePiece) -> None:
+        """Add what the checks found in a piece.
+
+        :param findings: of the piece.
+        :param piece: where the rows stand. Its own faults are cells that cannot be read and are null in the table, so
+            findings in those cells are left out.
+        """
+        unread: dict[str | None, list[int]] = defaultdict(list)
+        for fault in piece.faults:
+            if fault.row is not None:
+                unread[fault.column].append(fault.row - piece.first_row)
+        found: list[tuple[int, int, str]] = []
+        columns: dict[int, str | None] = {}
+        for finding in findings:
+            if not pc.any(finding.rows).as_py():  # much faster than to look for the rows
+                continue
+            source = finding.column.source if finding.column is not None else None
+            rows = pc.indices_nonzero(finding.rows)
+            if source in unread:
+                rows = rows.filter(pc.invert(pc.is_in(rows.cast(pa.int64()), value_set=integers(unread[source]))))
+            self.total += len(rows)
+            columns[finding.place] = source
+            found += [(row, finding.place, finding.words(row)) for row in rows.slice(0, self._room).to_pylist()]
+        for row, place, words in sorted(found)[: self._room]:
+            self.kept.append(Fault(piece.file, piece.first_row + row, columns[place], words))
+
+    def add_duplicates(self, keys: DuplicateKeys) -> None:
+        """Add the rows that have the key of an earlier row.
+
+        :param keys: of all rows.
+        """
+        counted, first = keys.faults(self._room)
+        self.total += counted
+        self.kept += first
+
+    def raise_any(self) -> None:
+        """Report the faults.
+
+        :raises RowFaultsError: when there are any.
+        """
+        if self.total:
+            raise RowFaultsError(self.kept, self.total)
+
+    @property
+    def _room(self) -> int:
+        return max(0, self._most - len(self.kept))
+
+
+def _worded(fault: Fault) -> str:
+    place = fault.file if fault.row is None else f"{fault.file} row {fault.row}"
+    column = f", column {fault.column}" if fault.column else ""
+    return f"{place}{column}: {fault.message}"
