@@ -3,172 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import psutil
-import pyarrow.parquet
 import pytest
 
 from airflow_provider_sfjwt.testing import Fault, LoggedRequest, SimulatedOrg
 from tests.local_airflow.data_set import DataSet
-from tests.local_airflow.processes import ChildProcess, poll_until, stop_all
+from tests.local_airflow.processes import ChildProcess, stop_all
 from tests.local_airflow.stack import COMPONENTS, LocalAirflow
+from tests.system.scenes import FOREVER, JOB, PAGE, RESULTS, ROWS, Scene, eventually
 
 pytestmark = pytest.mark.timeout(600)
-
-TASK_ID = "extract"
-ROWS, PAGE = 600, 100
-#: The path of a job itself; ids have 18 characters.
-JOB = "*/jobs/query/" + "?" * 18
-RESULTS = "*/jobs/query/*/results?locator=*"
-#: More polls than any test lasts.
-FOREVER = 10**6
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
-    """Wait for what must come to hold."""
-    assert poll_until(condition, seconds, interval=0.2), f"{what}: not within {seconds:.0f} s"
-
-
-@dataclass
-class Scene:
-    """One run of the extract against an org of its own, so that whatever the org has seen is of this run.
-
-    :param name: of the connection, and of the folder of the data set.
-    :param dag_id: which of the two DAGs.
-    :param org: whose only accounts are the run's.
-    :param folder: of the data set.
-    """
-
-    airflow: LocalAirflow
-    name: str
-    dag_id: str
-    org: SimulatedOrg
-    folder: Path
-    run_id: str = field(default="")
-
-    def begin(self) -> None:
-        """Start the run."""
-        self.airflow.add_connection(self.name, self.org.connection_json())
-        self.run_id = self.airflow.trigger(self.dag_id, conf={"conn_id": self.name})
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """The task instance as the REST API shows it."""
-        [task] = self.airflow.tasks(self.dag_id, self.run_id)
-        return task
-
-    @property
-    def job(self) -> dict[str, Any]:
-        """The only job that was ever made in the org."""
-        [job] = self.org.jobs.values()
-        return job
-
-    def looks(self, job_id: str | None = None) -> int:
-        """How often somebody asked how a job is getting on."""
-        name = f"/jobs/query/{job_id or self.job['id']}"
-        return sum(each.method == "GET" and each.path.endswith(name) for each in self.org.requests)
-
-    def reach(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for what must come to hold before the task has failed."""
-
-        def reached() -> bool:
-            if condition():
-                return True
-            assert self.task["state"] != "failed", self.airflow.log_tails(self.dag_id, {"dag_run_id": self.run_id})
-            return False
-
-        eventually(reached, f"{self.name}: {what}")
-
-    def wait_until_deferred(self) -> None:
-        """Until the triggerer waits for the job; a trigger that never ran would have nothing to end."""
-        self.airflow.wait_for_task(self.dag_id, self.run_id, TASK_ID, "deferred", seconds=180)
-        self.reach(lambda: self.looks() > 0, "the trigger looks at the job")
-
-    def wait_until_running(self, try_number: int = 1) -> None:
-        """Until a worker waits for the job."""
-        self.reach(
-            lambda: (self.task["state"], self.task["try_number"]) == ("running", try_number), f"try {try_number} runs"
-        )
-        looks = self.looks() if self.org.jobs else 0
-        self.reach(lambda: bool(self.org.jobs) and self.looks() > looks, "the worker looks at the job")
-
-    def mark_failed(self) -> None:
-        """As a user does in the UI."""
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{TASK_ID}"
-        self.airflow.api("PATCH", path, {"new_state": "failed"})
-
-    def clear(self) -> None:
-        """As a user does in the UI."""
-        order = {"dag_run_id": self.run_id, "task_ids": [TASK_ID], "dry_run": False, "only_failed": False}
-        cleared = self.airflow.api("POST", f"dags/{self.dag_id}/clearTaskInstances", order)
-        assert cleared["total_entries"] == 1
-
-    def kill_worker(self) -> None:
-        """``kill -9`` of the process that runs the task, which must be one of this Airflow's."""
-        process = psutil.Process(self.task["pid"])
-        assert {each.pid for each in process.parents()} & set(self.airflow.pids)
-        process.kill()
-        process.wait(30)
-
-    @property
-    def triggerer(self) -> int | None:
-        """Which triggerer has the trigger, if any."""
-        trigger = self.task["trigger"] or {}
-        number: int | None = trigger.get("triggerer_id")
-        return number
-
-    def hand_over(self, triggerer: int) -> None:
-        """What a triggerer does with the triggers of one that was not heard of for 30 s, and that still runs them."""
-        with closing(sqlite3.connect(self.airflow.home.database, timeout=60)) as database, database:
-            order = "UPDATE trigger SET triggerer_id = ? WHERE id = ?"
-            database.execute(order, (triggerer, self.task["trigger"]["id"]))
-
-    def trigger_logs(self) -> str:
-        """What the triggers of the task said, in whatever triggerer."""
-        folder = self.airflow.home.logs / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        return "".join(each.read_text(encoding="utf-8") for each in folder.rglob("*.trigger.*"))
-
-    def link(self) -> str | None:
-        """The link to the job, as the UI gets it."""
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{TASK_ID}/links"
-        shown: dict[str, str | None] = self.airflow.api("GET", path)["extra_links"]
-        return shown["Salesforce job"]
-
-    def page_of(self, job_id: str) -> str:
-        """The address of a job's page under Setup → Bulk Data Load Jobs."""
-        return f"{self.org.url}/lightning/setup/AsyncApiJobStatus/page?address={quote('/' + job_id, safe='')}"
-
-    def succeed(self) -> DataSet:
-        """Wait for a run that is green, and hold its data set against the org's rows."""
-        self.airflow.wait_for_run(self.dag_id, run_id=self.run_id)
-        summary = self.airflow.xcom(self.dag_id, self.run_id, TASK_ID)
-        data = DataSet.of_receipt(summary["receipt"])
-        assert data.folder == self.folder
-        # Nothing but the receipt and its parts is left either.
-        assert data.check() == ROWS
-        assert len(data.parts) == ROWS // PAGE
-        rows = [row for part in data.parts for row in pyarrow.parquet.read_table(part).to_pylist()]
-        assert rows == [{"Id": row["Id"], "Name": row["Name"]} for row in self.org.rows("Account")]
-        return data
-
-    def fail(self) -> None:
-        """Wait for a run that is red."""
-        run = self.airflow.wait_for_run(self.dag_id, run_id=self.run_id, may_fail=True)
-        assert run["state"] == "failed"
-
-    def leave(self) -> None:
-        """Let the run not go on behind the tests."""
-        run = self.airflow.api("GET", f"dags/{self.dag_id}/dagRuns/{self.run_id}")
-        if run["state"] not in ("success", "failed"):
-            self.airflow.api("PATCH", f"dags/{self.dag_id}/dagRuns/{self.run_id}", {"state": "failed"})
 
 
 #: The DAG and the polls that a job takes, in the order in which the tests need them.

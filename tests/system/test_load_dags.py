@@ -18,7 +18,7 @@ import pytest
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.local_airflow.stack import LocalAirflow
-from tests.system.test_extract_survives import Scene, eventually
+from tests.system.scenes import Scene, eventually
 
 pytestmark = pytest.mark.timeout(600)
 

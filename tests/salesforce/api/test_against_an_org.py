@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,36 +18,14 @@ from airflow_provider_sfjwt.exceptions import (
     TransportError,
 )
 from airflow_provider_sfjwt.salesforce.api import bulk_job, bulk_query, org, query
-from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
-from airflow_provider_sfjwt.salesforce.api.session import Session
-from airflow_provider_sfjwt.salesforce.api.sign_in import sign_in
-from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, read_connection
-from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
-from airflow_provider_sfjwt.salesforce.wire.flow import Body, Flow
+from airflow_provider_sfjwt.salesforce.wire.flow import Body
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.salesforce.api.test_bulk_query import Rows
-from tests.salesforce.wire.carriers import CARRIERS, Carrier
+from tests.salesforce.api.clients import Client, settings_of
+from tests.salesforce.api.rows import Rows
+from tests.salesforce.wire.carriers import CARRIERS
 
 SOQL = "SELECT Id, Name FROM Account"
 TOKEN_PATH = "/services/oauth2/token"
-
-
-def settings_of(running: SimulatedOrg, **fields: Any) -> ConnectionSettings:
-    connection = {**json.loads(running.connection_json()), "password": None, "port": None, **fields}
-    return read_connection(**{name: connection[name] for name in ("login", "password", "host", "port", "extra")})
-
-
-class Client:
-    """A session with an org, carried by either transport."""
-
-    def __init__(self, kind: type[Any], settings: ConnectionSettings) -> None:
-        policy = RetryPolicy(attempts=4, jitter=lambda longest: longest)
-        self.source = TokenSource(settings.credentials, lambda: sign_in(settings.credentials, policy), shared=False)
-        self.session = Session(settings.api_version, policy)
-        self.carrier: Carrier = kind(settings.transport, self.source)
-
-    def run(self, flow_function: Callable[..., Flow[Any]], *args: Any, **kwargs: Any) -> Any:
-        return self.carrier.run(flow_function(self.session, *args, **kwargs))
 
 
 @pytest.fixture

@@ -19,25 +19,16 @@ from airflow_provider_sfjwt.salesforce.api import bulk_ingest
 from airflow_provider_sfjwt.salesforce.api.bulk_ingest import IngestOrder
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.salesforce.api.session import Session
-from airflow_provider_sfjwt.salesforce.wire.flow import Body, Response
+from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from tests.salesforce.api.ingest_answers import GONE, PAST_IT, read_all, ref, said
 from tests.salesforce.api.scripted import DEAD_SESSION, LOST, UNSENT, Script, ok, refusal
 
 ORDER = IngestOrder("Account", "insert")
 CSV = b"Name\nAcme\n"
 CLOSE, ABORT = b'{"state": "UploadComplete"}', b'{"state": "Aborted"}'
-PAST_IT = refusal(400, "INVALIDJOBSTATE", "Closing already Completed Job not allowed")
 PAGE = Response(503, {"content-type": "text/html"}, b"<html><title>away</title></html>")
 NOT_NOW = refusal(503, "SERVER_UNAVAILABLE")
-GONE = refusal(404, "NOT_FOUND")
 STORED = Response(201, {})
-
-
-def ref(number: int = 1) -> JobRef:
-    return JobRef(f"750{number}", "60.0", "ingest")
-
-
-def said(state: str = "Open", number: int = 1, **info: Any) -> Response:
-    return ok({"id": f"750{number}", "object": "Account", "state": state, **info})
 
 
 def source() -> io.BytesIO:
@@ -259,13 +250,6 @@ def test_a_job_that_does_not_end_is_an_error_that_may_pass(session: Session) -> 
 def test_another_refusal_to_abort_is_an_error(session: Session) -> None:
     with pytest.raises(ApiError, match="INVALIDUSER"):
         retire(session, refusal(400, "INVALIDUSER"))
-
-
-def read_all(body: Body) -> bytes:
-    content, buffer = bytearray(), bytearray(100)
-    while size := body.readinto(memoryview(buffer)):
-        content += buffer[:size]
-    return bytes(content)
 
 
 @pytest.mark.parametrize("name", bulk_ingest.RESULT_SETS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_query import (
 )
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Body, Response
+from tests.salesforce.api.rows import Rows
 from tests.salesforce.api.scripted import DEAD_SESSION, LOST, UNSENT, Script, ok, refusal
 
 REF = JobRef("750ak000009AVi5AAG", "60.0")
@@ -31,14 +32,6 @@ FIELDS = [
     {"name": "Pin", "type": "location"},
 ]
 JOB = {"id": REF.id, "object": "Account", "state": "UploadComplete"}
-
-
-@dataclass
-class Rows:
-    """What the sink of these tests returns."""
-
-    records: int
-    text: bytes
 
 
 class Sink:

@@ -16,8 +16,8 @@ from airflow_provider_sfjwt.salesforce.api.bulk_ingest import RESULT_SETS, Inges
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.salesforce.api.row_errors import is_retriable, parse_row_error
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.salesforce.api.test_against_an_org import Client, settings_of
-from tests.salesforce.api.test_bulk_ingest import read_all
+from tests.salesforce.api.clients import Client, settings_of
+from tests.salesforce.api.ingest_answers import read_all
 from tests.salesforce.wire.carriers import CARRIERS
 
 ORDER = IngestOrder("Account", "insert")

@@ -12,8 +12,8 @@ from airflow_provider_sfjwt.salesforce.api import bulk_ingest
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from tests.salesforce.api.ingest_answers import GONE, PAST_IT, ref, said
 from tests.salesforce.api.scripted import Script
-from tests.salesforce.api.test_bulk_ingest import GONE, PAST_IT, ref, said
 
 
 class Jobs:

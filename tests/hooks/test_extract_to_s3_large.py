@@ -26,6 +26,7 @@ from airflow_provider_sfjwt.testing.oauth.certificates import shared_private_key
 from tests.benchmarks import pages
 from tests.benchmarks.page_routes import Answer, Routes
 from tests.benchmarks.page_server import Connection
+from tests.hooks import extract_large
 from tests.repository import REPOSITORY
 
 PAGES, BROKEN = 10, 6
@@ -150,7 +151,7 @@ def extracted(salesforce_url: str, s3_url: str, prefix: str, folder: Path) -> di
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
-    command = [sys.executable, "-m", "tests.files.data_sets.extract_large", f"s3://s3@lake/{prefix}"]
+    command = [sys.executable, "-m", extract_large.__name__, f"s3://s3@lake/{prefix}"]
     began = time.monotonic()
     run = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=280, check=False
