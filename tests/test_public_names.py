@@ -80,7 +80,7 @@ PARAMETERS: dict[str, str] = {
     "testing:Field": (
         "name type label length precision scale nillable createable updateable calculated unique external_id id_lookup "
         "name_field defaulted_on_create picklist_values reference_to relationship_name child_relationship compound "
-        "csv_as_double"
+        "csv_as_double picklist_labels"
     ),
     "testing:SimulatedOrg": (
         "port tls sandbox database records modified_between rest_page_size bulk_page_size bulk_polls private_key "
