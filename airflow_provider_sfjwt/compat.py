@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, BaseHook
     from airflow.triggers.base import BaseTrigger
 
 __all__ = [
+    "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
     "StateStore",
@@ -28,6 +29,8 @@ __all__ = [
     "default_deferrable",
     "mask",
     "settling_time",
+    "sql_connection_type",
+    "sql_hook",
     "still_deferred",
     "task_state_store",
 ]
@@ -63,6 +66,29 @@ def mask(*secrets: str) -> None:
     from airflow.sdk.log import mask_secret
 
     mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+
+
+def sql_connection_type(conn_id: str) -> str:
+    """The type of a connection.
+
+    :param conn_id: any connection of Airflow's.
+    :raises AirflowNotFoundException: when there is no such connection.
+    """
+    from airflow.sdk import BaseHook
+
+    return str(BaseHook.get_connection(conn_id).conn_type)
+
+
+def sql_hook(conn_id: str) -> BaseHook:
+    """The hook that the provider of a connection's type makes.
+
+    :param conn_id: any connection of Airflow's.
+    :raises AirflowException: when the provider is not installed.
+    """
+    from airflow.sdk import BaseHook
+
+    hook: BaseHook = BaseHook.get_hook(conn_id)
+    return hook
 
 
 async def aconnection(hook: BaseHook, conn_id: str) -> Any:

@@ -149,6 +149,13 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "transfers": [
+            {
+                "source-integration-name": name,
+                "target-integration-name": "SQL",
+                "python-module": "airflow_provider_sfjwt.transfers.sql",
+            }
+        ],
         "triggers": [
             {
                 "integration-name": name,

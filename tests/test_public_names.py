@@ -47,7 +47,9 @@ NAMES: dict[str, set[str]] = {
     "salesforce.api.org": {"api_calls_left", "describe", "limits", "server_time", "wait_for_api_calls"},
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},
     "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
+    "tables": {"MergeReport", "merge"},
     "testing.pytest_plugin": {"salesforce_jwt_connection", "simulated_org"},
+    "transfers.sql": {"SalesforceToSqlOperator"},
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
     "triggers.bulk_job": {"SalesforceBulkJobTrigger"},
     "triggers.bulk_load": {"SalesforceBulkLoadTrigger"},
@@ -72,6 +74,11 @@ PARAMETERS: dict[str, str] = {
     "operators.rest:SalesforceRestOperator": (
         "path method query payload headers idempotent response_check response_filter max_result_bytes "
         "salesforce_conn_id api_version kwargs"
+    ),
+    "tables:merge": "receipt sql_conn_id table arguments",
+    "transfers.sql:SalesforceToSqlOperator": (
+        "source sql_conn_id table mode key deleted schema_evolution naming column_mapping columns ledger_table "
+        "lock_timeout nul_characters allow_older allow_empty kwargs"
     ),
     "testing:Fault": (
         "method path nth times status body headers reset cut_after cut_at expire_session delay edit_json edit_body "
@@ -129,7 +136,7 @@ def test_every_public_name_is_there_and_documented(module: str) -> None:
         assert getattr(imported, name).__doc__, f"{module}.{name}"
 
 
-@pytest.mark.parametrize("module", ["operators", "triggers"])
+@pytest.mark.parametrize("module", ["operators", "transfers", "triggers"])
 def test_every_module_with_a_class_for_authors_is_public(module: str) -> None:
     classes = {
         f"{module}.{file.stem}"

@@ -30,6 +30,8 @@ HEAVY = [
         "operators.query",
         "operators.load",
         "operators.rest",
+        "transfers.sql",
+        "tables",
         "triggers.bulk_job",
         "triggers.bulk_load",
         "triggers.api_calls",

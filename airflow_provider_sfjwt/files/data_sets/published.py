@@ -1,0 +1,135 @@
+"""A published data set, read back as typed Arrow tables: each part is compared with the receipt, all rows counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
+from airflow_provider_sfjwt.files.formats.faults import unreadable
+from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
+from airflow_provider_sfjwt.files.formats.registry import FORMATS
+from airflow_provider_sfjwt.files.storage.errors import storage_failures
+from airflow_provider_sfjwt.files.storage.paths import storage_path, text_of_path
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, receipt_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_sfjwt.files.storage.paths import StoragePath
+
+
+def folders_of(source: Any) -> list[str]:
+    """The folders of the extracts that a task's ``source`` names.
+
+    :param source: the folder of an extract, the path of its receipt, what its task returned, a receipt that was read,
+        or a list of these.
+    :return: each folder once, in the order given.
+    :raises ConfigurationError: for anything else.
+    """
+    several = isinstance(source, Sequence) and not isinstance(source, str | bytes)
+    folders = [_folder_of(each) for each in source] if several else [_folder_of(source)]
+    if not folders:
+        raise _refused("is an empty list; give at least one extract")
+    return list(dict.fromkeys(folders))
+
+
+def fault_of_source(source: Any) -> str | None:
+    """What is wrong with a task's ``source``; None when it names extracts.
+
+    :param source: as :func:`folders_of` takes it.
+    """
+    try:
+        folders_of(source)
+    except ConfigurationError as error:
+        return error.fields["source"]
+    return None
+
+
+def _folder_of(source: Any) -> str:
+    place = source.output_path if isinstance(source, Receipt) else source
+    if isinstance(place, Mapping):
+        place = place.get("receipt")
+    text = text_of_path(place)
+    if text is None or text.strip() in ("", "None"):
+        raise _refused(f"takes the folder of an extract, its receipt, or what its task returned; this is {source!r}")
+    return text.rstrip("/").removesuffix(f"/{RECEIPT_NAME}")
+
+
+def _refused(fault: str) -> ConfigurationError:
+    return ConfigurationError({"source": fault}, subject="the task")
+
+
+class PublishedDataSet:
+    """A data set whose receipt proves it complete.
+
+    :param path: its folder, on any ``ObjectStoragePath``.
+    :raises ConfigurationError: when nothing was published there, or the receipt cannot be understood.
+    :raises SalesforceError: retryable, when the storage fails.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        text = self._receipt_text()
+        #: In hex; it tells one published data set from every other.
+        self.receipt_sha256 = hashlib.sha256(text.encode()).hexdigest()
+        try:
+            self.receipt = Receipt.from_json(text, path)
+        except ProtocolError as error:
+            raise _refused(str(error)) from None
+        #: The org that the rows are of; None where the receipt does not say.
+        self.org_id: str | None = json.loads(text).get("org_id")
+
+    @cached_property
+    def _folder(self) -> StoragePath:
+        return storage_path(self.path)
+
+    def _receipt_text(self) -> str:
+        try:
+            text = receipt_text(self._folder)
+        except (ValueError, ImportError, PermissionError, NotADirectoryError) as error:
+            raise unreadable(self.path, f"it cannot be opened: {error}") from error
+        except storage_failures() as error:
+            raise unread(self.path, error) from error
+        if text is None:
+            raise _refused(f"{self.path} holds no {RECEIPT_NAME}, so it is unknown which files belong to the data set")
+        return text
+
+    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read the rows, a piece at a time, in the types that the receipt names.
+
+        A part's SHA-256 is compared before its first row is given out.
+
+        :param columns: names of columns of the receipt, in the order that the tables shall have.
+        :raises ConfigurationError: when a part is gone, is another one than the receipt lists, or holds another number
+            of rows.
+        :raises SalesforceError: retryable, when the storage fails.
+        """
+        from airflow_provider_sfjwt.files.values.from_text import arrow_type_of, typed
+
+        types = {each["name"]: arrow_type_of(each["arrow_type"]) for each in self.receipt.columns}
+        known = list(types)
+        file_format = FORMATS[self.receipt.file_format]
+        read = 0
+        for part in self.receipt.parts:
+            packed = file_format.is_packed(part.name)
+            file = InputFile(self._folder / part.name, file_format.name, part, packed)
+            rows = 0
+            for table, faults in file_format.load().pieces(file, list(columns), known):
+                if faults:
+                    raise unreadable(file.name, faults[0].message)
+                rows += table.num_rows
+                try:
+                    yield typed(table, types)
+                except ValueError as error:
+                    raise unreadable(file.name, str(error)) from None
+            if rows != part.records:
+                raise unreadable(file.name, f"it holds {rows:,} rows, and the receipt says {part.records:,}")
+            read += rows
+        if read != self.receipt.records:
+            reason = f"its parts hold {read:,} rows, and the receipt says {self.receipt.records:,}"
+            raise unreadable(self.path, reason)

@@ -1,0 +1,7 @@
+"""Extracts into tables: PostgreSQL, DuckDB and SQLite, each receipt exactly once."""
+
+from __future__ import annotations
+
+from airflow_provider_sfjwt.tables.merging import MergeReport, merge
+
+__all__ = ["MergeReport", "merge"]

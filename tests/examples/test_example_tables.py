@@ -1,0 +1,39 @@
+"""Example DAGs that move rows between Salesforce and databases."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.examples.conftest import Run
+from tests.repository import EXAMPLES
+
+DAY, LATER = "2026-11-10T00:00:00+00:00", "2026-11-11T00:00:00+00:00"
+
+
+def test_extract_to_postgres_keeps_a_table_in_step(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    """In SQLite here: the example says that the connection may be of any of the three types."""
+    environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
+    accounts = org.rows("Account")
+    org.delete("Account", accounts[0]["Id"])
+
+    runs = in_airflow(
+        "run_dag", str(EXAMPLES / "extract_to_postgres.py"),
+        *(f"salesforce_extract_to_postgres@{day}" for day in (DAY, LATER)), **environment,
+    )  # fmt: skip
+
+    assert [run["state"] for run in runs] == ["success", "success"]
+    assert runs[0]["returned"]["merge_accounts"]["inserted"] == len(accounts) - 1
+    assert runs[0]["returned"]["merge_contacts"] == len(org.rows("Contact"))
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
+        names = dict(database.execute("SELECT id, name FROM accounts"))
+        ledger = database.execute("SELECT target, dag_id, task_id FROM sfjwt_ledger ORDER BY applied_at").fetchall()
+    assert names == {row["Id"]: row["Name"] for row in accounts[1:]}
+    dag = "salesforce_extract_to_postgres"
+    assert set(ledger) == {("main.accounts", dag, "merge_accounts"), ("main.contacts", dag, "merge_contacts")}
+    assert len(ledger) == 4

@@ -1,0 +1,133 @@
+"""The databases of the tests, each looked into by its own client and not by the code under test."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class TestDatabase(ABC):
+    """A database, and the Airflow connection to it.
+
+    :param conn_id: of the connection.
+    """
+
+    __test__ = False
+    label: ClassVar[str]
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+
+    @abstractmethod
+    def connection_json(self) -> str:
+        """The Airflow connection."""
+
+    @abstractmethod
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements by the database's own client.
+
+        :return: the rows of the last one.
+        """
+
+    def rows(self, table: str, columns: Sequence[str], order: str = "Id") -> list[tuple[Any, ...]]:
+        """Rows of a table as Python's values.
+
+        :param table: quoted where it has to be.
+        :param columns: their names.
+        :param order: the column to order by.
+        """
+        names = ", ".join(f'"{name}"' for name in columns)
+        return self.run(f'SELECT {names} FROM {table} ORDER BY "{order}"')
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        return int(self.run(f"SELECT count(*) FROM {table}")[0][0])
+
+    def value(self, wanted: Any) -> Any:
+        """A value as the database's client gives it back."""
+        return wanted
+
+
+class PostgreSQL(TestDatabase):
+    """A server of the tests' own."""
+
+    label = "postgres"
+
+    def __init__(self, conn_id: str, port: int, database: str, user: str = "tester", **extra: str) -> None:
+        super().__init__(conn_id)
+        self.port, self.database, self.user, self.extra = port, database, user, extra
+
+    def connection_json(self) -> str:
+        return json.dumps(
+            {"conn_type": "postgres", "host": "127.0.0.1", "port": self.port, "login": self.user,
+             "schema": self.database, "extra": self.extra}
+        )  # fmt: skip
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        import psycopg
+
+        address = f"host=127.0.0.1 port={self.port} user=tester dbname={self.database} options='-c timezone=UTC'"
+        with psycopg.connect(address, autocommit=True) as connection:
+            for statement in statements:
+                cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+
+class DuckDB(TestDatabase):
+    """A file."""
+
+    label = "duckdb"
+
+    def __init__(self, conn_id: str, path: Path) -> None:
+        super().__init__(conn_id)
+        self.path = path
+
+    def connection_json(self) -> str:
+        return json.dumps({"conn_type": "duckdb", "host": str(self.path)})
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        import duckdb
+
+        with closing(duckdb.connect(str(self.path))) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            for statement in statements:
+                result = connection.execute(statement)
+            return result.fetchall()
+
+
+class SQLite(TestDatabase):
+    """A file."""
+
+    label = "sqlite"
+
+    def __init__(self, conn_id: str, path: Path) -> None:
+        super().__init__(conn_id)
+        self.path = path
+
+    def connection_json(self) -> str:
+        return json.dumps({"conn_type": "sqlite", "host": str(self.path)})
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            for statement in statements:
+                cursor = connection.execute(statement)
+            return cursor.fetchall()
+
+    def value(self, wanted: Any) -> Any:
+        if isinstance(wanted, bool):
+            return int(wanted)
+        if isinstance(wanted, Decimal):
+            digits = format(wanted, "f")
+            return digits.rstrip("0").rstrip(".") if "." in digits else digits
+        if isinstance(wanted, datetime):
+            return wanted.strftime("%Y-%m-%dT%H:%M:%S.") + f"{wanted.microsecond // 1000:03d}Z"
+        if isinstance(wanted, time):
+            return wanted.isoformat("milliseconds")
+        return wanted.isoformat() if isinstance(wanted, date) else wanted

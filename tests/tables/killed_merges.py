@@ -1,0 +1,98 @@
+"""Merges that die at a chosen statement, in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.context import ForkServerContext
+from typing import Any
+
+from airflow_provider_sfjwt.tables import backends, merge
+from airflow_provider_sfjwt.tables.database import Database
+
+#: What a merge does to its database, one after the other.
+STEPS = ("begin", "lock", "run", "write", "upsert", "stage", "commit")
+
+
+def _mortal(backend: type[Database], step: int, after: bool) -> type[Database]:
+    """A back end whose process is killed at one of its steps.
+
+    :param backend: whose every step is counted.
+    :param step: the number of the fatal one, from 0.
+    :param after: whether it is killed when the step is done, and not before.
+    """
+    counted = iter(range(10**6))
+    depth = [0]
+
+    def fatal(name: str) -> Callable[..., Any]:
+        original = getattr(backend, name)
+
+        def run(self: Database, *arguments: Any) -> Any:
+            if depth[0]:  # a step within a step
+                return original(self, *arguments)
+            here = next(counted)
+            if here == step and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            depth[0] += 1
+            try:
+                return original(self, *arguments)
+            finally:
+                depth[0] -= 1
+                if here == step and after:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return run
+
+    return type(backend.__name__, (backend,), {name: fatal(name) for name in STEPS})
+
+
+def _die(environment: dict[str, str], step: int, after: bool, arguments: dict[str, Any]) -> None:
+    os.environ.update(environment)
+    mortal: dict[str, Any] = {name: _mortal(each, step, after) for name, each in backends.BACKENDS.items()}
+    backends.BACKENDS.update(mortal)
+    merge(**arguments)
+
+
+def processes() -> ForkServerContext:
+    """Processes that begin with everything imported, and without the threads of the tests'."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.tables.killed_merges", "pyarrow.parquet", "pyarrow.csv"])
+    return context
+
+
+def killed_at(step: int, after: bool, conn_json: str, arguments: dict[str, Any]) -> bool:
+    """Merge in a process that is killed at a step.
+
+    :param step: its number, from 0.
+    :param after: whether the step is done by then.
+    :param conn_json: the connection ``warehouse``.
+    :param arguments: of the merge.
+    :return: whether it was killed; false where the merge has no such step, and ended well.
+    """
+    environment = {"AIRFLOW_CONN_WAREHOUSE": conn_json}
+    process = processes().Process(target=_die, args=(environment, step, after, arguments))
+    process.start()
+    process.join(120)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return process.exitcode != 0
+
+
+def merge_together(conn_json: str, several: Sequence[dict[str, Any]]) -> list[int | None]:
+    """Merge in processes at the same time.
+
+    :param conn_json: the connection ``warehouse``.
+    :param several: the arguments of each merge.
+    :return: their exit codes.
+    """
+    running = [_started({"AIRFLOW_CONN_WAREHOUSE": conn_json}, arguments) for arguments in several]
+    for process in running:
+        process.join(120)
+    return [process.exitcode for process in running]
+
+
+def _started(environment: dict[str, str], arguments: dict[str, Any]) -> Any:
+    process = processes().Process(target=_die, args=(environment, 10**7, False, arguments))
+    process.start()
+    return process
