@@ -47,7 +47,7 @@ class DataApi:
     """Finds the endpoint of a data API request.
 
     :param resources: the parts of the APIs; the first route that matches answers.
-    :param settle: processes the loads that are queued, so that whatever looks at records sees them loaded.
+    :param settle: processes the loads that are queued, so that every other request sees their records.
     """
 
     def __init__(

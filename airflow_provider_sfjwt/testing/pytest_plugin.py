@@ -23,6 +23,6 @@ def simulated_org() -> Iterator[SimulatedOrg]:
 
 @pytest.fixture
 def salesforce_jwt_connection(simulated_org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> SimulatedOrg:
-    """The org behind the connection ``salesforce_jwt_default``, which this test's environment then has."""
+    """The org, with the connection ``salesforce_jwt_default`` in this test's environment."""
     monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", simulated_org.connection_json())
     return simulated_org

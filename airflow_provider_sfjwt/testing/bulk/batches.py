@@ -147,7 +147,7 @@ class Load:
         wanted: Callable[[Outcome], bool],
         cells: Callable[[Outcome], tuple[str, str]],
     ) -> Iterator[bytes]:
-        """Yield one result set: the header as it was sent behind two columns, every cell quoted."""
+        """Yield one result set: two columns, then the columns as they were sent; every cell quoted."""
         table = self._whole()
         head = [f'"{name}"' for name in extra] + ([table.header] if table is not None else [])
         yield f"{self._delimiter.join(head)}{self._line_ending}".encode()

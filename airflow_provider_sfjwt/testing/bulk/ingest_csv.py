@@ -147,7 +147,7 @@ class Columns:
     https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_csv_rel_field_header_row_2_0.htm
 
     :param key: the field of an upsert.
-    :raises JobFailure: for a name that is no field of the object, or columns that do not fit the operation.
+    :raises JobFailure: for a name that is not a field of the object, or columns that do not fit the operation.
     """
 
     def __init__(

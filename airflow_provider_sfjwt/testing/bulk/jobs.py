@@ -135,10 +135,10 @@ class Jobs:
 def choice(wanted: dict[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
     """Return one of a job's settings in Salesforce's spelling.
 
-    :raises RefusalError: INVALIDJOB for a value that is none of the choices.
+    :raises RefusalError: INVALIDJOB for a value that is not one of the choices.
     """
     given = wanted.get(name, default)
     found = next((known for known in choices if known.lower() == str(given).lower()), None)
     if found is None:
-        raise RefusalError(400, "INVALIDJOB", f"{name}: {given!r} is none of {', '.join(choices)}")
+        raise RefusalError(400, "INVALIDJOB", f"{name}: {given!r} is not one of {', '.join(choices)}")
     return found

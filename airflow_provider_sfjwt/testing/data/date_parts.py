@@ -44,7 +44,7 @@ DATE_PARTS: dict[str, Callable[[date, int], int | str]] = {
     "FISCAL_MONTH": lambda day, first: fiscal_month(day, first),
     "FISCAL_QUARTER": lambda day, first: (fiscal_month(day, first) - 1) // _QUARTER + 1,
     "FISCAL_YEAR": lambda day, first: fiscal_year(day, first),
-    # Week 1 is the first seven days of the month, or of the year, whatever day of the week it begins with.
+    # Week 1 is the first seven days of the month, or of the year; the day of the week does not matter.
     "WEEK_IN_MONTH": lambda day, first: (day.day - 1) // 7 + 1,
     "WEEK_IN_YEAR": lambda day, first: (day.timetuple().tm_yday - 1) // 7 + 1,
 }

@@ -54,7 +54,7 @@ def record_ids(key_prefix: str, first: int) -> Iterator[str]:
 
 
 def canonical_id(text: str) -> str | None:
-    """Return the 18-character form of what may be an id in either form, None where it is no id."""
+    """Return the 18-character form of an id in either form, None for a text that is not an id."""
     if not _ID.match(text):
         return None
     return with_suffix(text[:15])

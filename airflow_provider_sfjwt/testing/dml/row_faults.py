@@ -27,7 +27,7 @@ class Lock:
 
     matches: Predicate
     times: int | None
-    tries: dict[Any, int] = field(default_factory=dict)
+    attempts: dict[Any, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class RowFaults:
                 continue
             with self._lock:
                 identity = record.get("Id") or tuple(sorted((name, repr(value)) for name, value in sent.items()))
-                tries = lock.tries.get(identity, 0)
-                lock.tries[identity] = tries + 1
-            if lock.times is None or tries < lock.times:
+                attempts = lock.attempts.get(identity, 0)
+                lock.attempts[identity] = attempts + 1
+            if lock.times is None or attempts < lock.times:
                 held = f" or 1 records: {record['Id']}" if record.get("Id") else ""
                 return RowError("UNABLE_TO_LOCK_ROW", f"unable to obtain exclusive access to this record{held}")
         return None
@@ -104,7 +104,7 @@ class RowFaults:
         """Return who gets a new record.
 
         :param rule: id of an assignment rule, ``TRUE`` for the active one, ``FALSE`` or nothing for none.
-        :raises KeyError: for an id that is no rule of the object.
+        :raises KeyError: for an id that is not a rule of the object.
         """
         rules = self._assignments.get(sobject.name, [])
         if rule.upper() in ("", "FALSE"):

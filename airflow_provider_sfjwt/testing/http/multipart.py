@@ -14,7 +14,7 @@ _BREAK = re.compile(rb"\r?\n\r?\n")
 def parts_of(headers: Message, body: bytes) -> dict[str, bytes]:
     """Return the bodies of the parts by name.
 
-    :raises RefusalError: for what is no such request.
+    :raises RefusalError: for a request without a boundary, or a part without a name or body.
     """
     boundary = headers.get_boundary()
     if not boundary:

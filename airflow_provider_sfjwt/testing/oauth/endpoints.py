@@ -219,7 +219,7 @@ class OAuth:
     def revoke(self, request: Request) -> Answer:
         """End the session of a token; GET and POST.
 
-        :raises OAuthRefusalError: where there is none.
+        :raises OAuthRefusalError: for a token that is not alive.
         """
         token = request.parameter("token") or self._form(request).get("token", "")
         if not self._sessions.revoke(token):

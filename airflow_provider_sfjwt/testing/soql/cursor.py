@@ -6,7 +6,7 @@ from airflow_provider_sfjwt.testing.http.messages import RefusalError
 from airflow_provider_sfjwt.testing.soql.tokens import Token, soql_error, tokens
 from airflow_provider_sfjwt.testing.soql.tree import Path
 
-#: Words that end a list of names, so that none of them is taken for an alias.
+#: Words that begin a clause; they are never an alias.
 CLAUSES = frozenset(
     {"FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "HAVING", "WITH", "FOR", "USING", "UPDATE", "ALL"}
 )

@@ -39,7 +39,7 @@ def looks_like_date_literal(word: str) -> bool:
 
 @dataclass(frozen=True)
 class Calendar:
-    """By what days and years are told apart.
+    """What date literals count from.
 
     :param now: UTC.
     :param zone: the user's time zone, IANA name.

@@ -163,7 +163,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Order:
-    """One term of ORDER BY; nulls come first unless the text says otherwise, whatever the direction."""
+    """One term of ORDER BY; nulls come first unless the text says otherwise, in either direction."""
 
     expression: Expression
     descending: bool = False

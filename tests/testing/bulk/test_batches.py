@@ -243,20 +243,20 @@ def test_one_of_several_kinds_of_parents(org, api):
 
 
 def test_describe_tells_what_a_load_may_do(api):
-    def told(sobject, field):
+    def flags(sobject, field):
         fields = {entry["name"]: entry for entry in api.get(f"sobjects/{sobject}/describe").json()["fields"]}
         names = ("createable", "updateable", "nillable", "defaultedOnCreate", "idLookup", "externalId", "unique")
         return [fields[field][name] for name in names]
 
-    assert told("Contact", "Id") == [False, False, False, True, True, False, False]
-    assert told("Contact", "LastName") == [True, True, False, False, False, False, False]
-    assert told("Contact", "Email") == [True, True, True, False, True, False, False]
-    assert told("Contact", "OwnerId") == [True, True, False, True, False, False, False]
-    assert told("Contact", "ExternalKey__c") == [True, True, True, False, True, True, True]
-    assert told("Contact", "Name") == [False, False, True, False, False, False, False]
-    assert told("Account", "Active__c") == [True, True, False, True, False, False, False]
-    assert told("Account", "Name") == [True, True, False, False, False, False, False]
-    assert told("Invoice__c", "Name") == [True, True, True, False, True, False, False]
+    assert flags("Contact", "Id") == [False, False, False, True, True, False, False]
+    assert flags("Contact", "LastName") == [True, True, False, False, False, False, False]
+    assert flags("Contact", "Email") == [True, True, True, False, True, False, False]
+    assert flags("Contact", "OwnerId") == [True, True, False, True, False, False, False]
+    assert flags("Contact", "ExternalKey__c") == [True, True, True, False, True, True, True]
+    assert flags("Contact", "Name") == [False, False, True, False, False, False, False]
+    assert flags("Account", "Active__c") == [True, True, False, True, False, False, False]
+    assert flags("Account", "Name") == [True, True, False, False, False, False, False]
+    assert flags("Invoice__c", "Name") == [True, True, True, False, True, False, False]
     assert not api.get("sobjects/CaseStatus/describe").json()["createable"]
 
 

@@ -314,7 +314,7 @@ def test_objects_of_ones_own_are_loaded_by_their_external_id(org, api):
     # The name of a custom object's record is its id where none is given.
     assert [row["Name"] for row in rows] == [row["Id"][:15] for row in rows]
     described = {field["name"]: field for field in api.get("sobjects/Thing__c/describe").json()["fields"]}
-    told = described["Key__c"]
-    assert [told[name] for name in ("externalId", "unique", "idLookup", "custom", "createable", "length")] == [
+    shown = described["Key__c"]
+    assert [shown[name] for name in ("externalId", "unique", "idLookup", "custom", "createable", "length")] == [
         True
     ] * 5 + [20]

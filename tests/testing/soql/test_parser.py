@@ -1,4 +1,4 @@
-"""SOQL: what it selects, what it refuses, and that no text whatever breaks it."""
+"""SOQL: what it selects, what it refuses, and that no text breaks it."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_ids_compare_in_both_lengths_and_by_case(org, api):
     assert len(api.records(f"SELECT Id FROM Account WHERE Id >= '{ids[10]}' AND Id < '{ids[20]}'")) == 10
 
 
-def test_names_are_canonical_whatever_was_asked(api):
+def test_names_are_canonical_in_any_letter_case(api):
     record = api.records("select NAME, owner.NAME from ACCOUNT a limit 1")[0]
     assert set(record) == {"attributes", "Name", "Owner"}
     assert record["attributes"]["type"] == "Account"
