@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.csv import read_text
 from airflow_provider_sfjwt.files.formats.csv_records import column_names, end_of_first_record, whole_records
-from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar
+from airflow_provider_sfjwt.files.values.arrow_arrays import integers, one_array, scalar
 from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
@@ -62,13 +62,13 @@ class RowKeys:
 
         :param rows: with the columns that are needed, under the names that they were sent with.
         """
-        return _digests(rows) if self._key_column is None else _one_array(rows.column(self._key_column.name))
+        return _digests(rows) if self._key_column is None else one_array(rows.column(self._key_column.name))
 
     @cached_property
     def _key_column(self) -> _KeyColumn | None:
         """The first column whose values are unique, or None."""
         first = next(self._part.pieces())
-        names = [name for name in self.names if self._is_unique(_one_array(first.column(name)))]
+        names = [name for name in self.names if self._is_unique(one_array(first.column(name)))]
         for name in names[: self._candidates]:
             cells = pa.concat_arrays([chunk for piece in self._part.pieces([name]) for chunk in piece.column(0).chunks])
             if self._is_unique(cells):
@@ -204,13 +204,9 @@ def numbers(values: pa.Int64Array) -> memoryview:
     return memoryview(values.buffers()[1]).cast("B")[start : start + 8 * len(values)].cast("q")
 
 
-def _one_array(values: pa.ChunkedArray) -> pa.Array:
-    return values.chunk(0) if values.num_chunks == 1 else pa.concat_arrays(values.chunks)
-
-
 def _digests(rows: pa.Table) -> pa.FixedSizeBinaryArray:
     """A SHA-256 of each row that no other row has unless all its cells are the same."""
-    cells = [_one_array(column).fill_null(scalar("")) for column in rows.columns]
+    cells = [one_array(column).fill_null(scalar("")) for column in rows.columns]
     lengths = [pc.binary_length(column).cast(pa.string()) for column in cells]
     joined = pc.binary_join_element_wise(*lengths, *cells, scalar(_SEPARATOR))
     _, ends, data = joined.buffers()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
-from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar, texts
+from airflow_provider_sfjwt.files.values.arrow_arrays import integers, one_array, scalar, texts
 from airflow_provider_sfjwt.load.outcomes.part_outcome import ERRORS_AT_ONCE, KNOWN, PartOutcome, State
 from airflow_provider_sfjwt.load.outcomes.results_folder import Kind, ResultsFolder, RowsWithOutcome
 from airflow_provider_sfjwt.load.staging.parts import JobFile
@@ -121,7 +121,7 @@ class Tally:
             rows = outcome.row_numbers(state, first, last)
             if rows:
                 origin = self._origin(positions.take(integers(rows)))
-                known = [_one_array(column) for column in outcome.known(state, rows).columns]
+                known = [one_array(column) for column in outcome.known(state, rows).columns]
                 if len(rows) < len(records):
                     records = records.take(integers(row - first for row in rows))
                 yield RowsWithOutcome([*origin, *known], records)
@@ -137,11 +137,6 @@ class Tally:
             origins = [locate(position) for position in positions.to_pylist()]
             files, rows = texts([each for each, _ in origins]), integers(row for _, row in origins)
         return [pc.add(positions, scalar(1)).cast(pa.string()), files, rows.cast(pa.string())]
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.StringArray:
-    """The column of a table that is in one piece."""
-    return column.chunk(0)
 
 
 def _job(job: Job, part: int) -> dict[str, Any]:
