@@ -12,7 +12,7 @@ from airflow_provider_sfjwt.testing.soql.context import Context
 from airflow_provider_sfjwt.testing.soql.expressions import DATE_FUNCTIONS
 from airflow_provider_sfjwt.testing.soql.joins import Joins
 from airflow_provider_sfjwt.testing.soql.tokens import soql_error
-from airflow_provider_sfjwt.testing.soql.tree import Call, Expression, Path
+from airflow_provider_sfjwt.testing.soql.tree import AGGREGATES, Call, Expression, Path
 
 _NUMBERED = {"COUNT": "count({})", "COUNT_DISTINCT": "count(DISTINCT {})"}
 _BY_BYTES = frozenset({"id", "reference", "boolean", "int", "long", "date", "datetime", "time"})
@@ -61,7 +61,7 @@ class Columns:
         if isinstance(expression, Path):
             return self._field(expression, needs, verb)
         argument = self._argument(expression)
-        if expression.is_aggregate:
+        if expression.function in AGGREGATES:
             return self._aggregate(expression, argument)
         if expression.function in DATE_FUNCTIONS:
             return self._date_part(expression, argument)

@@ -10,6 +10,7 @@ from airflow_provider_sfjwt.testing.soql.tree import Path
 CLAUSES = frozenset(
     {"FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "HAVING", "WITH", "FOR", "USING", "UPDATE", "ALL"}
 )
+_OBJECTS = frozenset({"GROUP", "ORDER"})
 _DEPTH = 50
 
 
@@ -84,6 +85,14 @@ class Cursor:
         if token.kind != "name" or token.word in CLAUSES:
             raise self.unexpected(token)
         return Path(tuple(token.text.split(".")), token.position)
+
+    def object_name(self) -> Path:
+        """Take the name of an object; there are objects that are called Group and Order.
+
+        :raises RefusalError: where something else comes next.
+        """
+        token = self.next
+        return Path((self.take().text,), token.position) if token.word in _OBJECTS else self.path()
 
     def alias(self) -> str | None:
         """Take the alias that may come next."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 from airflow_provider_sfjwt.testing.data.fields import Field
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
 from airflow_provider_sfjwt.testing.data.values import Stored, moment_text
-from airflow_provider_sfjwt.testing.http.messages import RefusalError
+from airflow_provider_sfjwt.testing.http.messages import RefusalError, unsupported
 from airflow_provider_sfjwt.testing.soql.columns import Column
 from airflow_provider_sfjwt.testing.soql.date_literals import Calendar, stored_bound
 from airflow_provider_sfjwt.testing.soql.tokens import soql_error
@@ -65,7 +65,7 @@ class Filters:
         """Return ``column [NOT] IN (literals)`` as SQL; null among them means the rows without a value."""
         for literal in literals:
             if literal.kind == "range":
-                raise soql_error(self._text, literal.position, "date literals are not allowed in a list of values")
+                raise unsupported("date literals in a list of values")
         values = [self.value(column.field, literal) for literal in literals]
         present: list[Stored] = [value for value in values if value is not None]
         sql = f"coalesce({column.ordered} IN ({', '.join('?' * len(present))}), 0)"

@@ -93,7 +93,7 @@ class _Parser:
         return found
 
     def _source(self) -> tuple[Path, str | None]:
-        path = self._cursor.path()
+        path = self._cursor.object_name()
         self._cursor.took("AS")
         return path, self._cursor.alias()
 
@@ -121,7 +121,7 @@ class _Parser:
         relationship, branches = cursor.path(), []
         otherwise: tuple[Path, ...] = ()
         while cursor.took("WHEN"):
-            sobject = cursor.path()
+            sobject = cursor.object_name()
             cursor.expect("THEN")
             branches.append((sobject, self._paths()))
         if not branches:

@@ -38,8 +38,9 @@ class Call:
 
     @property
     def is_aggregate(self) -> bool:
-        """Whether it is computed from many rows."""
-        return self.function in AGGREGATES
+        """Whether it is computed from many rows, itself or by its argument."""
+        inner = self.argument
+        return self.function in AGGREGATES or (isinstance(inner, Call) and inner.is_aggregate)
 
 
 Expression = Path | Call

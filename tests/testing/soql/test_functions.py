@@ -148,6 +148,11 @@ def test_currency_literals(cases, client_of, refusal) -> None:
     assert refusal(api.query("SELECT Id FROM Account WHERE NumberOfEmployees > USD5")) == (400, "INVALID_FIELD")
 
 
+def test_formats_of_aggregates(cases, client_of) -> None:
+    (record,) = client_of(cases).records("SELECT FORMAT(MAX(AnnualRevenue)) top FROM Account WHERE Name = 'Parent'")
+    assert record == {"attributes": {"type": "AggregateResult"}, "top": "USD 1,234,567.89"}
+
+
 @pytest.mark.parametrize(
     "soql",
     [

@@ -99,6 +99,17 @@ def test_multi_select_picklists(org: SimulatedOrg, api, condition: str, expected
     assert " ".join(record["Name"] for record in found) == expected
 
 
+def test_objects_that_are_called_like_a_clause(org: SimulatedOrg, api) -> None:
+    group = org.insert("Group", [{"Name": "Queue", "Type": "Queue"}])[0]
+    org.define_object("Order", [Field("N__c", "int")])
+    org.insert("Case", [{"Subject": "s", "Status": "New", "OwnerId": group}])
+    org.insert("Order", [{"N__c": 2}, {"N__c": 1}])
+    assert [record["Name"] for record in api.records("SELECT Name FROM Group WHERE Type = 'Queue'")] == ["Queue"]
+    assert [record["N__c"] for record in api.records("SELECT N__c FROM Order ORDER BY N__c")] == [1, 2]
+    (record,) = api.records("SELECT TYPEOF Owner WHEN User THEN Alias WHEN Group THEN Name, Type END FROM Case")
+    assert record["Owner"]["Name"] == "Queue"
+
+
 def test_includes_wants_a_multi_select_picklist(api, refusal) -> None:
     answer = api.query("SELECT Id FROM Account WHERE Name INCLUDES ('x')")
     assert refusal(answer) == (400, "INVALID_QUERY_FILTER_OPERATOR")
@@ -135,6 +146,7 @@ def test_all_rows_are_also_deleted_ones(family, client_of) -> None:
         "UPDATE VIEWSTAT",
         "WITH DATA CATEGORY Geography__c AT usa__c",
         "WITH HIGHLIGHT",
+        "WHERE CreatedDate IN (TODAY, YESTERDAY)",
     ],
 )
 def test_clauses_that_are_not_here(api, refusal, tail: str) -> None:
