@@ -162,7 +162,10 @@ class JobRows:
         path = fetch.folder.part(number, self._ref.id, fetch.file_format)
 
         def write(body: Body) -> WrittenPage:
-            return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns)
+            try:
+                return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns)
+            except ProtocolError as error:
+                raise error.within(f"result page {number} of job {self._ref.id}") from None
 
         page = self._org.run(bulk_query.result_page, self._ref, locator, write)
         written: WrittenPage = page.content

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-from urllib.parse import quote
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import soql as soql_text
 from airflow_provider_sfjwt.salesforce.api.bulk_query import NOT_IN_BULK
+from airflow_provider_sfjwt.salesforce.api.soql import Selected
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.described_object import DescribedObject
 
-#: Characters of a query in a URL, of which Salesforce takes 16,384 bytes.
-#: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
-_LONGEST_QUERY = 16_000
+#: The type of a column of which no type is known: Salesforce's own for values of differing types.
+UNKNOWN_TYPE = "anyType"
+#: Functions whose value is text for people.
+_TO_TEXT = frozenset({"tolabel", "format"})
+#: The object that has the fields which a lookup of several objects shows.
+#: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_name.htm
+_SHARED_FIELDS = "Name"
+#: How many objects of such a lookup are described when Name lacks the field. A task's What may be any of over 100.
+_MOST_TARGETS = 3
 
 
 def columns_of_sobject(
@@ -49,24 +56,39 @@ def columns_of_sobject(
 
 
 def columns_of_query(org: ConnectedOrg, soql: str) -> tuple[Column, ...]:
-    """The columns of a query, text where their type cannot be told. Salesforce judges the query, not this.
+    """The columns of a query, named as its rows name them. Salesforce judges the query, not this.
+
+    A column has the type ``anyType`` where its type is unknown: the object may not be described, the parent may be one
+    of several objects, or the value is computed.
 
     :param org: where the query runs.
     :param soql: the query.
+    :raises ConfigurationError: when two columns would have the same name.
     """
     sobject = soql_text.sobject_of(soql)
     if sobject is None:
         return ()
-    schema = DescribedObject(org, sobject)
-    columns = []
-    for name in soql_text.selected(soql):
-        path = name.split(".")
-        found = _at_path(schema, path)
-        if found is None and len(path) > 1 and (found := _at_path(schema, path[1:])):
-            # A query may put the object's own name, or an alias of it, before a field. Its rows do not.
-            name = ".".join(path[1:])
-        columns.append(Column.from_describe(found, name) if found else Column(name))
-    return tuple(columns)
+    try:
+        schema = DescribedObject(org, sobject)
+    except ConfigurationError:  # Salesforce says what is wrong, if anything is
+        schema = None
+    aliases = soql_text.aliases(soql)
+    columns = tuple(_selected_column(schema, aliases, each) for each in soql_text.selected(soql))
+    if twice := repeated_names(columns):
+        raise ConfigurationError(
+            {"soql": f"two columns would be named {twice[0]}. Select the field once, or give one an alias"},
+            subject="the query",
+        )
+    return columns
+
+
+def repeated_names(columns: Sequence[Column]) -> list[str]:
+    """The names that more than one column has. Readers of the files take upper and lower case for the same.
+
+    :param columns: of a table.
+    """
+    times = Counter(each.name.lower() for each in columns)
+    return [each.name for each in columns if times[each.name.lower()] > 1]
 
 
 def check_flat(soql: str, columns: Sequence[Column]) -> None:
@@ -87,14 +109,6 @@ def check_flat(soql: str, columns: Sequence[Column]) -> None:
             },
             subject="the query",
         )
-    if len(quote(soql, safe="")) > _LONGEST_QUERY:
-        raise ConfigurationError(
-            {
-                "transport": "the query is too long for REST, which takes it in the URL; name fewer "
-                "fields, or take 'bulk'"
-            },
-            subject="the task",
-        )
 
 
 def _named(schema: DescribedObject, fields: Sequence[str]) -> tuple[list[Column], list[str]]:
@@ -103,26 +117,64 @@ def _named(schema: DescribedObject, fields: Sequence[str]) -> tuple[list[Column]
         found = _at_path(schema, name.split("."))
         if found is None:
             complaints.append(schema.unknown(name))
-        elif found["type"] in NOT_IN_BULK:
-            parts = [each["name"] for each in schema.fields if each.get("compoundFieldName") == found["name"]]
+        elif found.field["type"] in NOT_IN_BULK:
+            parts = [each["name"] for each in schema.fields if each.get("compoundFieldName") == found.field["name"]]
             instead = f"; select {', '.join(parts)} instead" if parts else ""
-            complaints.append(f"{name} is of the type {found['type']}, which Bulk API 2.0 cannot return{instead}")
+            complaints.append(f"{name} is of the type {found.field['type']}, which Bulk API 2.0 cannot return{instead}")
         else:
-            path = name.split(".")
-            columns.append(Column.from_describe(found, ".".join([*path[:-1], found["name"]])))
+            columns.append(Column.from_describe(found.field, found.path))
     return columns, complaints
 
 
-def _at_path(schema: DescribedObject, path: Sequence[str]) -> dict[str, Any] | None:
+def _selected_column(
+    schema: DescribedObject | None, aliases: Mapping[str, tuple[str, ...]], selected: Selected
+) -> Column:
+    """The column of what a query selects."""
+    if selected.path is None:
+        return Column(selected.key, UNKNOWN_TYPE)
+    path = selected.path.split(".")
+    is_relationship = schema is not None and schema.reference(path[0]) is not None
+    if len(path) > 1 and not is_relationship and path[0].lower() in aliases:
+        # The rows do not show aliases: a field of theirs stands where the relationships lead.
+        path = [*aliases[path[0].lower()], *path[1:]]
+    found = _at_path(schema, path) if schema is not None else None
+    spelled = found.path if found else ".".join(path)
+    name = spelled if selected.key == selected.path else selected.key
+    if selected.function in _TO_TEXT:
+        return Column(name)
+    return Column.from_describe(found.field, name) if found else Column(name, UNKNOWN_TYPE)
+
+
+class _Found(NamedTuple):
+    """A field that a path leads to.
+
+    :param path: as Salesforce spells it.
+    :param field: its description.
+    """
+
+    path: str
+    field: dict[str, Any]
+
+
+def _at_path(schema: DescribedObject, path: Sequence[str]) -> _Found | None:
     """The field at the end of a path such as ``Owner``, ``Name``, or None where there is none."""
-    if len(path) == 1:
-        return schema.field(path[0])
-    reference = schema.reference(path[0])
-    targets = reference["referenceTo"] if reference else []
-    for target in targets:
+    first, *rest = path
+    if not rest:
+        field = schema.field(first)
+        return _Found(field["name"], field) if field else None
+    reference = schema.reference(first)
+    if reference is None:
+        return None
+    targets = reference["referenceTo"]
+    several = len(targets) > 1
+    # A path through a lookup of several objects leads to the object Name, which has the fields that they share.
+    # https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_relationships_and_polymorph_keys.htm
+    for target in [_SHARED_FIELDS, *targets[:_MOST_TARGETS]] if several else targets:
         parent = schema.other(target)
-        found = _at_path(parent, path[1:]) if parent is not None else None
+        found = _at_path(parent, rest) if parent is not None else None
         if found is not None:
-            # Where the parent may be one of several objects, their fields of that name may differ.
-            return found if len(targets) == 1 else {**found, "type": "string"}
+            field = found.field
+            if several and target != _SHARED_FIELDS:  # the others' fields of that name may differ
+                field = {**field, "type": UNKNOWN_TYPE}
+            return _Found(f"{reference['relationshipName']}.{found.path}", field)
     return None

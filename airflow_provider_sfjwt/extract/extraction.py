@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
-from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject
+from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Route, Rows
 from airflow_provider_sfjwt.extract.routes import AUTO, FIRST, ROUTES
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
@@ -96,12 +96,14 @@ class Extraction:
         :raises SalesforceError: and nothing is published.
         """
         route = FIRST if self._spec.transport == AUTO else self._spec.transport
+        refused_by: tuple[str, ...] = ()
         while True:
-            asked = self._routes[route](self._fetch()).ask()
+            asked = self._routes[route](self._fetch(refused_by)).ask()
             begun = asked if isinstance(asked, JobRef | HandOver) else self._published(asked, resumable=False)
             if not isinstance(begun, HandOver):
                 return begun
             log.info("%s; extracting it over %s", begun.reason, begun.route)
+            refused_by += (route,)
             route = begun.route
 
     def wait(self, ref: JobRef) -> Job:
@@ -156,7 +158,7 @@ class Extraction:
             self._data_set = DataSetFolder(self._spec.output_path)
         return self._data_set
 
-    def _fetch(self) -> Fetch:
+    def _fetch(self, refused_by: tuple[str, ...] = ()) -> Fetch:
         return Fetch(
             org=self._org,
             soql=self.plan.soql,
@@ -167,6 +169,7 @@ class Extraction:
             file_format=self._spec.format,
             parallel_pages=self._spec.parallel_pages,
             may_hand_over=self._spec.transport == AUTO,
+            refused_by=refused_by,
             before_page=self.budget.check,
         )
 
@@ -208,7 +211,7 @@ class Extraction:
     def _proved(self, origin: Origin, result: Result) -> Receipt:
         """The receipt of a result that is complete."""
         counts = Counts(sum(part.records for part in result.parts), result.declared, result.counted)
-        self._prove(origin.title, counts, result.columns)
+        self._prove(origin.title, counts, result)
         entries = tuple(column_entry(column) for column in result.columns)
         window = self._spec.window
         return Receipt(
@@ -231,14 +234,16 @@ class Extraction:
             written_by=self._spec.written_by,
         )
 
-    def _prove(self, title: str, counts: Counts, columns: Sequence[Column]) -> None:
+    def _prove(self, title: str, counts: Counts, result: Result) -> None:
         """Refuse a result unless the three counts agree and the columns are those asked for."""
+        names = [column.name for column in result.columns]
+        if twice := repeated_names(result.columns):
+            raise ProtocolError(f"the result of {title} has two columns that are named {twice[0]}: {names}")
         asked = [column.name.lower() for column in self.plan.columns]
-        if self._spec.sobject and asked != [column.name.lower() for column in columns]:
-            raise ProtocolError(
-                f"the result of {title} has other columns than the query: {[column.name for column in columns]}"
-            )
-        counted_agrees = counts.job == counts.written or not self._spec.verify_job_count
+        if self._spec.sobject and asked != [name.lower() for name in names]:
+            raise ProtocolError(f"the result of {title} has other columns than the query: {names}")
+        must_agree = result.needs_count and self._spec.verify_job_count
+        counted_agrees = counts.job == counts.written or not must_agree
         if counts.written != counts.pages or not counted_agrees:
             raise ProtocolError(
                 f"{title} is not complete: {counts.written} rows were written, its pages declared {counts.pages}, "
@@ -254,11 +259,11 @@ class Extraction:
             # The receipt is written, so the data set stands; readers that follow it never see what is left.
             log.warning("Old parts are left in %s: %s", self._folder.path, error)
         log.info(
-            "Published %s: %d records in %d parts, as many as the pages declared and Salesforce counted; %d API calls, "
-            "%.1f s",
+            "Published %s: %d records in %d parts, as many as the pages declared%s; %d API calls, %.1f s",
             self._folder.path,
             receipt.records,
             len(receipt.parts),
+            "" if receipt.counts.job is None else " and Salesforce counted",
             receipt.api_calls,
             receipt.seconds,
         )

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote_plus
 
-from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError
-from airflow_provider_sfjwt.extract.columns import check_flat
+from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.extract.columns import UNKNOWN_TYPE, check_flat
 from airflow_provider_sfjwt.extract.route import Fetch, Origin, Result, refuse_repetition
+from airflow_provider_sfjwt.files.formats.cell_faults import id_of, not_text
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import query as query_api
+from airflow_provider_sfjwt.salesforce.api.answers import TOO_LONG
 from airflow_provider_sfjwt.salesforce.api.query import QueryPage
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.org.progress import DownloadProgress
+
+#: Characters of a query in a URL, of which Salesforce takes 16,384 bytes.
+#: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+_LONGEST_QUERY = 16_000
+#: Types whose values may be moments, and how REST writes one.
+_MOMENTS = frozenset({"datetime", UNKNOWN_TYPE})
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+0000")
 
 
 class RestRoute:
@@ -33,8 +44,11 @@ class RestRoute:
 
         :raises ConfigurationError: for a query whose rows are not a table.
         """
-        check_flat(self._fetch.soql, self._fetch.columns)
-        return QueryRows(self._fetch)
+        fetch = self._fetch
+        check_flat(fetch.soql, fetch.columns)
+        if len(quote_plus(fetch.soql)) > _LONGEST_QUERY:
+            raise _too_long(fetch)
+        return QueryRows(fetch)
 
 
 class QueryRows:
@@ -48,7 +62,8 @@ class QueryRows:
         self._org = fetch.org
         self._columns = fetch.columns
         self._progress = DownloadProgress("Query over REST", None)
-        self._declared = self._total_size = 0
+        self._declared = 0
+        self._total_size: int | None = None
         self._stem = f"rest{uuid.uuid4().hex[:12]}"
 
     @property
@@ -75,13 +90,21 @@ class QueryRows:
             try:
                 written = fetch.file_format.write_page(path, self._progress.watch(body), self._columns)
             except ApiError as error:
+                if error.status in TOO_LONG:
+                    raise _too_long(fetch) from None
                 # A cursor that died takes its pages with it: only the whole query can be asked for again.
                 if attempt == attempts or not any(item.code == "INVALID_QUERY_LOCATOR" for item in error.items):
                     raise
                 continue
             break
         self._progress.all_pages_known()
-        return Result((written.part,), self._declared, self._total_size, written.columns)
+        return Result(
+            (written.part,),
+            self._declared,
+            self._total_size,
+            written.columns,
+            needs_count=self._total_size is not None,
+        )
 
     def _pages_of_csv(self) -> Iterator[bytes]:
         self._declared = 0
@@ -91,7 +114,7 @@ class QueryRows:
         for page in self._pages():
             self._total_size = page.total_size
             self._declared += len(page.records)
-            rows = _csv_of([[self._cell(row, column) for column in self._columns] for row in page.records])
+            rows = self._csv_of_page(page)
             if rows and has_ids:
                 # Counts cannot detect a page that is served twice; identical content can, because ids are unique.
                 refuse_repetition(sha256(rows).digest(), contents, "two pages of the query hold the same rows")
@@ -112,16 +135,12 @@ class QueryRows:
             page = self._org.run(query_api.next_page, page.next_path, numbers_as_text=True)
             yield page
 
-    def _cell(self, row: Mapping[str, Any], column: Column) -> str:
-        value = _value_at(row, column.name)
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if not isinstance(value, str):
-            raise ProtocolError(f"{column.name} holds a {type(value).__name__}, which a cell of a table cannot hold")
-        # REST and Bulk API write the same moment in two ways.
-        return value.removesuffix("+0000") + "Z" if column.type == "datetime" and value.endswith("+0000") else value
+    def _csv_of_page(self, page: QueryPage) -> bytes:
+        cells = [[_cell(row, column) for column in self._columns] for row in page.records]
+        try:
+            return _csv_of(cells)
+        except UnicodeEncodeError:  # JSON can write half of a character, "\\ud83d"
+            raise not_text([column.name for column in self._columns], cells) from None
 
 
 class _CsvBody:
@@ -143,6 +162,35 @@ class _CsvBody:
         return count
 
 
+def _too_long(fetch: Fetch) -> ConfigurationError:
+    """REST takes a query in the URL, which has a longest length."""
+    others = "" if "bulk" in fetch.refused_by else ", or take transport='bulk', which has no such limit"
+    return ConfigurationError(
+        {
+            "transport": "the query is too long for REST, which takes it in the URL. Name fewer fields, give a "
+            f"condition fewer values (several extracts with some of them each){others}"
+        },
+        subject="the task",
+    )
+
+
+def _cell(row: Mapping[str, Any], column: Column) -> str:
+    value = _value_at(row, column.name)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        raise ProtocolError(
+            f"column {column.name} of the record {id_of(row)} holds a {type(value).__name__}, which a cell of a table "
+            "cannot hold"
+        )
+    # REST and Bulk API write the same moment in two ways. Text of people stays as it is.
+    if column.type in _MOMENTS and _MOMENT.fullmatch(value):
+        return value.removesuffix("+0000") + "Z"
+    return value
+
+
 def _csv_of(rows: list[list[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
@@ -157,7 +205,7 @@ def _value_at(row: Mapping[str, Any], name: str) -> Any:
             return None
         key = _key(here, step) if isinstance(here, Mapping) else None
         if key is None:
-            raise ProtocolError(f"a row of the query has no {name}")
+            raise ProtocolError(f"a row of the query has no {name}: the record {id_of(row)}")
         here = here[key]
     return here
 

@@ -35,6 +35,7 @@ class Fetch:
     :param file_format: how the parts are written.
     :param parallel_pages: how many pages are fetched at once, where the route can.
     :param may_hand_over: whether another route may take over.
+    :param refused_by: the routes that do not offer the object.
     :param before_page: is called before a page is asked for, and may raise to end the download.
     """
 
@@ -47,6 +48,7 @@ class Fetch:
     file_format: FileFormat
     parallel_pages: int
     may_hand_over: bool
+    refused_by: tuple[str, ...]
     before_page: Callable[[], None]
 
 
@@ -76,12 +78,15 @@ class Result:
     :param declared: the sum of what Salesforce declared for each page.
     :param counted: how many rows Salesforce itself counted; None where it did not say.
     :param columns: of the parts, in order.
+    :param needs_count: whether ``counted`` must equal the rows. False where Salesforce does not count the rows of this
+        object, and the last page itself said that nothing follows.
     """
 
     parts: tuple[OutputFile, ...]
     declared: int
     counted: int | None
     columns: tuple[Column, ...]
+    needs_count: bool = True
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,13 @@ def query_rows(org: ConnectedOrg, spec: QuerySpec) -> Iterator[dict[str, Any]]:
     :param org: where the query runs.
     :param spec: the query.
     :return: rows by field name; a parent's fields are a dict of their own, a sub-query's rows a list.
-    :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
+    :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted. Of objects whose
+        rows it does not count (``totalSize`` is -1), the last page's ``done`` is the proof.
     """
     page = org.run(query_api.first_page, spec.soql, include_deleted=spec.include_deleted)
     if is_count(spec.soql):
+        if page.total_size is None:
+            raise ProtocolError(f"Salesforce does not count the rows of this query: {spec.soql}")
         yield {"expr0": page.total_size}
         return
     seen = len(page.records)
@@ -46,5 +49,5 @@ def query_rows(org: ConnectedOrg, spec: QuerySpec) -> Iterator[dict[str, Any]]:
         page = org.run(query_api.next_page, page.next_path)
         seen += len(page.records)
         yield from page.records
-    if seen != page.total_size:
+    if page.total_size not in (None, seen):
         raise ProtocolError(f"the query brought {seen} rows where Salesforce counted {page.total_size}: {spec.soql}")

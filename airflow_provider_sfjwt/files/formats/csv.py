@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO
 
+from airflow_provider_sfjwt.files.formats.cell_faults import check_text
 from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
@@ -39,9 +40,11 @@ _FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
     """Write a page byte for byte. See :class:`~.registry.PageWriter`."""
     records = 0
+    names = [column.name for column in page.columns]
     with compressed(file, compression) as write:
         write(page.header)
         for piece in page.pieces:
+            check_text(piece, names)
             records += count_records(piece)
             write(piece)
     return records

@@ -87,15 +87,19 @@ def column_names(header: bytes) -> list[str]:
     """The names in a header record.
 
     :param header: the record as it came.
+    :raises ProtocolError: if it is not UTF-8.
     """
-    return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
+    try:
+        return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
+    except UnicodeDecodeError:
+        raise ProtocolError("the header of a result page is not UTF-8") from None
 
 
 def rows(piece: bytes | memoryview) -> Iterator[list[str]]:
     """The cells of each record.
 
     :param piece: whole records.
-    :raises ProtocolError: if they are not CSV.
+    :raises ProtocolError: if they are not CSV, or not UTF-8.
     """
     # Python's own limit is 131,072 characters, which a long or rich text area reaches. It is one for the process.
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
@@ -103,6 +107,8 @@ def rows(piece: bytes | memoryview) -> Iterator[list[str]]:
         yield from csv.reader(io.StringIO(bytes(piece).decode("utf-8"), newline=""))
     except csv.Error as error:
         raise ProtocolError(f"a result page is not CSV that can be read: {error}") from None
+    except UnicodeDecodeError:
+        raise ProtocolError("a result page holds text that is not UTF-8") from None
 
 
 def _last_record_end(buffer: bytearray, filled: int) -> int:

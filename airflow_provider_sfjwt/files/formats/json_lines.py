@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.files.formats.cell_faults import check_text, unfit_cell
 from airflow_provider_sfjwt.files.formats.csv_records import rows as csv_rows
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
@@ -27,21 +28,27 @@ if TYPE_CHECKING:
 #: Lines that are read at once.
 _LINES_AT_ONCE = 5_000
 _BOM = "\ufeff"
+_KEEP_AS_TEXT = "Extract it with file_format='csv', which keeps values as text."
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
     """Write each record as an object. See :class:`~.registry.PageWriter`."""
     records = 0
+    names = [column.name for column in page.columns]
     encoders = [_encoder(column) for column in page.columns]
-    keys = [json.dumps(column.name, ensure_ascii=False) + ":" for column in page.columns]
+    keys = [json.dumps(name, ensure_ascii=False) + ":" for name in names]
     with compressed(file, compression) as write:
         for piece in page.pieces:
             lines = []
+            check_text(piece, names)
             for row in csv_rows(piece):
                 if len(row) != len(keys):
                     raise ProtocolError(f"a row has {len(row)} values where the header names {len(keys)}")
-                cells = (key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True))
+                try:
+                    cells = [key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True)]
+                except _UnfitNumberError as error:
+                    raise unfit_cell(str(error), names, row, "a value that is not a number", _KEEP_AS_TEXT) from None
                 lines.append("{" + ",".join(cells) + "}\n")
             records += len(lines)
             write("".join(lines).encode("utf-8"))
@@ -57,9 +64,13 @@ def _encoder(column: Column) -> Callable[[str], str]:
     return lambda cell: json.dumps(cell, ensure_ascii=False) if cell else "null"
 
 
+class _UnfitNumberError(Exception):
+    """A cell of a number's column is not a number. The message is the column's name."""
+
+
 def _number(name: str, cell: str) -> str:
     if not _NUMBER.fullmatch(cell):
-        raise ProtocolError(f"column {name} holds a value that is not a number")
+        raise _UnfitNumberError(name)
     return cell  # the digits stay as they came, so that nothing is rounded
 
 

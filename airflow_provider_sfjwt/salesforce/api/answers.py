@@ -23,7 +23,7 @@ from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transi
 #: What to check where an answer is not Salesforce's.
 OTHER_ANSWERS = "Something between here and Salesforce may answer in its place: check Proxy and Login URL."
 #: Pages of Salesforce Setup.
-COMPANY, PERMISSION_SETS = "Company Information", "Permission Sets"
+COMPANY, PERMISSION_SETS, EXTERNAL_DATA = "Company Information", "Permission Sets", "External Data Sources"
 
 
 class _Code(NamedTuple):
@@ -49,7 +49,29 @@ _CODES = {
         "missing one."
     ),
     "MALFORMED_QUERY": _Code("Correct the SOQL at the place that the message names."),
-    "QUERY_TIMEOUT": _Code("Narrow the query with a selective filter, or run it over Bulk API 2.0."),
+    "QUERY_TIMEOUT": _Code(
+        "Narrow the query with a filter on an indexed field, or split it. Bulk API 2.0 gives a query more time, where "
+        "it offers the object."
+    ),
+    "EXCEEDED_ID_LIMIT": _Code("The request names more ids than Salesforce takes at once; give it fewer."),
+    "OPERATION_TOO_LARGE": _Code(
+        "Salesforce would have to check the sharing of too many rows. Split the query by a date range (window), or "
+        "give the user 'View All Data' or 'View All' on the object."
+    ),
+    "QUERY_TOO_COMPLICATED": _Code("Select fewer formula fields, and shorten or split the condition."),
+    "FUNCTIONALITY_NOT_ENABLED": _Code(
+        "The org lacks the feature that the message names: have it turned on in Setup, or leave out what needs it."
+    ),
+    "BIG_OBJECT_UNSUPPORTED_OPERATION": _Code(
+        "A big object is filtered by the fields of its index alone, from the first on and without a gap; a range may "
+        "only be the last one. It has no aggregates, no LIKE, no != and no NOT IN."
+    ),
+    "INVALID_TYPE_FOR_OPERATION": _Code("The object does not allow this operation; name another object."),
+    "UNKNOWN_EXCEPTION": _Code(
+        "Salesforce failed inside. Run it again later; if it stays, give the error id of the message to Salesforce "
+        "Support.",
+        retryable=True,
+    ),
     "INVALID_QUERY_LOCATOR": _Code(
         "The query's cursor expired, or too many were open for the user: run the query anew.", retryable=True
     ),
@@ -81,9 +103,29 @@ _CODES = {
         COMPANY,
         retryable=True,
     ),
+    "EXTERNAL_OBJECT_CONNECTION_EXCEPTION": _Code(
+        "The system behind the external object does not answer. Run it again later, and see Setup → External Data "
+        "Sources.",
+        EXTERNAL_DATA,
+        retryable=True,
+    ),
     "UNABLE_TO_LOCK_ROW": _Code(retryable=True),
     "SERVER_UNAVAILABLE": _Code(retryable=True),
 }
+#: Codes that are known by how they begin.
+_FAMILIES = {
+    "EXTERNAL_OBJECT_": _Code(
+        "The rows of an external object come from another system: check its address, its sign-in and what it can "
+        "filter in Setup → External Data Sources.",
+        EXTERNAL_DATA,
+    )
+}
+#: Salesforce takes 16,384 bytes of URL (414), and as many of URL and headers together (431).
+TOO_LONG = frozenset({414, 431})
+_SHORTEN = _Code(
+    "The URL is longer than the 16,384 bytes that Salesforce takes. Give a query fewer values or fields, or extract it "
+    "over Bulk API 2.0 (SalesforceExtractOperator or hook.extract), which takes 100,000 characters."
+)
 _DEAD_SESSION = frozenset({"INVALID_SESSION_ID", "INVALIDSESSIONID"})
 
 
@@ -114,8 +156,9 @@ def check(response: Response, *, method: str, path: str) -> Response:
     items = _items(response)
     codes = {item.code.upper() for item in items}
     said = "; ".join(f"{item.code}: {_one_line(item.message)}" for item in items) or _said_by_page(response)
-    known = [_CODES[code] for code in sorted(codes) if code in _CODES]
-    advised = next((code for code in known if code.remedy), _Code())
+    known = [about for code in sorted(codes) if (about := _about(code))]
+    by_status = _SHORTEN if response.status in TOO_LONG else _Code()
+    advised = next((code for code in known if code.remedy), by_status)
     raise _kind(response, codes)(
         f"{method} {path} answered {response.status}: {said.rstrip('.')}.",
         status=response.status,
@@ -151,6 +194,11 @@ def data(response: Response, *, method: str, path: str, numbers_as_text: bool = 
             f"{method} {path.partition('?')[0]} answered {response.status} with {kind} where JSON was expected",
             remedy=OTHER_ANSWERS,
         ) from None
+
+
+def _about(code: str) -> _Code | None:
+    family = (about for start, about in _FAMILIES.items() if code.startswith(start))
+    return _CODES.get(code) or next(family, None)
 
 
 def _kind(response: Response, codes: set[str]) -> type[ApiError]:

@@ -6,9 +6,10 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bul
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
@@ -34,6 +35,30 @@ _ENDED = {
 #: Page of Salesforce Setup that lists the jobs.
 JOBS = "Bulk Data Load Jobs"
 SEE_THE_JOB = f"See Setup → {JOBS}."
+_Cause = Literal["timeout", "passing", "final"]
+#: Codes in the reason of a failed job: the query took too long; or Salesforce failed for the moment.
+#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_reference_errors.htm
+_TIMEOUTS = frozenset({"QUERY_TIMEOUT", "Timeout", "REQUEST_RUNNING_TOO_LONG"})
+_PASSING = frozenset(
+    {
+        "InternalServerError", "SERVER_UNAVAILABLE", "SERVICE_UNAVAILABLE", "UNKNOWN_EXCEPTION", "Unknown",
+        "UnknownError", "UNABLE_TO_LOCK_ROW", "TooManyLockFailure", "INVALID_QUERY_LOCATOR", "REQUEST_LIMIT_EXCEEDED",
+        "ExceededQuota", "LIMIT_EXCEEDED", "TXN_SECURITY_METERING_ERROR", "EXTERNAL_OBJECT_CONNECTION_EXCEPTION",
+    }
+)  # fmt: skip
+#: How many parts of a reason, between its colons, may be codes: the text of an error follows them.
+_CODES_AT_MOST = 4
+#: How to split a query that takes too long.
+SPLIT_THE_QUERY = (
+    "Split the query: extract one window after another (window, or incremental='data_interval' with a shorter "
+    "interval), filter by an indexed field (where), or name fewer fields, formulas first."
+)
+#: What to do about a failed job, and whether a new job may succeed.
+_REMEDIES: dict[_Cause, tuple[str, bool]] = {
+    "timeout": (f"A new job may succeed. If it does not: {SPLIT_THE_QUERY}", True),
+    "passing": ("Salesforce failed for the moment; a new job may succeed.", True),
+    "final": ("Correct what the reason names; a query that ran too long needs a narrower filter.", False),
+}
 #: Seconds until the first look at a job; each further look comes half as much later again, up to the poll interval.
 FIRST_LOOK = 1.0
 SLOWER = 1.5
@@ -165,12 +190,14 @@ def completed(job: Job) -> Job:
     :raises BulkJobAbortedError: when somebody aborted it.
     """
     if job.state == "Failed":
-        reason = job.info.get("errorMessage") or "Salesforce gives no reason"
+        reason = str(job.info.get("errorMessage") or "Salesforce gives no reason")
+        remedy, passes = _REMEDIES[_cause(reason)]
         raise BulkJobFailedError(
             f"job {job.ref.id} on {job.info.get('object')} failed: {reason}",
             job=job.info,
-            remedy=f"Correct what the reason names; a query that ran too long needs a narrower filter. {SEE_THE_JOB}",
+            remedy=f"{remedy} {SEE_THE_JOB}",
             setup_page=JOBS,
+            retryable=passes,
         )
     if job.state == "Aborted":
         raise BulkJobAbortedError(
@@ -180,6 +207,32 @@ def completed(job: Job) -> Job:
             retryable=True,
         )
     return job
+
+
+def timed_out(job: Job) -> bool:
+    """Whether a job failed because its query took too long.
+
+    :param job: an ended job.
+    """
+    return job.state == "Failed" and _cause(str(job.info.get("errorMessage"))) == "timeout"
+
+
+def _cause(reason: str) -> _Cause:
+    """Why a job failed, by the codes that stand before the colons of Salesforce's reason, and else by its words.
+
+    A reason may show the query, so that a word of it alone means nothing where a code is known.
+    """
+    codes = [code for code in map(str.strip, reason.split(":")[:_CODES_AT_MOST]) if re.fullmatch(r"\w+", code)]
+    if _TIMEOUTS.intersection(codes):
+        return "timeout"
+    if _PASSING.intersection(codes):
+        return "passing"
+    if any(code.isupper() for code in codes):
+        return "final"
+    if re.search(r"running for too long|timed? ?out", reason, re.IGNORECASE):
+        return "timeout"
+    passing = r"internal server error|unexpected error|unavailable|try again|retry your request|too many lock"
+    return "passing" if re.search(passing, reason, re.IGNORECASE) else "final"
 
 
 def abort_job(session: Session, ref: JobRef) -> Flow[bool]:

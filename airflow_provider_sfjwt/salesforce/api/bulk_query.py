@@ -103,7 +103,8 @@ def _explain_refusal(session: Session, soql: str, refusal: ApiError) -> Flow[Non
         sobject = soql_text.sobject_of(soql)
         description = (yield from describe(session, sobject)) if sobject else {"fields": ()}
         types = {each["name"].lower(): each["type"] for each in description["fields"]}
-        named = [name for name in soql_text.selected(soql) if types.get(name.lower()) in NOT_IN_BULK]
+        paths = [each.path for each in soql_text.selected(soql) if each.path]
+        named = [path for path in paths if types.get(path.lower()) in NOT_IN_BULK]
         raise ConfigurationError(
             {
                 "soql": f"Bulk API 2.0 cannot return the compound field {', '.join(named) or 'in the field list'} of "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.salesforce.api.answers import OTHER_ANSWERS
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 
@@ -20,12 +21,12 @@ class QueryPage:
     """One page of a query's rows.
 
     :param records: as Salesforce sent them, without their ``attributes``.
-    :param total_size: how many rows the whole query has.
+    :param total_size: how many rows the whole query has; None where Salesforce does not count them, as for big objects.
     :param next_path: the path of the next page, or None after the last.
     """
 
     records: list[dict[str, Any]]
-    total_size: int
+    total_size: int | None
     next_path: str | None
 
 
@@ -59,15 +60,22 @@ def next_page(session: Session, path: str, *, numbers_as_text: bool = False) -> 
 def _page(session: Session, answer: Any) -> Flow[QueryPage]:
     try:
         done, total, rows = answer["done"], int(answer["totalSize"]), answer["records"]
-        path = None if done else answer["nextRecordsUrl"]
+        path = answer.get("nextRecordsUrl") or None
+        # Where nothing is counted, these two alone prove the end of the rows.
+        if not isinstance(done, bool) or not isinstance(path, str if not done else str | None):
+            raise TypeError
         if not all(isinstance(row, dict) for row in rows):
             raise TypeError
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, AttributeError):
         raise ProtocolError("the answer to a query lacks done, totalSize, records or nextRecordsUrl") from None
+    if done and path:
+        raise ProtocolError(
+            f"the answer to a query is the last one (done) and yet names a next one, {path}", remedy=OTHER_ANSWERS
+        )
     records = []
     for row in rows:
         records.append((yield from _plain(session, row)))
-    return QueryPage(records, total, path)
+    return QueryPage(records, total if total >= 0 else None, path)
 
 
 def _plain(session: Session, value: dict[str, Any]) -> Flow[Any]:
@@ -87,6 +95,6 @@ def _sub_query(session: Session, answer: Any) -> Flow[list[Any]]:
     while page.next_path is not None:
         page = yield from next_page(session, page.next_path)
         rows += page.records
-    if len(rows) != page.total_size:
+    if page.total_size not in (None, len(rows)):
         raise ProtocolError(f"a sub-query brought {len(rows)} rows where Salesforce counted {page.total_size}")
     return rows

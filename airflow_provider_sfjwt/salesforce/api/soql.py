@@ -7,9 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_FIELD = re.compile(r"([\w.]+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE)
+_CALL = re.compile(r"(\w+)\s*\((.*)\)\s*(?:AS\s+)?(\w+)?", re.IGNORECASE | re.DOTALL)
+#: Functions whose value stands where the field's would, unless they have an alias.
+_OF_ONE_FIELD = frozenset({"tolabel", "format", "convertcurrency"})
+#: An object after FROM, its alias, and the comma before the next one.
+_SOURCE = re.compile(
+    r"\s*([\w.]+)(?:\s+AS\b)?"
+    r"(?:\s+(?!(?:WHERE|USING|WITH|GROUP|HAVING|ORDER|LIMIT|OFFSET|FOR|ALL|UPDATE)\b)(\w+))?\s*(,?)",
+    re.IGNORECASE,
+)
 #: What Bulk API 2.0 does not run, by how it is written.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries.htm
 _NOT_IN_BULK = (
@@ -64,17 +75,68 @@ def sobject_of(soql: str) -> str | None:
 
     :param soql: the query.
     """
-    match = re.search(r"\bFROM\s+(\w+)", _outermost(soql), re.IGNORECASE)
-    return match[1] if match else None
+    clauses = _Clauses.of(soql)
+    match = _SOURCE.match(clauses.sources)
+    return match[1].partition(".")[0] if match else None
 
 
-def selected(soql: str) -> list[str]:
-    """What a query selects, as it is written.
+@dataclass(frozen=True)
+class Selected:
+    """What a query selects between two commas: a field, or a function.
+
+    :param key: what the rows call it: the alias; else the field as it is written; else ``expr0``, ``expr1``, …
+    :param path: the field, as it is written; None where the value is computed from more than one field or none.
+    :param function: the outermost function in lower case, or None.
+    """
+
+    key: str
+    path: str | None
+    function: str | None = None
+
+
+def selected(soql: str) -> list[Selected]:
+    """What a query selects, without sub-queries, ``TYPEOF`` and ``FIELDS()``.
 
     :param soql: the query.
+
+    https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_agg_functions_aliasing.htm
     """
-    match = re.search(r"\bSELECT\b(.*?)\bFROM\b", _outermost(soql), re.IGNORECASE | re.DOTALL)
-    return [each.strip() for each in match[1].split(",") if each.strip()] if match else []
+    found: list[Selected] = []
+    unnamed = 0
+    for text in _Clauses.of(soql).items:
+        if match := _FIELD.fullmatch(text):
+            found.append(Selected(match[2] or match[1], match[1]))
+        elif (match := _CALL.fullmatch(text)) and match[1].lower() != "fields":
+            path = _field_in(text) if match[1].lower() in _OF_ONE_FIELD else None
+            found.append(Selected(match[3] or path or f"expr{unnamed}", path, match[1].lower()))
+            unnamed += match[3] is None and path is None
+    return found
+
+
+def aliases(soql: str) -> dict[str, tuple[str, ...]]:
+    """What may stand before a field beside relationships: the queried object's name, and the aliases after ``FROM``.
+
+    :param soql: the query, e.g. ``SELECT a.Name FROM Contact c, c.Account a``.
+    :return: by name in lower case, the relationships that lead there from the queried object, e.g.
+        ``{"contact": (), "c": (), "a": ("Account",)}``.
+
+    https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_alias.htm
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    text = _Clauses.of(soql).sources
+    while match := _SOURCE.match(text):
+        name, alias, comma = match.groups()
+        first, *rest = name.split(".")
+        if not known:
+            place: tuple[str, ...] = ()
+            known[first.lower()] = place
+        else:
+            place = (*known.get(first.lower(), (first,)), *rest)
+        known[(alias or name.rpartition(".")[2]).lower()] = place
+        if not comma:
+            break
+        text = text[match.end() :]
+    return known
 
 
 def is_count(soql: str) -> bool:
@@ -102,9 +164,43 @@ def not_in_bulk(soql: str) -> list[str]:
     return found
 
 
-def _outermost(soql: str) -> str:
-    """The query without its strings and without whatever stands in parentheses."""
-    text, before = _STRING.sub("''", soql), None
-    while text != before:
-        text, before = re.sub(r"\([^()]*\)", "", text), text
-    return text
+def _field_in(call: str) -> str | None:
+    """The field in a function of one field, such as ``FORMAT(convertCurrency(Amount))``."""
+    while match := _CALL.fullmatch(call):
+        call = match[2].strip()
+    return call if _FIELD.fullmatch(call) and " " not in call else None
+
+
+@dataclass(frozen=True)
+class _Clauses:
+    """The outermost ``SELECT`` of a query, without its strings.
+
+    :param items: what stands between the commas of the list of fields.
+    :param sources: what follows ``FROM``.
+    """
+
+    items: list[str]
+    sources: str
+
+    @classmethod
+    def of(cls, soql: str) -> _Clauses:
+        text = _STRING.sub(lambda match: "'" + "_" * (len(match[0]) - 2) + "'", soql)
+        shown = _outermost(text)
+        match = re.search(r"\bSELECT\b(.*?)\bFROM\b", shown, re.IGNORECASE | re.DOTALL)
+        if match is None:
+            source = re.search(r"\bFROM\b", shown, re.IGNORECASE)
+            return cls([], shown[source.end() :] if source else "")
+        commas = [place for place in range(*match.span(1)) if shown[place] == ","]
+        starts = [match.start(1), *(place + 1 for place in commas)]
+        items = [text[start:end].strip() for start, end in zip(starts, [*commas, match.end(1)], strict=True)]
+        return cls([each for each in items if each], shown[match.end() :])
+
+
+def _outermost(text: str) -> str:
+    """The text with a blank in place of each character in parentheses."""
+    shown, depth = [], 0
+    for character in text:
+        depth -= character == ")" and depth > 0
+        shown.append(" " if depth else character)
+        depth += character == "("
+    return "".join(shown)

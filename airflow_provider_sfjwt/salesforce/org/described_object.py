@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ class DescribedObject:
         self._by_relationship = {
             each["relationshipName"].lower(): each for each in self.fields if each.get("relationshipName")
         }
-        self._others: dict[str, Self | None] = {}
+        #: Objects that were described already, by name. Parents of parents share them.
+        self._known: dict[str, Self | None] = {self.name: self}
 
     def field(self, name: str) -> dict[str, Any] | None:
         """The description of a field, or None where the user sees none of that name.
@@ -58,14 +60,12 @@ class DescribedObject:
 
         :param sobject: its API name, as a field's ``referenceTo`` spells it.
         """
-        if sobject == self.name:
-            return self
-        if sobject not in self._others:
-            try:
-                self._others[sobject] = type(self)(self._org, sobject)
-            except ConfigurationError:
-                self._others[sobject] = None
-        return self._others[sobject]
+        if sobject not in self._known:
+            self._known[sobject] = None
+            with suppress(ConfigurationError):
+                self._known[sobject] = parent = type(self)(self._org, sobject)
+                parent._known = self._known
+        return self._known[sobject]
 
     def unknown(self, name: str) -> str:
         """What to say of a field that is not there.

@@ -57,12 +57,17 @@ def test_a_moment_is_written_in_utc(moment: datetime, written: str) -> None:
         (
             "SELECT Id,\n  Owner.Name ,FORMAT(Amount) a\nFROM Opportunity",
             "Opportunity",
-            ["Id", "Owner.Name", "FORMAT a"],
+            ["Id", "Owner.Name", "a"],
         ),
         ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "Account", ["Id"]),
         ("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact)", "Account", ["Id"]),
         ("SELECT Id FROM Account WHERE Name = 'it\\'s FROM (here'", "Account", ["Id"]),
-        ("SELECT FIELDS(ALL) FROM Account LIMIT 200", "Account", ["FIELDS"]),
+        ("SELECT FIELDS(ALL) FROM Account LIMIT 200", "Account", []),
+        ("SELECT toLabel(Status), toLabel(Priority) p FROM Case", "Case", ["Status", "p"]),
+        ("SELECT FORMAT(convertCurrency( Amount )), DISTANCE(a, b, 'mi') FROM Order", "Order", ["Amount", "expr0"]),
+        ("SELECT COUNT(Id), MAX(Amount) m, Name n FROM Group GROUP BY Name", "Group", ["expr0", "m", "n"]),
+        ("SELECT TYPEOF What WHEN Account THEN Phone, Fax ELSE Name END, Id FROM Event", "Event", ["Id"]),
+        ("SELECT Id AS a, Name AS b FROM Account AS x ORDER BY Name", "Account", ["a", "b"]),
         ("UPDATE Account", None, []),
         ("SELECT Id", None, []),
         ("", None, []),
@@ -70,19 +75,36 @@ def test_a_moment_is_written_in_utc(moment: datetime, written: str) -> None:
 )
 def test_a_query_is_read(query: str, sobject: str | None, selected: list[str]) -> None:
     assert soql.sobject_of(query) == sobject
-    assert soql.selected(query) == selected
+    assert [each.key for each in soql.selected(query)] == selected
+
+
+@pytest.mark.parametrize(
+    ("sources", "aliases"),
+    [
+        ("Account", {"account": ()}),
+        ("Account a WHERE Name = 'FROM b'", {"account": (), "a": ()}),
+        ("Account as a LIMIT 5", {"account": (), "a": ()}),
+        ("Account USING SCOPE Mine", {"account": ()}),
+        ("Order ORDER BY Id", {"order": ()}),
+        ("Contact c, c.Account a, a.Owner", {"contact": (), "c": (), "a": ("Account",), "owner": ("Account", "Owner")}),
+        ("Contact, Contact.Account AS Firm", {"contact": (), "firm": ("Account",)}),
+    ],
+)
+def test_what_stands_for_objects_is_read(sources: str, aliases: dict[str, tuple[str, ...]]) -> None:
+    assert soql.aliases(f"SELECT Id, (SELECT Id FROM Contacts x) FROM {sources}") == aliases
 
 
 @given(NAMES, st.lists(NAMES, min_size=1, max_size=5))
 def test_what_was_written_is_read(sobject: str, fields: list[str]) -> None:
     query = soql.select(sobject, fields, "a = 'SELECT b FROM c'")
-    assert (soql.sobject_of(query), soql.selected(query)) == (sobject, fields)
+    assert (soql.sobject_of(query), [each.path for each in soql.selected(query)]) == (sobject, fields)
 
 
 @given(RUBBLE)
 def test_any_text_is_read_without_an_error(text: str) -> None:
     assert isinstance(soql.selected(text), list)
     assert isinstance(soql.not_in_bulk(text), list)
+    assert isinstance(soql.aliases(text), dict)
     sobject = soql.sobject_of(text)
     assert sobject is None or sobject in text
 
