@@ -6,11 +6,13 @@ before it can fail somewhere else.
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from hashlib import sha256
@@ -25,9 +27,15 @@ T = TypeVar("T")
 
 #: Start and end of the rows' cursor field, the end excluded, both with a time zone.
 Window = tuple[datetime, datetime]
+#: The same as a task's author may give it, see :func:`window_of`.
+GivenWindow = Window | Sequence[str] | str
 #: Says what is wrong with a value; None when it is right.
 Check = Callable[[Any], str | None]
 
+#: Date, time, fraction of a second and zone of a moment in ISO 8601, as Airflow, Python and Salesforce write it.
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))? ?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
 _WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
 
 # -- kinds of arguments ------------------------------------------------------------------------------------------------
@@ -191,15 +199,46 @@ def window(value: Any) -> str | None:
 
     :param value: what was given.
     """
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        return f"must be two moments, not {_shown(value)}"
-    for moment in value:
-        if not isinstance(moment, datetime):
-            return f"must be two moments, not {_shown(moment)}"
-        if moment.tzinfo is None:
-            return "holds a moment without a time zone; give both with one, e.g. tzinfo=timezone.utc"
-    start, end = value
-    return f"ends at {end}, before it begins at {start}" if end < start else None
+    try:
+        window_of(value)
+    except ValueError as fault:
+        return str(fault)
+    return None
+
+
+def window_of(value: Any) -> Window:
+    """Read a window: two moments, each a datetime or text in ISO 8601 as ``2026-11-04T00:00:00Z``.
+
+    :param value: the two, or text that a template rendered of them, as ``['2026-…', '2026-…']``.
+    :raises ValueError: with a sentence that says what is wrong.
+    """
+    both = value
+    if isinstance(value, str) and value.strip().startswith(("(", "[")):
+        with suppress(ValueError, SyntaxError):
+            both = ast.literal_eval(value.strip())
+    if not isinstance(both, tuple | list) or len(both) != 2:
+        raise ValueError(f"must be two moments, not {_shown(value)}")
+    start, end = (_moment(each) for each in both)
+    if end < start:
+        raise ValueError(f"ends at {end}, before it begins at {start}")
+    return start, end
+
+
+def _moment(value: Any) -> datetime:
+    match = _MOMENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        day, time, fraction, zone = match.groups()
+        seconds = time if time.count(":") == 2 else f"{time}:00"
+        offset = "" if zone is None else "+00:00" if zone in "Zz" else f"{zone[:3]}:{zone[3:].strip(':') or '00'}"
+        with suppress(ValueError):  # 30 February
+            value = datetime.fromisoformat(f"{day}T{seconds}.{(fraction or '0')[:6]:0<6}{offset}")
+    if not isinstance(value, datetime):
+        example = "; write each as 2026-11-04T00:00:00Z" if isinstance(value, str) else ""
+        raise ValueError(f"must be two moments, not {_shown(value)}{example}")
+    if value.tzinfo is None:
+        example = "give both with one, e.g. tzinfo=timezone.utc" if match is None else "end both with one, e.g. with Z"
+        raise ValueError(f"holds a moment without a time zone; {example}")
+    return value
 
 
 def api_version_of(text: str | None) -> str | None:

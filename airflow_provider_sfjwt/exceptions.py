@@ -232,15 +232,6 @@ class NotFoundError(ApiError):
 class ProtocolError(SalesforceError):
     """Salesforce said something this package does not understand, so the result cannot be trusted."""
 
-    def within(self, place: str) -> ProtocolError:
-        """The same error, whose message says where it happened.
-
-        :param place: e.g. ``result page 3 of job 750…``.
-        """
-        found = ProtocolError(f"{place}: {self}", setup_page=self.setup_page, retryable=self.retryable)
-        found.remedy = self.remedy
-        return found
-
 
 class BulkJobError(SalesforceError):
     """A Bulk API 2.0 job did not end the way it should.

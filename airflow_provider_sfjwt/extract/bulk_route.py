@@ -165,7 +165,8 @@ class JobRows:
             try:
                 return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns)
             except ProtocolError as error:
-                raise error.within(f"result page {number} of job {self._ref.id}") from None
+                place = f"result page {number} of job {self._ref.id}"
+                raise error.with_message(f"{place}: {error}", retryable=error.retryable) from None
 
         page = self._org.run(bulk_query.result_page, self._ref, locator, write)
         written: WrittenPage = page.content

@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
@@ -41,6 +42,23 @@ class Plan:
     sobject: str | None
     columns: tuple[Column, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON without its query, short, for who carries it to another process."""
+        return {"sobject": self.sobject, "columns": [list(astuple(column)) for column in self.columns]}
+
+    @classmethod
+    def from_json(cls, soql: str, content: Any) -> Plan | None:
+        """Read what :meth:`to_json` wrote.
+
+        :param soql: the query.
+        :param content: decoded.
+        :return: None for None, and for what another release wrote.
+        """
+        try:
+            return cls(soql, content["sobject"], tuple(Column(*values) for values in content["columns"]))
+        except (TypeError, KeyError):
+            return None
+
 
 class Extraction:
     """One extract. Its steps may run in different processes: only the job has to be carried over.
@@ -48,16 +66,24 @@ class Extraction:
     :param org: where from.
     :param spec: what, and where to.
     :param routes: the ways to fetch rows, by their names.
+    :param plan: what the spec comes to, where that is known; None to ask the org.
     """
 
-    def __init__(self, org: ConnectedOrg, spec: ExtractSpec, routes: Mapping[str, type[Route]] = ROUTES) -> None:
+    def __init__(
+        self,
+        org: ConnectedOrg,
+        spec: ExtractSpec,
+        routes: Mapping[str, type[Route]] = ROUTES,
+        *,
+        plan: Plan | None = None,
+    ) -> None:
         self._org = org
         self._spec = spec
         self._routes = routes
         self._started = time.monotonic()
         self.budget = ApiBudget(org, spec.min_api_calls_left)
         # No cached_property: before Python 3.12 all instances of a process would compute theirs under one lock.
-        self._plan: Plan | None = None
+        self._plan = plan
         self._data_set: DataSetFolder | None = None
 
     def run(self) -> Receipt:
@@ -66,6 +92,8 @@ class Extraction:
         :return: the receipt.
         :raises SalesforceError: and nothing is published.
         """
+        self._spec.check()
+        self.budget.check()
         self.prepare()
         self.budget.check()
         begun = self.begin()
@@ -140,15 +168,15 @@ class Extraction:
     # -- the steps in detail -----------------------------------------------------------------------------------------
 
     def _planned(self) -> Plan:
-        spec = self._spec
+        spec, window = self._spec, self._spec.moments
         if spec.soql:
             return Plan(spec.soql, soql.sobject_of(spec.soql), columns_of_query(self._org, spec.soql))
         sobject, columns = columns_of_sobject(
-            self._org, spec.sobject or "", spec.fields, spec.cursor_field if spec.window else None
+            self._org, spec.sobject or "", spec.fields, spec.cursor_field if window else None
         )
         conditions = [f"({spec.where})"] if spec.where else []
-        if spec.window:
-            conditions.append(soql.within(spec.cursor_field, *spec.window))
+        if window:
+            conditions.append(soql.within(spec.cursor_field, *window))
         text = soql.select(sobject, [column.name for column in columns], " AND ".join(conditions))
         return Plan(text, sobject, columns)
 
@@ -213,7 +241,7 @@ class Extraction:
         counts = Counts(sum(part.records for part in result.parts), result.declared, result.counted)
         self._prove(origin.title, counts, result)
         entries = tuple(column_entry(column) for column in result.columns)
-        window = self._spec.window
+        window = self._spec.moments
         return Receipt(
             sobject=self.plan.sobject,
             soql=self.plan.soql,

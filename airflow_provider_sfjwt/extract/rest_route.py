@@ -182,8 +182,8 @@ def _cell(row: Mapping[str, Any], column: Column) -> str:
         return "true" if value else "false"
     if not isinstance(value, str):
         raise ProtocolError(
-            f"column {column.name} of the record {id_of(row)} holds a {type(value).__name__}, which a cell of a table "
-            "cannot hold"
+            f"column {column.name} holds a {type(value).__name__}, which a cell of a table cannot hold (record "
+            f"{id_of(row)})"
         )
     # REST and Bulk API write the same moment in two ways. Text of people stays as it is.
     if column.type in _MOMENTS and _MOMENT.fullmatch(value):
@@ -205,7 +205,7 @@ def _value_at(row: Mapping[str, Any], name: str) -> Any:
             return None
         key = _key(here, step) if isinstance(here, Mapping) else None
         if key is None:
-            raise ProtocolError(f"a row of the query has no {name}: the record {id_of(row)}")
+            raise ProtocolError(f"a row of the query has no {name} (record {id_of(row)})")
         here = here[key]
     return here
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import arguments
-from airflow_provider_sfjwt.arguments import JobSpec, Window, argument
+from airflow_provider_sfjwt.arguments import GivenWindow, JobSpec, Window, argument
+from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
 
@@ -34,7 +35,8 @@ class ExtractSpec(JobSpec):
     :param soql: the query to extract; or else ``sobject``.
     :param fields: field names, parents' as ``Owner.Name``; None for every field that Bulk API 2.0 can return.
     :param where: a SOQL condition without ``WHERE``.
-    :param window: start and end of ``cursor_field``, the end excluded; None for all rows.
+    :param window: start and end of ``cursor_field``, the end excluded: datetimes with a time zone, or texts in ISO
+        8601; None for all rows.
     :param cursor_field: a date-time field that moves with every change.
     :param file_format: ``parquet``, ``csv`` or ``jsonl``.
     :param compression: None for the format's default.
@@ -53,7 +55,7 @@ class ExtractSpec(JobSpec):
     soql: str | None = argument(arguments.optional(arguments.name), default=None)
     fields: Sequence[str] | None = argument(arguments.optional(arguments.names), default=None)
     where: str | None = argument(arguments.optional(arguments.condition), default=None)
-    window: Window | None = argument(arguments.optional(arguments.window), default=None, harmless=True)
+    window: GivenWindow | None = argument(arguments.optional(arguments.window), default=None, harmless=True)
     cursor_field: str = argument(arguments.name, default="SystemModstamp")
     file_format: str = argument(arguments.text, default="parquet", harmless=True)
     compression: str | None = argument(arguments.optional(arguments.text), default=None, harmless=True)
@@ -69,6 +71,17 @@ class ExtractSpec(JobSpec):
     written_by: Writer | None = None
 
     @property
+    def moments(self) -> Window | None:
+        """The window as moments, or None for all rows.
+
+        :raises ConfigurationError: for a window that cannot be read.
+        """
+        try:
+            return None if self.window is None else arguments.window_of(self.window)
+        except ValueError as fault:
+            raise ConfigurationError({"window": str(fault)}, subject="the task") from None
+
+    @property
     def format(self) -> FileFormat:
         """How parts are written."""
         return FileFormat(self.file_format, self.compression)
@@ -82,9 +95,11 @@ class ExtractSpec(JobSpec):
             faults["sobject"] = "give either sobject or soql"
         if self.soql and (self.fields or self.where or self.window):
             faults["soql"] = (
-                "a whole query takes no fields, where or incremental beside it: write them into the query, e.g. "
-                "WHERE SystemModstamp >= {{ data_interval_start | ts }} …, or give sobject instead"
+                "a whole query takes no fields, where, window or incremental beside it: write them into the query, "
+                "e.g. WHERE SystemModstamp >= {{ data_interval_start | ts }} …, or give sobject instead"
             )
+        if self.window is not None and self.incremental:
+            faults.setdefault("window", "goes without incremental, which finds the window by itself; give one of them")
         if self.incremental and not self.sobject:
             faults.setdefault("incremental", "needs sobject; in soql, write the condition yourself")
         return faults

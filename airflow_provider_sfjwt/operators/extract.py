@@ -15,6 +15,7 @@ from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_sfjwt.arguments import GivenWindow
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
@@ -33,6 +34,8 @@ class SalesforceExtractOperator(BaseOperator):
     :param soql: the query to extract (templated); or else ``sobject``.
     :param fields: field names, parents' as ``Owner.Name`` (templated); None for every field that Bulk API can return.
     :param where: a SOQL condition without ``WHERE`` (templated).
+    :param window: start and end of ``cursor_field``, the end excluded (templated): datetimes with a time zone, or texts
+        in ISO 8601, e.g. ``("{{ data_interval_start }}", "{{ data_interval_end }}")``. None for all rows.
     :param file_format: ``parquet`` (typed from the object's description), ``csv`` (as Salesforce sent it) or ``jsonl``.
     :param compression: ``zstd``, ``snappy``, ``gzip`` or ``none`` for Parquet (None is zstd); ``gzip`` or None else.
     :param include_deleted: whether rows in the recycle bin and archived activities are extracted too.
@@ -56,7 +59,8 @@ class SalesforceExtractOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "output_path", "sobject", "soql", "fields", "where", "cursor_field", "salesforce_conn_id", "api_version",
+        "output_path", "sobject", "soql", "fields", "where", "window", "cursor_field", "salesforce_conn_id",
+        "api_version",
     )  # fmt: skip
     template_ext: Sequence[str] = (".soql",)
     template_fields_renderers = {"soql": "sql"}  # noqa: RUF012  # Airflow declares it so
@@ -71,6 +75,7 @@ class SalesforceExtractOperator(BaseOperator):
         soql: str | None = None,
         fields: Sequence[str] | None = None,
         where: str | None = None,
+        window: GivenWindow | None = None,
         file_format: str = "parquet",
         compression: str | None = None,
         include_deleted: bool = False,
@@ -94,6 +99,7 @@ class SalesforceExtractOperator(BaseOperator):
         self.soql = soql
         self.fields = fields
         self.where = where
+        self.window = window
         self.file_format = file_format
         self.compression = compression
         self.include_deleted = include_deleted
@@ -123,7 +129,7 @@ class SalesforceExtractOperator(BaseOperator):
         from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
 
         with airflow_outcome(self, EXTRACT_ADVICE):
-            ExtractSpec.of(self, window=None).check()
+            ExtractSpec.of(self).check()
             with self._hook().connect() as org:
                 return ExtractTask(self, context, org).start()
 

@@ -11,13 +11,26 @@ from typing import Any, NoReturn, Protocol
 
 from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.compat import settling_time
-from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, NotFoundError, ProtocolError, SalesforceError
-from airflow_provider_sfjwt.extract.extraction import Extraction
+from airflow_provider_sfjwt.exceptions import (
+    BulkJobTimeoutError,
+    NotFoundError,
+    ProtocolError,
+    RequestLimitError,
+    SalesforceError,
+)
+from airflow_provider_sfjwt.extract.extraction import Extraction, Plan
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.receipts import Writer
-from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef, completed, get_job
+from airflow_provider_sfjwt.salesforce.api.bulk_job import (
+    Job,
+    JobRef,
+    completed,
+    get_job,
+    timed_out,
+    too_slow,
+)
 from airflow_provider_sfjwt.salesforce.api.org import server_time
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
@@ -26,11 +39,13 @@ from airflow_provider_sfjwt.tasks.extract_steps import STEPS, Found, Remembered,
 from airflow_provider_sfjwt.tasks.job_memory import JobMemory, SubmittedJob
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 from airflow_provider_sfjwt.tasks.watermark import Watermark
-from airflow_provider_sfjwt.tasks.windows import run_interval
+from airflow_provider_sfjwt.tasks.windows import given_window, run_interval
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
 
 #: Grace period in seconds after the task's timeout in which an unpublished job is still resumed.
 _STALE_AFTER = 86_400
+#: Jobs of one task whose query took too long, one after another, before the task ends for good.
+_MOST_TIMEOUTS = 3
 _LOST = ("Failed", "Aborted")
 
 
@@ -72,7 +87,7 @@ class ExtractTask:
         self._context = context
         self._org = org
         self._memory = JobMemory(context)
-        self._spec = ExtractSpec.of(task, window=None, written_by=Writer.of(context))
+        self._spec = ExtractSpec.of(task, written_by=Writer.of(context))
         self._job: SubmittedJob | None = None
         self._found: Job | NotFoundError | None = None
         self._take_up(None)
@@ -82,7 +97,8 @@ class ExtractTask:
 
         :return: what the task returns.
         """
-        return self._go_on(self._begin(), {})
+        with self._sparing_api_calls():
+            return self._go_on(self._begin(), {})
 
     def resume(self, event: Mapping[str, Any], submitted: Mapping[str, Any] | None) -> dict[str, Any]:
         """Publish the result of the job that the triggerer waited for.
@@ -101,7 +117,8 @@ class ExtractTask:
                 # Asked again here, so that what went wrong in the triggerer is raised by its own type.
                 with self._remembering(job):
                     found = self._look(lambda: self._org.run(get_job, job.ref))
-        return self._go_on(STEPS[why, remembered, found], event)
+        with self._sparing_api_calls():
+            return self._go_on(STEPS[why, remembered, found], event)
 
     def _go_on(self, step: Step, event: Mapping[str, Any]) -> dict[str, Any]:
         """Take one step after the other, up to a receipt or an error."""
@@ -134,16 +151,16 @@ class ExtractTask:
             self._org.session.usage.calls += earlier.api_calls
         with self._counting(earlier):
             self._take_up(earlier.moments if earlier else self._new_window())
+            self._spare_api_calls()
             self._extraction.prepare()
-            spare_api_calls(self._task, self._spec, self._extraction.budget, method_name="execute_after_budget")
+            self._spare_api_calls()
             remembered, found = Remembered.NOTHING if job is None else Remembered.OTHER, Found.NOT_ASKED
             if earlier is not None and earlier.soql == self._extraction.plan.soql:
                 remembered, self._job = Remembered.EARLIER, earlier
                 found = self._look(lambda: self._org.run(get_job, earlier.ref))
             step = STEPS[Why.BEGINS, remembered, found]
-            if step is Step.CREATE and self._window is not None and self._spec.incremental == "data_interval":
-                end = self._window[1]
-                let_commits_settle(self._task, self._spec, self._org, end, method_name="execute_after_lag")
+            if step is Step.CREATE and self._window is not None and self._spec.incremental != "watermark":
+                self._let_commits_settle(self._window[1])
         if step is Step.WAIT and isinstance(self._found, Job):
             self._task.log.info(
                 "Resuming job %s of an earlier attempt; it is %s", self._found.ref.id, self._found.state
@@ -210,6 +227,8 @@ class ExtractTask:
             if isinstance(self._found, NotFoundError):
                 raise self._found
             if self._found is not None and self._found.ended:
+                if len(job.timed_out) >= _MOST_TIMEOUTS:
+                    raise too_slow(self._found, len(job.timed_out))
                 completed(self._found)
             message = event.get("message") or f"the triggerer stopped waiting for job {job.job_id}"
             raise SalesforceError(message, retryable=True)
@@ -224,10 +243,10 @@ class ExtractTask:
 
     # -- what is known and remembered --------------------------------------------------------------------------------
 
-    def _take_up(self, window: Window | None) -> None:
-        """Extract the rows of a window from now on, or all rows."""
+    def _take_up(self, window: Window | None, plan: Plan | None = None) -> None:
+        """Extract the rows of a window from now on, or all rows. Without a plan, the org is asked for it."""
         self._window = window
-        self._extraction = Extraction(self._org, replace(self._spec, window=window))
+        self._extraction = Extraction(self._org, replace(self._spec, window=window, incremental=None), plan=plan)
         self._job = None
         self._found = None
 
@@ -246,13 +265,15 @@ class ExtractTask:
             return Found.GONE
         if not job.ended:
             return Found.RUNNING
+        if timed_out(job) and self._job is not None:
+            self._job = replace(self._job, timed_out=tuple(dict.fromkeys((*self._job.timed_out, job.ref.id))))
         return Found.LOST if job.state in _LOST else Found.COMPLETE
 
     def _asks_for_the_same(self, job: SubmittedJob) -> bool:
         """Whether the task still asks for what the job was created for, and not too long after."""
         if job.order != self._spec.fingerprint() or time.time() - job.created_at > self._spec.timeout + _STALE_AFTER:
             return False
-        return self._spec.incremental != "data_interval" or job.moments == run_interval(self._context)
+        return self._spec.incremental == "watermark" or job.moments == self._asked_window()
 
     def _recognised(self, job: SubmittedJob | None, event: Mapping[str, Any]) -> Remembered:
         """Whose job the triggerer waited for."""
@@ -260,8 +281,10 @@ class ExtractTask:
             return Remembered.NOTHING
         self._org.session.usage.calls += job.api_calls
         with self._counting(job):
-            self._take_up(job.moments)
+            self._take_up(job.moments, Plan.from_json(job.soql, job.plan))
             same_request = job.order == self._spec.fingerprint() and job.soql == self._extraction.plan.soql
+            if self._spec.incremental is None:
+                same_request = same_request and job.moments == self._spec.moments
         if not same_request or job.job_id != event["job_id"]:
             return Remembered.OTHER
         self._job = job
@@ -271,7 +294,7 @@ class ExtractTask:
         """The event's job, where nothing was remembered and the run alone says which rows it has."""
         if self._spec.incremental == "watermark":
             return None
-        self._take_up(run_interval(self._context) if self._spec.incremental else None)
+        self._take_up(self._asked_window())
         return replace(self._submitted(JobRef(event["job_id"], event["api_version"])), api_calls=0)
 
     def _submitted(self, ref: JobRef) -> SubmittedJob:
@@ -284,6 +307,8 @@ class ExtractTask:
             window=(window[0].isoformat(), window[1].isoformat()) if window else None,
             api_calls=self._org.session.usage.calls,
             created_at=time.time(),
+            plan=self._extraction.plan.to_json(),
+            timed_out=self._job.timed_out if self._job is not None else (),
         )
 
     @contextmanager
@@ -318,15 +343,37 @@ class ExtractTask:
             self._task.on_kill()
             raise SalesforceError("the task was killed, so its job was aborted", retryable=True)
 
+    @contextmanager
+    def _sparing_api_calls(self) -> Iterator[None]:
+        """Where Salesforce refuses a call and the author wants calls to be left, wait for them in the triggerer."""
+        try:
+            yield
+        except RequestLimitError:
+            if self._spec.deferrable and self._spec.min_api_calls_left is not None:
+                self._extraction.budget.look_again()
+                self._spare_api_calls()
+            raise
+
+    def _spare_api_calls(self) -> None:
+        spare_api_calls(self._task, self._spec, self._extraction.budget, method_name="execute_after_budget")
+
     # -- which rows --------------------------------------------------------------------------------------------------
 
+    def _asked_window(self) -> Window | None:
+        """The rows that the run or the author names; None for all rows, and for a watermark's."""
+        return run_interval(self._context) if self._spec.incremental == "data_interval" else given_window(self._spec)
+
     def _new_window(self) -> Window | None:
-        if self._spec.incremental == "data_interval":
-            return run_interval(self._context)
         if self._spec.incremental == "watermark":
             window = self._watermark().window(self._org.run(server_time), self._spec.commit_lag)
             return self._with_replaced_rows(window)
-        return None
+        return self._asked_window()
+
+    def _let_commits_settle(self, end: datetime) -> None:
+        if self._spec.window is not None and end > self._org.run(server_time):
+            self._task.log.warning("window ends at %s, in the future: rows that come later are not extracted", end)
+            return
+        let_commits_settle(self._task, self._spec, self._org, end, method_name="execute_after_lag")
 
     def _with_replaced_rows(self, window: Window) -> Window:
         """A cleared run of a watermark replaces its own data set, so it must fetch those rows again as well."""

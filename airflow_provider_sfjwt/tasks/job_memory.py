@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
 _KEY = "salesforce_bulk_job"
+#: Characters of a value that Airflow's state store is given: it takes 64 KB.
+_LONGEST = 60_000
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class SubmittedJob:
     :param api_calls: what the extract has cost, over all attempts that ended in order.
     :param created_at: seconds since the epoch.
     :param reattached: whether a later attempt resumed it.
+    :param plan: what the spec came to in the org, so that it is not asked again; None where that is too long to keep.
+    :param timed_out: the jobs of this task, one after another, whose query took too long.
     """
 
     job_id: str
@@ -37,6 +42,8 @@ class SubmittedJob:
     api_calls: int
     created_at: float
     reattached: bool = False
+    plan: Mapping[str, Any] | None = None
+    timed_out: tuple[str, ...] = ()
 
     @property
     def ref(self) -> JobRef:
@@ -54,7 +61,12 @@ class SubmittedJob:
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON, which has no tuples."""
-        return {**asdict(self), "window": list(self.window) if self.window else None}
+        content = {
+            **asdict(self),
+            "window": list(self.window) if self.window else None,
+            "timed_out": list(self.timed_out),
+        }
+        return content if len(json.dumps(content)) <= _LONGEST else {**content, "plan": None}
 
     @classmethod
     def from_json(cls, content: Any) -> SubmittedJob | None:
@@ -67,7 +79,13 @@ class SubmittedJob:
             return None
         window = content.get("window")
         try:
-            return cls(**{**content, "window": (window[0], window[1]) if window else None})
+            return cls(
+                **{
+                    **content,
+                    "window": (window[0], window[1]) if window else None,
+                    "timed_out": tuple(content.get("timed_out", ())),
+                }
+            )
         except TypeError:
             return None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.extract.spec import ExtractSpec
 
 
 def run_interval(context: Mapping[str, Any]) -> Window:
@@ -36,3 +37,22 @@ def run_interval(context: Mapping[str, Any]) -> Window:
             subject="the task",
         )
     return start, end
+
+
+def given_window(spec: ExtractSpec) -> Window | None:
+    """The window that the task's author gave.
+
+    :param spec: of the task.
+    :return: None for all rows.
+    :raises ConfigurationError: when it cannot be read, or has no width, which would be green and without rows.
+    """
+    window = spec.moments
+    if window is not None and window[0] == window[1]:
+        raise ConfigurationError(
+            {
+                "window": f"begins and ends at the same moment ({window[0].isoformat()}), and no row can lie in it. A "
+                "cron expression as schedule gives such intervals since Airflow 3: use CronDataIntervalTimetable"
+            },
+            subject="the task",
+        )
+    return window

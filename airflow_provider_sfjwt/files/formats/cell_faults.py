@@ -33,7 +33,7 @@ def unfit_cell(name: str, names: Sequence[str], cells: Sequence[str], problem: s
     :param remedy: what to do.
     """
     record = id_of(dict(zip(names, cells, strict=False)))
-    return ProtocolError(f"column {name} of the record {record} holds {problem}", remedy=remedy)
+    return ProtocolError(f"column {name} holds {problem} (record {record})", remedy=remedy)
 
 
 def not_text(names: Sequence[str], rows: Sequence[Sequence[str]]) -> ProtocolError:

@@ -217,6 +217,21 @@ def timed_out(job: Job) -> bool:
     return job.state == "Failed" and _cause(str(job.info.get("errorMessage"))) == "timeout"
 
 
+def too_slow(job: Job, times: int) -> BulkJobFailedError:
+    """The error of a query that has timed out so often that a further job would only cost the org more.
+
+    :param job: the last one.
+    :param times: how many jobs timed out, one after another.
+    """
+    return BulkJobFailedError(
+        f"the query of job {job.ref.id} on {job.info.get('object')} timed out {times} times: "
+        f"{job.info.get('errorMessage')}",
+        job=job.info,
+        remedy=f"{SPLIT_THE_QUERY} {SEE_THE_JOB}",
+        setup_page=JOBS,
+    )
+
+
 def _cause(reason: str) -> _Cause:
     """Why a job failed, by the codes that stand before the colons of Salesforce's reason, and else by its words.
 

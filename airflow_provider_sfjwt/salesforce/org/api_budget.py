@@ -20,8 +20,21 @@ class ApiBudget:
 
     @property
     def spent(self) -> bool:
-        """Whether fewer are left, as the org last reported; it is asked where it never did."""
-        return self.at_least is not None and self._org.run(org_api.api_calls_left) < self.at_least
+        """Whether fewer are left, as the org last reported; it is asked where it never did, which costs a call.
+
+        An org that refuses to answer has none left.
+        """
+        if self.at_least is None:
+            return False
+        try:
+            return self._org.run(org_api.api_calls_left) < self.at_least
+        except RequestLimitError:
+            return True
+
+    def look_again(self) -> None:
+        """Forget what the org last reported: it refused a call since."""
+        usage = self._org.session.usage
+        usage.used = usage.allowed = None
 
     def check(self) -> None:
         """Refuse a call that would leave too few.
@@ -30,9 +43,9 @@ class ApiBudget:
         """
         if self.spent:
             usage = self._org.session.usage
+            left = "no" if usage.left is None else f"{usage.left} of its {usage.allowed}"
             raise RequestLimitError(
-                f"the org has {usage.left} of its {usage.allowed} API calls of 24 hours left, fewer than "
-                f"min_api_calls_left={self.at_least}",
+                f"the org has {left} API calls of 24 hours left, fewer than min_api_calls_left={self.at_least}",
                 remedy="Run again later, or lower min_api_calls_left.",
                 setup_page="Company Information",
                 status=403,

@@ -35,7 +35,7 @@ class DescribedObject:
             each["relationshipName"].lower(): each for each in self.fields if each.get("relationshipName")
         }
         #: Objects that were described already, by name. Parents of parents share them.
-        self._known: dict[str, Self | None] = {self.name: self}
+        self._known: dict[str, Self | None] = {}
 
     def field(self, name: str) -> dict[str, Any] | None:
         """The description of a field, or None where the user sees none of that name.
@@ -60,6 +60,7 @@ class DescribedObject:
 
         :param sobject: its API name, as a field's ``referenceTo`` spells it.
         """
+        self._known.setdefault(self.name, self)
         if sobject not in self._known:
             self._known[sobject] = None
             with suppress(ConfigurationError):
