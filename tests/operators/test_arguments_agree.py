@@ -50,7 +50,7 @@ TASKS = {
         ExtractSpec,
         "extract.md",
         OF_THE_CONNECTION | OF_A_TASK | {"incremental", "commit_lag"},
-        {"window"},
+        set(),
     ),
     "query": Task(
         SalesforceQueryOperator, SalesforceJwtHook.query, QuerySpec, "query.md", OF_THE_CONNECTION | {"max_rows"}, set()
