@@ -68,6 +68,7 @@ def org() -> Iterator[SimulatedOrg]:
         running.apex_rest(
             "PUT", "/invoices/v1/*", lambda request: {"booked": True, "accounts": request.body["accounts"]}
         )
+        running.insert("Account", [{"Name": "Somewhere", "BillingCountry": "Germany"}])
         yield running
 
 

@@ -55,6 +55,32 @@ def test_every_example_runs_without_a_logical_date(
     assert not [path for path in (tmp_path / "output").rglob("*") if "None" in path.name]
 
 
+def test_own_tasks(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+    accounts = [row for row in org.rows("Account") if row["BillingCountry"] == "Germany"]
+
+    (run,) = in_airflow("run_dag", str(EXAMPLES / "own_tasks.py"), f"salesforce_own_tasks!{DAY}", **environment)
+
+    assert run["state"] == "success"
+    objects = ("Account", "Contact", "Lead", "Opportunity")
+    assert run["returned"]["rows_of_each"] == {name: len(org.rows(name)) for name in objects}
+    found = {row["Id"]: row["Name"] for row in accounts}
+    assert run["returned"]["name_of"] == found[run["returned"]["an_account_in"]]
+
+
+def test_failures(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    org.hide_field("Opportunity", "IsClosed")
+
+    (run,) = in_airflow("run_dag", str(EXAMPLES / "failures.py"), f"salesforce_failures!{DAY}", **environment)
+
+    assert run["state"] == "failed"
+    # The policy let the task fail at once, although it has five retries.
+    assert sum("/query" in request.path for request in org.requests) == 1
+    notice = (tmp_path / "output/notices/salesforce_failures.open_deals.txt").read_text()
+    assert notice.startswith("ApiError in open_deals: ")
+    assert "INVALID_FIELD" in notice
+    assert "field-level security" in notice.splitlines()[-1]
+
+
 def test_rest_calls(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
     before = len(org.rows("Account"))
 
