@@ -292,16 +292,18 @@ def faults_of(owner: object, checks: Mapping[str, Check]) -> dict[str, str]:
 @overload
 def argument(check: Check, *, harmless: bool = ...) -> Any: ...
 @overload
-def argument(check: Check, *, default: T, harmless: bool = ...) -> T: ...
-def argument(check: Check, *, default: Any = MISSING, harmless: bool = False) -> Any:
+def argument(check: Check, *, default: T, harmless: bool = ..., added: str = ...) -> T: ...
+def argument(check: Check, *, default: Any = MISSING, harmless: bool = False, added: str = "") -> Any:
     """A field of a :class:`Spec` that the author of a task gives.
 
     :param check: of its value.
     :param default: without one the argument is required.
     :param harmless: whether a remote job stays the task's own when this argument changes: the fingerprint leaves it
         out.
+    :param added: the release that added it; empty for 0.1.0. The fingerprint leaves it out at its default, so that a
+        job that an older release remembers stays the task's own.
     """
-    return field(default=default, metadata={"check": check, "harmless": harmless})
+    return field(default=default, metadata={"check": check, "harmless": harmless, "added": added})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,7 +350,9 @@ class Spec:
         asked = {
             each.name: getattr(self, each.name)
             for each in fields(self)
-            if "check" in each.metadata and not each.metadata["harmless"]
+            if "check" in each.metadata
+            and not each.metadata["harmless"]
+            and not (each.metadata["added"] and getattr(self, each.name) == each.default)
         }
         return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -11,6 +11,8 @@ def undescribed(schema: dict[str, Any], value: Any, path: str = "") -> list[str]
         return [name for each in value for name in undescribed(schema.get("items") or {}, each, path)]
     if not isinstance(value, dict):
         return []
+    if "additionalProperties" in schema:  # its keys are data, not names
+        return []
     known = (schema | next((each for each in schema.get("oneOf", []) if "properties" in each), {}))["properties"]
     found = [f"{path}{name}" for name in value if name not in known]
     return found + [

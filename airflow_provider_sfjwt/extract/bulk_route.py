@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, refuse_repetition
@@ -59,6 +60,7 @@ class JobRows:
     def __init__(self, fetch: Fetch, job: Job, *, resumable: bool) -> None:
         self._fetch = fetch
         self._org = fetch.org
+        self._job = job
         self._ref = job.ref
         self._counted = job.records_processed
         self._resumable = resumable
@@ -89,6 +91,7 @@ class JobRows:
         parts: list[OutputFile] = []
         columns: tuple[Column, ...] | None = None
         declared = 0
+        rounded: Counter[str] = Counter()
         with closing(pages):  # so that no download goes on after an error
             for page in pages:
                 if columns is not None and page.columns != columns:
@@ -97,8 +100,16 @@ class JobRows:
                 self._must_hold_other_rows(page)
                 parts.append(page.part)
                 declared += page.declared
+                rounded.update(page.rounded)
         log.info("%s", self._progress.line())
-        return Result(tuple(parts), declared, self._counted, columns or self._fetch.columns)
+        return Result(tuple(parts), declared, self._counted, columns or self._fetch.columns, dict(rounded))
+
+    def kept_in(self, columns: tuple[Column, ...]) -> JobRows:
+        """The same rows, to be kept in columns of other types.
+
+        :param columns: of the same names, in the same order.
+        """
+        return JobRows(replace(self._fetch, columns=columns), self._job, resumable=self._resumable)
 
     def _one_by_one(self) -> Generator[PageManifest, None, None]:
         seen: set[str] = set()
@@ -178,6 +189,7 @@ class JobRows:
             part=written.part,
             columns=written.columns,
             file_format=fetch.file_format,
+            rounded=written.rounded,
         )
         if self._resumable:
             fetch.folder.finish_page(manifest, self._ref.id)

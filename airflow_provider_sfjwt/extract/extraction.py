@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
@@ -17,9 +18,9 @@ from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result
 from airflow_provider_sfjwt.extract.routes import AUTO, FIRST, ROUTES
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
-from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between
+from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between, schema_hash
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures
-from airflow_provider_sfjwt.files.values.columns import Column
+from airflow_provider_sfjwt.files.values.columns import Column, TooLargeNumbersError
 from airflow_provider_sfjwt.salesforce.api import bulk_job, soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
@@ -170,7 +171,8 @@ class Extraction:
     def _planned(self) -> Plan:
         spec, window = self._spec, self._spec.moments
         if spec.soql:
-            return Plan(spec.soql, soql.sobject_of(spec.soql), columns_of_query(self._org, spec.soql))
+            columns = columns_of_query(self._org, spec.soql)
+            return Plan(spec.soql, soql.sobject_of(spec.soql), self._kept(columns))
         sobject, columns = columns_of_sobject(
             self._org, spec.sobject or "", spec.fields, spec.cursor_field if window else None
         )
@@ -178,7 +180,10 @@ class Extraction:
         if window:
             conditions.append(soql.within(spec.cursor_field, *window))
         text = soql.select(sobject, [column.name for column in columns], " AND ".join(conditions))
-        return Plan(text, sobject, columns)
+        return Plan(text, sobject, self._kept(columns))
+
+    def _kept(self, columns: Iterable[Column]) -> tuple[Column, ...]:
+        return tuple(column.kept_as(self._spec.numbers) for column in columns)
 
     @property
     def _folder(self) -> DataSetFolder:
@@ -205,13 +210,32 @@ class Extraction:
         """Fetch, prove and publish rows, unless their route hands over."""
         origin = rows.origin
         with self._all_or_nothing(origin.stem, resumable=resumable):
-            result = rows.fetch()
+            result = self._fetched(rows)
             if isinstance(result, HandOver):
                 self._folder.discard(origin.stem)
                 return result
             receipt = self._proved(origin, result)
             self._folder.publish(receipt)
         return self._concluded(receipt)
+
+    def _fetched(self, rows: Rows) -> Result | HandOver:
+        """Fetch rows; once more, into the same parts, where numbers turn out not to fit their columns."""
+        while True:
+            try:
+                return rows.fetch()
+            except TooLargeNumbersError as found:
+                rows = rows.kept_in(self._widened(found.columns))
+
+    def _widened(self, names: Sequence[str]) -> tuple[Column, ...]:
+        """Keep columns as doubles from now on."""
+        log.warning(
+            "Numbers in %s do not fit decimal128(38, 18) or int64: this data set holds these columns as doubles. Its "
+            "pages are fetched again",
+            ", ".join(names),
+        )
+        columns = tuple(column.widened() if column.name in names else column for column in self.plan.columns)
+        self._plan = replace(self.plan, columns=columns)
+        return columns
 
     def _published_before(self, ref: JobRef) -> Receipt | None:
         """The receipt, if an earlier attempt published it and then died."""
@@ -240,8 +264,11 @@ class Extraction:
         """The receipt of a result that is complete."""
         counts = Counts(sum(part.records for part in result.parts), result.declared, result.counted)
         self._prove(origin.title, counts, result)
+        if result.rounded:
+            counted = ", ".join(f"{name} ({count})" for name, count in result.rounded.items())
+            log.info("Numbers were rounded after the 18th decimal place: %s", counted)
         entries = tuple(column_entry(column) for column in result.columns)
-        window = self._spec.moments
+        window, token = self._spec.moments, self._org.token()
         return Receipt(
             sobject=self.plan.sobject,
             soql=self.plan.soql,
@@ -260,6 +287,13 @@ class Extraction:
             output_path=self._folder.path,
             transport=origin.transport,
             written_by=self._spec.written_by,
+            org_id=token.org_id,
+            host=urlsplit(token.instance_url).hostname,
+            numbers=self._spec.numbers,
+            rounded=result.rounded,
+            widened=tuple(column.name for column in result.columns if column.is_widened),
+            kind="changes" if window else "full",
+            schema_sha256=schema_hash(entries),
         )
 
     def _prove(self, title: str, counts: Counts, result: Result) -> None:

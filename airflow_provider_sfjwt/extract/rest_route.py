@@ -7,6 +7,7 @@ import io
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus
@@ -55,16 +56,17 @@ class QueryRows:
     """The rows of a query over REST. One page is in memory at a time, and all become one part.
 
     :param fetch: what to fetch.
+    :param stem: stands for the job in the name of the part; None for a new one.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, *, stem: str | None = None) -> None:
         self._fetch = fetch
         self._org = fetch.org
         self._columns = fetch.columns
         self._progress = DownloadProgress("Query over REST", None)
         self._declared = 0
         self._total_size: int | None = None
-        self._stem = f"rest{uuid.uuid4().hex[:12]}"
+        self._stem = stem or f"rest{uuid.uuid4().hex[:12]}"
 
     @property
     def origin(self) -> Origin:
@@ -103,8 +105,16 @@ class QueryRows:
             self._declared,
             self._total_size,
             written.columns,
+            written.rounded,
             needs_count=self._total_size is not None,
         )
+
+    def kept_in(self, columns: tuple[Column, ...]) -> QueryRows:
+        """The same rows, to be kept in columns of other types. The query runs again.
+
+        :param columns: of the same names, in the same order.
+        """
+        return QueryRows(replace(self._fetch, columns=columns), stem=self._stem)
 
     def _pages_of_csv(self) -> Iterator[bytes]:
         self._declared = 0

@@ -7,7 +7,7 @@ must end first (:class:`~airflow_provider_sfjwt.salesforce.api.bulk_job.JobRef`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -78,6 +78,7 @@ class Result:
     :param declared: the sum of what Salesforce declared for each page.
     :param counted: how many rows Salesforce itself counted; None where it did not say.
     :param columns: of the parts, in order.
+    :param rounded: how many numbers of a column were rounded, by its name.
     :param needs_count: whether ``counted`` must equal the rows. False where Salesforce does not count the rows of this
         object, and the last page itself said that nothing follows.
     """
@@ -86,6 +87,7 @@ class Result:
     declared: int
     counted: int | None
     columns: tuple[Column, ...]
+    rounded: Mapping[str, int]
     needs_count: bool = True
 
 
@@ -111,7 +113,15 @@ class Rows(Protocol):
     def fetch(self) -> Result | HandOver:
         """Fetch them all into parts.
 
+        :raises TooLargeNumbersError: for numbers that do not fit their columns: the columns must be widened, and all
+            rows fetched again.
         :raises ProtocolError: when the pages do not add up to a result.
+        """
+
+    def kept_in(self, columns: tuple[Column, ...]) -> Rows:
+        """The same rows, to be kept in columns of other types.
+
+        :param columns: of the same names, in the same order.
         """
 
 

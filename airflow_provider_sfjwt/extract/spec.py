@@ -11,6 +11,7 @@ from airflow_provider_sfjwt.arguments import GivenWindow, JobSpec, Window, argum
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.values.columns import NUMBERS
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.receipts import Writer
@@ -39,6 +40,9 @@ class ExtractSpec(JobSpec):
         8601; None for all rows.
     :param cursor_field: a date-time field that moves with every change.
     :param file_format: ``parquet``, ``csv`` or ``jsonl``.
+    :param numbers: how fractional numbers are kept in Parquet: ``decimal`` as ``decimal128(38, 18)``, ``float64`` as
+        Salesforce's own doubles, ``described`` by precision and scale of the description, and a number that does not
+        fit fails the extract.
     :param compression: None for the format's default.
     :param include_deleted: whether rows in the recycle bin and archived activities are extracted too.
     :param incremental: ``data_interval``, ``watermark``, or None for all rows.
@@ -58,6 +62,7 @@ class ExtractSpec(JobSpec):
     window: GivenWindow | None = argument(arguments.optional(arguments.window), default=None, harmless=True)
     cursor_field: str = argument(arguments.name, default="SystemModstamp")
     file_format: str = argument(arguments.text, default="parquet", harmless=True)
+    numbers: str = argument(arguments.one_of(*NUMBERS), default="decimal", added="0.2.0")
     compression: str | None = argument(arguments.optional(arguments.text), default=None, harmless=True)
     include_deleted: bool = argument(arguments.flag, default=False)
     incremental: str | None = argument(arguments.optional(_incremental), default=None)

@@ -182,6 +182,7 @@ class SalesforceJwtHook(BaseHook):
         cursor_field: str = "SystemModstamp",
         file_format: str = "parquet",
         compression: str | None = None,
+        numbers: str = "decimal",
         include_deleted: bool = False,
         parallel_pages: int = 4,
         transport: str = "auto",
@@ -202,6 +203,7 @@ class SalesforceJwtHook(BaseHook):
         :param window: start and end of ``cursor_field``, the end excluded, timezone-aware; None for all rows.
         :param cursor_field: a date-time field.
         :param file_format: ``parquet``, ``csv`` or ``jsonl``.
+        :param numbers: ``decimal``, ``float64`` or ``described``: how Parquet keeps fractional numbers.
         :param compression: None for the format's default.
         :param include_deleted: whether rows in the recycle bin are extracted too.
         :param parallel_pages: how many result pages are fetched at once.

@@ -37,6 +37,9 @@ class SalesforceExtractOperator(BaseOperator):
     :param window: start and end of ``cursor_field``, the end excluded (templated): datetimes with a time zone, or texts
         in ISO 8601, e.g. ``("{{ data_interval_start }}", "{{ data_interval_end }}")``. None for all rows.
     :param file_format: ``parquet`` (typed from the object's description), ``csv`` (as Salesforce sent it) or ``jsonl``.
+    :param numbers: how Parquet keeps fractional numbers: ``decimal`` as ``decimal128(38, 18)``, ``float64`` as
+        Salesforce's own doubles, ``described`` by precision and scale of the description, where a number that does not
+        fit fails the extract.
     :param compression: ``zstd``, ``snappy``, ``gzip`` or ``none`` for Parquet (None is zstd); ``gzip`` or None else.
     :param include_deleted: whether rows in the recycle bin and archived activities are extracted too.
     :param incremental: None for all rows; ``data_interval`` for the run's interval of ``cursor_field``; ``watermark``
@@ -78,6 +81,7 @@ class SalesforceExtractOperator(BaseOperator):
         window: GivenWindow | None = None,
         file_format: str = "parquet",
         compression: str | None = None,
+        numbers: str = "decimal",
         include_deleted: bool = False,
         incremental: str | None = None,
         cursor_field: str = "SystemModstamp",
@@ -102,6 +106,7 @@ class SalesforceExtractOperator(BaseOperator):
         self.window = window
         self.file_format = file_format
         self.compression = compression
+        self.numbers = numbers
         self.include_deleted = include_deleted
         self.incremental = incremental
         self.cursor_field = cursor_field

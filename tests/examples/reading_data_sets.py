@@ -87,13 +87,14 @@ TYPES = {
     "int64": "BIGINT",
     "date32": "DATE",
     "timestamp[ms, tz=UTC]": "TIMESTAMPTZ",
+    "float64": "DOUBLE",
     "time32[ms]": "TIME",
     "string": "VARCHAR",
 }
 
 
 def types_of(receipt: dict[str, Any]) -> dict[str, str]:
-    """The columns' types in DuckDB, where decimal128(18, 2) is DECIMAL(18, 2)."""
+    """The columns' types in DuckDB, where decimal128(38, 18) is DECIMAL(38, 18)."""
     arrow_types = {column["name"]: column["arrow_type"] for column in receipt["columns"]}
     return {name: TYPES.get(type_) or type_.replace("decimal128", "DECIMAL") for name, type_ in arrow_types.items()}
 

@@ -71,7 +71,7 @@ def test_real_receipts_follow_it_and_hold_nothing_that_it_does_not_describe(
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "another version": {"receipt_version": 2},
+    "another version": {"receipt_version": 3},
     "a count as text": {"records": "25"},
     "a negative count": {"api_calls": -1},
     "half a window": {"window": ["2026-01-01T00:00:00+00:00"]},
@@ -84,7 +84,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "a part elsewhere": {
         "parts": [{"name": "../part-00000-7505e0000000001AAA.csv", "records": 1, "bytes": 1, "sha256": "0" * 64}]
     },
-    "a type that no part has": {"columns": [{"name": "Id", "salesforce_type": "id", "arrow_type": "float64"}]},
+    "a type that no part has": {"columns": [{"name": "Id", "salesforce_type": "id", "arrow_type": "float16"}]},
     "half a writer": {"written_by": {"dag_id": "dag", "run_id": "run"}},
     "a drift that says half": {"drift": {"added": []}},
 }

@@ -92,7 +92,7 @@ def test_numbers_keep_all_their_digits(org: SimulatedOrg, context: dict[str, Any
         run_to_end(
             extract(tmp_path / transport, transport=transport, fields=["Wide__c"], file_format="parquet"), context
         )
-    assert str(table_of(tmp_path / "rest")["Wide__c"][0]) == "1234567890123456.78"
+    assert str(table_of(tmp_path / "rest")["Wide__c"][0]) == "1234567890123456.780000000000000000"
     assert table_of(tmp_path / "rest").equals(table_of(tmp_path / "bulk"))
 
 

@@ -23,6 +23,7 @@ class PageManifest:
     :param part: the file.
     :param columns: of the file, in order.
     :param file_format: how the file was written.
+    :param rounded: how many numbers of a column were rounded, by its name.
     """
 
     page: int
@@ -32,6 +33,7 @@ class PageManifest:
     part: OutputFile
     columns: tuple[Column, ...]
     file_format: FileFormat
+    rounded: Mapping[str, int]
 
     def to_json(self) -> str:
         """The text of the manifest."""
@@ -46,6 +48,8 @@ class PageManifest:
         """
         try:
             content: Mapping[str, Any] = json.loads(text)
+            if any("numbers" not in column for column in content["columns"]):
+                return None  # 0.1.0 wrote it, whose part holds the types that Salesforce describes
             return cls(
                 **{
                     **content,

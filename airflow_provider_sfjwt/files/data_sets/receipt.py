@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
@@ -23,7 +24,9 @@ from airflow_provider_sfjwt.files.values.columns import Column
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
-RECEIPT_VERSION = 1
+RECEIPT_VERSION = 2
+#: What this package reads. Version 1 lacks the keys from ``org_id`` on.
+READABLE_VERSIONS = (1, 2)
 #: Marks a field of :class:`Receipt` that the file does not have.
 _NOT_IN_FILE = {"in_file": False}
 
@@ -44,7 +47,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Proof of an extract. The fields are those of ``_receipt.json``, version 1.
+    """Proof of an extract. The fields are those of ``_receipt.json``, version 2; of version 1, the later ones are null.
 
     :param sobject: the object, or None if the SOQL does not show it.
     :param soql: the query that ran.
@@ -63,6 +66,16 @@ class Receipt:
     :param package_version: of this package.
     :param transport: ``bulk`` or ``rest``.
     :param written_by: the task instance that wrote it; None outside a task, and then the file lacks the key.
+    :param org_id: the org's 18-character id; null if Salesforce did not say.
+    :param host: of the org.
+    :param numbers: how fractional numbers were kept: ``decimal``, ``float64`` or ``described``.
+    :param rounded: how many numbers of a column were rounded half-even after the 18th decimal place, by its name.
+    :param widened: columns that hold doubles, because a number did not fit the type that was asked for.
+    :param kind: ``full`` for all rows, ``changes`` for those of a window.
+    :param sequence: place in a chain of receipts; null outside one.
+    :param previous: the receipt before it in the chain; null outside one.
+    :param deletes: where deletions come from; null if they are not extracted apart.
+    :param schema_sha256: of the names and types of the columns.
     :param output_path: the folder. The file does not name it, so that both can be moved together.
     """
 
@@ -82,6 +95,16 @@ class Receipt:
     package_version: str
     transport: str = "bulk"
     written_by: Writer | None = None
+    org_id: str | None = None
+    host: str | None = None
+    numbers: str | None = None
+    rounded: Mapping[str, int] | None = None
+    widened: tuple[str, ...] | None = None
+    kind: str | None = None
+    sequence: int | None = None
+    previous: Mapping[str, str] | None = None
+    deletes: Mapping[str, Any] | None = None
+    schema_sha256: str | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
 
@@ -108,7 +131,7 @@ class Receipt:
         try:
             content = json.loads(text)
             version = content["receipt_version"]
-            if version != RECEIPT_VERSION:
+            if version not in READABLE_VERSIONS:
                 raise ProtocolError(
                     f"{output_path} holds a receipt of version {version}, which is newer than this package. Upgrade "
                     "airflow-provider-sfjwt"
@@ -123,6 +146,8 @@ class Receipt:
                     "parts": tuple(OutputFile(**part) for part in content["parts"]),
                     "columns": tuple(content["columns"]),
                     "written_by": Writer.from_json(content.get("written_by")),
+                    "widened": tuple(content["widened"]) if content.get("widened") is not None else None,
+                    "receipt_version": version,
                 },
                 output_path=output_path,
             )
@@ -150,6 +175,14 @@ def column_entry(column: Column) -> dict[str, str]:
     :param column: the column.
     """
     return {"name": column.name, "salesforce_type": column.type, "arrow_type": column.arrow_type}
+
+
+def schema_hash(columns: Iterable[Mapping[str, str]]) -> str:
+    """A SHA-256 in hex of the names and types of columns, in their order.
+
+    :param columns: as the receipt lists them.
+    """
+    return sha256(json.dumps([dict(column) for column in columns], sort_keys=True).encode()).hexdigest()
 
 
 def drift_between(before: Receipt | None, columns: tuple[Mapping[str, str], ...]) -> dict[str, list[str]] | None:

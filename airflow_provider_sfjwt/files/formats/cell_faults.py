@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.files.values.columns import Column
 
 #: Bytes that are not UTF-8, as Python escapes them, and halves of characters, which JSON can write.
 _NOT_TEXT = re.compile("[\ud800-\udfff]")
@@ -23,17 +24,27 @@ def id_of(row: Mapping[str, Any]) -> str:
     return next((str(row[name]) for name in row if name.lower() == "id"), _WITHOUT_ID)
 
 
-def unfit_cell(name: str, names: Sequence[str], cells: Sequence[str], problem: str, remedy: str) -> ProtocolError:
+def unfit_cell(name: str, record: str, problem: str, remedy: str) -> ProtocolError:
     """A cell that does not fit its column.
 
     :param name: the column.
-    :param names: all columns.
-    :param cells: the row.
+    :param record: the Id of the record, see :func:`id_of`.
     :param problem: what the cell holds, after "holds".
     :param remedy: what to do.
     """
-    record = id_of(dict(zip(names, cells, strict=False)))
     return ProtocolError(f"column {name} holds {problem} (record {record})", remedy=remedy)
+
+
+def unfit_value(column: Column, record: str) -> ProtocolError:
+    """A cell that is not a value of its column's type.
+
+    :param column: the column.
+    :param record: the Id of the record, see :func:`id_of`.
+    """
+    remedy = "Extract it with file_format='csv', which keeps values as text."
+    if column.value_type.json == "number" and column.numbers == "described":
+        remedy = "Extract it with numbers='decimal', which takes any number."
+    return unfit_cell(column.name, record, f"a value that does not fit {column.arrow_type}", remedy)
 
 
 def not_text(names: Sequence[str], rows: Sequence[Sequence[str]]) -> ProtocolError:
@@ -46,7 +57,8 @@ def not_text(names: Sequence[str], rows: Sequence[Sequence[str]]) -> ProtocolErr
     for cells in rows:
         for name, cell in zip(names, cells, strict=False):
             if _NOT_TEXT.search(cell):
-                return unfit_cell(name, names, cells, "text that is not UTF-8", remedy)
+                record = id_of(dict(zip(names, cells, strict=False)))
+                return unfit_cell(name, record, "text that is not UTF-8", remedy)
     return ProtocolError("a result page holds text that is not UTF-8", remedy=remedy)
 
 

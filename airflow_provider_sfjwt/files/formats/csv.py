@@ -16,7 +16,7 @@ from airflow_provider_sfjwt.files.formats.cell_faults import check_text
 from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
-from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
 from airflow_provider_sfjwt.files.values.cells import EMPTY_CELLS_ARE_NULL, LONGEST_TEXT
 
@@ -37,7 +37,7 @@ _SHOWN = 60
 _FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
-def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
+def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> PageContent:
     """Write a page byte for byte. See :class:`~.registry.PageWriter`."""
     records = 0
     names = [column.name for column in page.columns]
@@ -47,7 +47,7 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> i
             check_text(piece, names)
             records += count_records(piece)
             write(piece)
-    return records
+    return PageContent(records)
 
 
 def columns(file: InputFile) -> tuple[str, ...]:

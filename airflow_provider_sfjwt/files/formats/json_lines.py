@@ -12,11 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
-from airflow_provider_sfjwt.files.formats.cell_faults import check_text, unfit_cell
+from airflow_provider_sfjwt.files.formats.cell_faults import check_text, id_of, unfit_value
 from airflow_provider_sfjwt.files.formats.csv_records import rows as csv_rows
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
-from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
 from airflow_provider_sfjwt.files.values.arrow_arrays import texts
 from airflow_provider_sfjwt.files.values.columns import Column
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 #: Lines that are read at once.
 _LINES_AT_ONCE = 5_000
 _BOM = "\ufeff"
-_KEEP_AS_TEXT = "Extract it with file_format='csv', which keeps values as text."
+#: What Java prints for doubles that JSON has no numbers for. They become text.
+_NOT_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
-def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> int:
+def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> PageContent:
     """Write each record as an object. See :class:`~.registry.PageWriter`."""
     records = 0
     names = [column.name for column in page.columns]
@@ -47,30 +48,43 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> i
                     raise ProtocolError(f"a row has {len(row)} values where the header names {len(keys)}")
                 try:
                     cells = [key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True)]
-                except _UnfitNumberError as error:
-                    raise unfit_cell(str(error), names, row, "a value that is not a number", _KEEP_AS_TEXT) from None
+                except _UnfitCellError as error:
+                    raise unfit_value(error.column, id_of(dict(zip(names, row, strict=True)))) from None
                 lines.append("{" + ",".join(cells) + "}\n")
             records += len(lines)
             write("".join(lines).encode("utf-8"))
-    return records
+    return PageContent(records)
+
+
+class _UnfitCellError(Exception):
+    """A cell is not a value of its column's type."""
+
+    def __init__(self, column: Column) -> None:
+        super().__init__(column.name)
+        self.column = column
 
 
 def _encoder(column: Column) -> Callable[[str], str]:
     """How a cell becomes JSON. An empty cell is null: Salesforce keeps no empty text."""
     if column.value_type.json == "boolean":
-        return lambda cell: cell.lower() if cell else "null"
+        return lambda cell: _boolean(column, cell) if cell else "null"
     if column.value_type.json == "number":
-        return lambda cell: _number(column.name, cell) if cell else "null"
+        return lambda cell: _number(column, cell) if cell else "null"
     return lambda cell: json.dumps(cell, ensure_ascii=False) if cell else "null"
 
 
-class _UnfitNumberError(Exception):
-    """A cell of a number's column is not a number. The message is the column's name."""
+def _boolean(column: Column, cell: str) -> str:
+    text = cell.lower()
+    if text not in ("true", "false"):
+        raise _UnfitCellError(column)
+    return text
 
 
-def _number(name: str, cell: str) -> str:
+def _number(column: Column, cell: str) -> str:
+    if cell in _NOT_FINITE:
+        return f'"{cell}"'
     if not _NUMBER.fullmatch(cell):
-        raise _UnfitNumberError(name)
+        raise _UnfitCellError(column)
     return cell  # the digits stay as they came, so that nothing is rounded
 
 

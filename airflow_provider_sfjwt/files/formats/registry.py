@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
-from airflow_provider_sfjwt.files.formats.result_page import ResultPage
+from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, writing
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.arrow_arrays import choose_memory_pool
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 class PageWriter(Protocol):
     """Writes a result page into one file."""
 
-    def write_page(self, page: ResultPage, file: FileWriter, compression: str | None) -> int:
+    def write_page(self, page: ResultPage, file: FileWriter, compression: str | None) -> PageContent:
         """Write all records of a page.
 
         :param page: the page.
         :param file: open, written from front to back.
         :param compression: one of the format's own, or None for its default.
-        :return: how many records.
+        :return: what was written.
         :raises TransportError: if the page is not whole.
+        :raises TooLargeNumbersError: if numbers do not fit columns that may be widened.
         :raises ProtocolError: if a value does not fit its column's type.
         """
 
@@ -156,10 +157,12 @@ class WrittenPage:
 
     :param part: the file.
     :param columns: what it holds, in the order of the page's header.
+    :param rounded: how many numbers of a column were rounded, by its name.
     """
 
     part: OutputFile
     columns: tuple[Column, ...]
+    rounded: Mapping[str, int]
 
     @property
     def records(self) -> int:
@@ -203,13 +206,15 @@ class FileFormat:
         :param body: the page's CSV, header first; an empty body is a page without rows.
         :param columns: what is known of the columns. The page's own header decides which there are.
         :raises TransportError: if the page is not whole.
+        :raises TooLargeNumbersError: if numbers do not fit columns that may be widened.
         :raises ProtocolError: if a value does not fit its column's type.
         """
         writer: PageWriter = FORMATS[self.name].load()
         page = ResultPage.arriving(body, columns)
         with writing(path) as file:
-            records = writer.write_page(page, file, self.compression)
-        return WrittenPage(OutputFile(path.name, records, file.bytes, file.sha256), page.columns)
+            content = writer.write_page(page, file, self.compression)
+        part = OutputFile(path.name, content.records, file.bytes, file.sha256)
+        return WrittenPage(part, page.columns, content.rounded)
 
 
 def fault_of_format(name: str) -> str:

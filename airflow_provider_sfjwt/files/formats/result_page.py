@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 from airflow_provider_sfjwt.exceptions import TransportError
@@ -39,6 +39,18 @@ class ResultPage:
         by_name = {column.name.lower(): column for column in known}
         columns = tuple(by_name.get(name.lower(), Column(name)) for name in column_names(header))
         return cls(header, columns, _with_whole_end(pieces, len(columns)))
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What was written of a page.
+
+    :param records: rows, the header not counted.
+    :param rounded: how many numbers of a column were rounded, by its name; columns without any are not in it.
+    """
+
+    records: int
+    rounded: Mapping[str, int] = field(default_factory=dict)
 
 
 def _split_off_header(pieces: Iterator[memoryview], known: Sequence[Column]) -> tuple[bytes, Iterable[memoryview]]:

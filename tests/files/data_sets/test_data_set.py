@@ -56,7 +56,7 @@ def test_a_receipt_reads_back_as_it_was_written(tmp_path: Path) -> None:
     written = publish(DataSetFolder(f"file://{tmp_path}"), JOB)
     assert DataSetFolder(f"file://{tmp_path}").previous_receipt == written
     content = json.loads((tmp_path / RECEIPT_NAME).read_text())
-    assert content["receipt_version"] == 1
+    assert content["receipt_version"] == 2
     assert "output_path" not in content
 
 

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.data_sets.receipt import Counts
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
 from airflow_provider_sfjwt.files.storage.receipts import Writer
-from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.load.reading.source import LoadSource
 
 WRITTEN = Path(__file__).parent / "written_by_0_1_0"
-COLUMNS = (
-    Column("Id", "id"),
-    Column("Name", "string"),
-    Column("AnnualRevenue", "currency", 18, 0),
-    Column("NumberOfEmployees", "int"),
-    Column("CreatedDate", "datetime"),
-)
 
 
-def test_a_receipt_is_read_and_written_as_it_was() -> None:
-    text = (WRITTEN / "published/_receipt.json").read_text(encoding="utf-8")
+def test_a_receipt_is_read() -> None:
     receipt = DataSetFolder(f"file://{WRITTEN}/published").previous_receipt
     assert receipt is not None
     assert (receipt.records, receipt.counts, receipt.package_version) == (5, Counts(5, 5, 5), "0.1.0")
     assert receipt.written_by == Writer("nightly", "scheduled__2026-11-20T00:00:00+00:00", "extract", -1)
-    assert receipt.to_json() == text
+    assert (receipt.receipt_version, receipt.numbers, receipt.rounded, receipt.org_id) == (1, None, None, None)
 
 
 def test_a_data_set_is_loaded_by_its_receipt() -> None:
@@ -45,22 +32,12 @@ def test_a_data_set_is_loaded_by_its_receipt() -> None:
     assert all(row["CreatedDate"].utcoffset() == timedelta(0) for row in rows)
 
 
-def test_the_pages_of_a_broken_attempt_are_not_fetched_again() -> None:
-    pages = DataSetFolder(f"file://{WRITTEN}/broken_off").finished_pages("7505e0000000002AAA")
-    assert sorted(pages) == [0, 1]
-    assert pages[1].locator == pages[0].next_locator
-    for page in pages.values():
-        assert (page.declared, page.columns, page.file_format) == (2, COLUMNS, FileFormat("csv", "gzip"))
+def test_the_pages_of_a_broken_attempt_are_fetched_again() -> None:
+    """Their manifests do not say how numbers were kept, so their parts may hold other types."""
+    assert DataSetFolder(f"file://{WRITTEN}/broken_off").finished_pages("7505e0000000002AAA") == {}
 
 
 def test_what_a_broken_attempt_left_is_removed(tmp_path: Path) -> None:
     shutil.copytree(WRITTEN / "broken_off", tmp_path / "out")
     DataSetFolder(f"file://{tmp_path}/out").discard("7505e0000000002AAA")
     assert list((tmp_path / "out").iterdir()) == []
-
-
-@pytest.mark.parametrize("page", [0, 1])
-def test_a_manifest_is_written_as_it_was(page: int) -> None:
-    path = WRITTEN / f"broken_off/_page-{page:05d}-7505e0000000002AAA.json"
-    manifest = DataSetFolder(f"file://{WRITTEN}/broken_off").finished_pages("7505e0000000002AAA")[page]
-    assert json.loads(manifest.to_json()) == json.loads(path.read_text(encoding="utf-8"))

@@ -64,7 +64,7 @@ def test_parquet_keeps_every_value_exactly(tmp_path: Path) -> None:
 def test_parquet_schema_carries_the_salesforce_type(tmp_path: Path) -> None:
     written = write(tmp_path, "parquet", PAGE)
     schema = pq.read_schema(tmp_path / written.part.name)
-    assert schema.field("Amount").metadata == {b"salesforce_type": b"currency"}
+    assert schema.field("Amount").metadata == {b"salesforce_type": b"currency", b"precision": b"18", b"scale": b"2"}
     assert [str(field.type).replace("[day]", "") for field in schema] == [
         "string", "string", "bool", "int64", "decimal128(18, 2)", "decimal128(18, 0)", "date32",
         "timestamp[ms, tz=UTC]", "time32[ms]",
@@ -119,6 +119,9 @@ def test_the_header_of_the_page_decides_the_columns(tmp_path: Path) -> None:
         (Column("Employees", "int"), "3.5"),
         (Column("Amount", "currency", 18, 2), "0.001"),
         (Column("Amount", "currency", 5, 2), "123456"),
+        (Column("Amount", "currency", 5, 2, "decimal"), "many"),
+        (Column("Amount", "currency", 5, 2, "float64"), "many"),
+        (Column("Employees", "int", numbers="decimal"), "many"),
         (Column("Closed", "date"), "yesterday"),
         (Column("Opens__c", "time"), "25:99"),
         (Column("Active__c", "boolean"), "maybe"),
