@@ -370,7 +370,8 @@ class ExtractTask:
         return self._asked_window()
 
     def _let_commits_settle(self, end: datetime) -> None:
-        if self._spec.window is not None and end > self._org.run(server_time):
+        ahead = (end - self._org.run(server_time)).total_seconds()
+        if self._spec.window is not None and ahead > self._spec.commit_lag:
             self._task.log.warning("window ends at %s, in the future: rows that come later are not extracted", end)
             return
         let_commits_settle(self._task, self._spec, self._org, end, method_name="execute_after_lag")
