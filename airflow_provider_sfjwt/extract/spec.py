@@ -51,6 +51,7 @@ class ExtractSpec(JobSpec):
     :param transport: the name of a route, or ``auto``.
     :param min_api_calls_left: how many API calls of its 24 hours the org must have left; None for no such limit.
     :param verify_job_count: whether Salesforce's own count must equal the rows; false only records it.
+    :param list_parts: whether the task's result lists the parts.
     :param written_by: the task instance that extracts, or None where there is none.
     """
 
@@ -73,6 +74,7 @@ class ExtractSpec(JobSpec):
         arguments.optional(arguments.whole_number(0)), default=None, harmless=True
     )
     verify_job_count: bool = argument(arguments.flag, default=True, harmless=True)
+    list_parts: bool = argument(arguments.flag, default=False, harmless=True)
     written_by: Writer | None = None
 
     @property

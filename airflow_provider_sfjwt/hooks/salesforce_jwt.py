@@ -287,6 +287,15 @@ class SalesforceJwtHook(BaseHook):
             raise FileNotFoundError(f"{output_path} holds no {RECEIPT_NAME}: no extract was published there")
         return receipt
 
+    def part_keys(self, result: Any) -> list[str]:
+        """The parts of an extract as loaders of object stores take them: the key of each within its bucket.
+
+        :param result: what the extract's task returned, its folder or its receipt, or a list of these.
+        """
+        from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, folders_of, part_keys
+
+        return [key for folder in folders_of(result) for key in part_keys(PublishedDataSet(folder).receipt)]
+
     def test_connection(self) -> tuple[bool, str]:
         """Examine the connection as ``airflow salesforce-jwt check`` does, signing in anew; what the Test button shows.
 

@@ -53,6 +53,7 @@ class SalesforceExtractOperator(BaseOperator):
     :param min_api_calls_left: how many API calls of its 24 hours the org must have left. Below that, the task waits
         (deferred) or fails, to be retried. None for no such limit.
     :param verify_job_count: whether the job's own count must equal the rows. False only records the difference.
+    :param list_parts: whether the result has ``parts``, the key of each part within its bucket; at most 500.
     :param deferrable: whether the waiting is done in the triggerer, without a worker's slot. Default:
         ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks at the job at most; the first ones come sooner.
@@ -90,6 +91,7 @@ class SalesforceExtractOperator(BaseOperator):
         transport: str = "auto",
         min_api_calls_left: int | None = None,
         verify_job_count: bool = True,
+        list_parts: bool = False,
         deferrable: bool = default_deferrable(),
         poll_interval: float = 30,
         timeout: float = 43_200,
@@ -115,6 +117,7 @@ class SalesforceExtractOperator(BaseOperator):
         self.transport = transport
         self.min_api_calls_left = min_api_calls_left
         self.verify_job_count = verify_job_count
+        self.list_parts = list_parts
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
@@ -128,7 +131,8 @@ class SalesforceExtractOperator(BaseOperator):
         """Create the job, or resume that of an earlier attempt, and see it through.
 
         :param context: Airflow's.
-        :return: ``receipt``, ``output_path``, ``records``, ``job_id`` (None over REST) and ``window``.
+        :return: ``receipt``, ``output_path``, ``records``, ``job_id`` (None over REST) and ``window``; ``parts``
+            with ``list_parts``.
         """
         from airflow_provider_sfjwt.extract.spec import ExtractSpec
         from airflow_provider_sfjwt.tasks.extract_task import ExtractTask

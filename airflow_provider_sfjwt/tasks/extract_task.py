@@ -21,6 +21,7 @@ from airflow_provider_sfjwt.exceptions import (
 from airflow_provider_sfjwt.extract.extraction import Extraction, Plan
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
+from airflow_provider_sfjwt.files.data_sets.published import listed_parts
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.salesforce.api.bulk_job import (
@@ -236,6 +237,8 @@ class ExtractTask:
     def _conclude(self, receipt: Receipt) -> dict[str, Any]:
         self._task.running = None
         summary = receipt.summary()
+        if self._spec.list_parts:
+            summary["parts"] = listed_parts(receipt)
         if self._spec.incremental == "watermark" and self._window is not None:
             self._watermark().advance(self._window, summary)
         self._memory.forget()

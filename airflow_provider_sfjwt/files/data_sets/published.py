@@ -14,13 +14,16 @@ from airflow_provider_sfjwt.files.formats.faults import unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
 from airflow_provider_sfjwt.files.formats.registry import FORMATS
 from airflow_provider_sfjwt.files.storage.errors import storage_failures
-from airflow_provider_sfjwt.files.storage.paths import storage_path, text_of_path
+from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path, text_of_path
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, receipt_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
+
+#: Parts that a task's result lists.
+MOST_LISTED = 500
 
 
 def folders_of(source: Any) -> list[str]:
@@ -48,6 +51,35 @@ def fault_of_source(source: Any) -> str | None:
     except ConfigurationError as error:
         return error.fields["source"]
     return None
+
+
+def part_keys(receipt: Receipt) -> list[str]:
+    """The parts as loaders of object stores take them.
+
+    :param receipt: of an extract.
+    :return: for each part its key within the bucket, e.g. ``crm/accounts/ds=2026-11-20/part-00000-….parquet``; its path
+        on a file system.
+    """
+    folder = storage_path(receipt.output_path)
+    folder = storage_path(receipt.output_path)
+    paths = [folder / part.name for part in receipt.parts]
+    return [path.path if is_local(folder) else path.key for path in paths]
+
+
+def listed_parts(receipt: Receipt) -> list[str]:
+    """The same for a task's result, which Airflow keeps in its database.
+
+    :param receipt: of an extract.
+    :raises ConfigurationError: when there are more than 500 parts.
+    """
+    if len(receipt.parts) > MOST_LISTED:
+        fault = (
+            f"the extract has {len(receipt.parts):,} parts, and a task's result takes {MOST_LISTED}. It is published: "
+            f"{receipt.output_path.rstrip('/')}/{RECEIPT_NAME} lists them. Leave list_parts out, and call "
+            "hook.part_keys(result) where they are needed"
+        )
+        raise ConfigurationError({"list_parts": fault}, subject="the task")
+    return part_keys(receipt)
 
 
 def _folder_of(source: Any) -> str:

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+
+
+@pytest.fixture(scope="session")
+def lake() -> Iterator[Any]:
+    """The client of a bucket named ``lake``, which the connection ``aws_lake`` reaches.
+
+    One for all tests: Airflow keeps the file system of a connection for as long as the process lives.
+    """
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url, region = f"http://{host}:{port}", "us-east-1"
+    connection = {
+        "conn_type": "aws",
+        "login": "test-key",
+        "password": "test-secret",
+        "extra": {"endpoint_url": url, "region_name": region},
+    }
+    client = boto3.client(
+        "s3", endpoint_url=url, region_name=region, aws_access_key_id="test-key", aws_secret_access_key="test-secret"
+    )
+    client.create_bucket(Bucket="lake")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIRFLOW_CONN_AWS_LAKE", json.dumps(connection))
+        yield client
+    server.stop()
+
+
+@pytest.fixture
+def org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
+    """An org whose 30 accounts come in result pages of 12."""
+    with SimulatedOrg(records={"Account": 30}, bulk_page_size=12, bulk_polls=0) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        yield running
