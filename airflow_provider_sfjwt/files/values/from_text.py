@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_sfjwt.files.values.decimals import DECIMAL, TooLargeError, to_decimals
+
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(-?\d+)\)")
 _TYPES = {
     "string": pa.string(),
@@ -47,7 +49,7 @@ def typed(table: pa.Table, types: Mapping[str, pa.DataType]) -> pa.Table:
     for name in table.column_names:
         try:
             arrays.append(_cast(table.column(name), types[name]))
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, TooLargeError) as error:
             raise ValueError(f"column {name} holds a value that does not fit {types[name]} ({error})") from None
     return pa.Table.from_arrays(arrays, names=table.column_names)
 
@@ -61,6 +63,8 @@ def _cast(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
         # Arrow reads a time only as the end of a moment.
         moments = pc.binary_join_element_wise("1970-01-01T", values, "")
         return moments.cast(pa.timestamp("ms", tz="UTC")).cast(wanted)
+    if wanted == DECIMAL:
+        return to_decimals(values)[0]
     if pa.types.is_decimal(wanted) or pa.types.is_integer(wanted):
         return values.cast(_WIDE).cast(wanted)
     return values.cast(wanted)
