@@ -1,4 +1,4 @@
-"""The one module that knows which Airflow this is, and what that Airflow does oddly.
+"""The one module that knows which Airflow and which Python this is, and what they do oddly.
 
 Whatever differs between Airflow's releases, or contradicts its documentation, stands here with its reason. Everything
 else of Airflow (operators, hooks, triggers, ``ObjectStoragePath``) is used directly, where it is needed.
@@ -7,8 +7,9 @@ else of Airflow (operators, hooks, triggers, ``ObjectStoragePath``) is used dire
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
@@ -16,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 if TYPE_CHECKING:
     from airflow.sdk import Asset, BaseHook
     from airflow.triggers.base import BaseTrigger
+    from typing_extensions import Self
 
 __all__ = [
     "AirflowException",
@@ -24,6 +26,7 @@ __all__ = [
     "StateStore",
     "aconnection",
     "asset_state_store",
+    "cached_property",
     "conf",
     "current_context",
     "default_deferrable",
@@ -35,6 +38,7 @@ __all__ = [
     "task_state_store",
 ]
 
+T = TypeVar("T")
 _SHORTEST_SECRET = 5  # the masker warns of shorter ones
 
 # -- configuration -----------------------------------------------------------------------------------------------------
@@ -186,3 +190,38 @@ async def still_deferred(trigger: BaseTrigger) -> bool:
     except AirflowRuntimeError:
         return False
     return "deferred" in states.get(task.run_id, {}).values()
+
+
+# -- Python ------------------------------------------------------------------------------------------------------------
+
+if sys.version_info >= (3, 12):
+    from functools import cached_property
+else:
+
+    class cached_property(Generic[T]):  # noqa: N801  # it stands for Python's own
+        """Python's ``cached_property`` as it is since 3.12: before, all instances computed theirs under one lock.
+
+        Extracts of many objects in the threads of one process would describe them one after another.
+
+        :param compute: the method that computes the value.
+
+        https://docs.python.org/3/library/functools.html#functools.cached_property
+        """
+
+        def __init__(self, compute: Callable[[Any], T]) -> None:
+            self._compute = compute
+            self.__doc__ = compute.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
+
+        @overload
+        def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: type | None = None) -> T: ...
+        def __get__(self, instance: object | None, owner: type | None = None) -> Self | T:
+            """Compute the value once; from then on the instance has it as an attribute."""
+            if instance is None:
+                return self
+            value = instance.__dict__[self._name] = self._compute(instance)
+            return value

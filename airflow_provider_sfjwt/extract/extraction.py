@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt import __version__
+from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
@@ -83,9 +84,7 @@ class Extraction:
         self._routes = routes
         self._started = time.monotonic()
         self.budget = ApiBudget(org, spec.min_api_calls_left)
-        # No cached_property: before Python 3.12 all instances of a process would compute theirs under one lock.
         self._plan = plan
-        self._data_set: DataSetFolder | None = None
 
     def run(self) -> Receipt:
         """Take all steps on this thread.
@@ -185,11 +184,9 @@ class Extraction:
     def _kept(self, columns: Iterable[Column]) -> tuple[Column, ...]:
         return tuple(column.kept_as(self._spec.numbers) for column in columns)
 
-    @property
+    @cached_property
     def _folder(self) -> DataSetFolder:
-        if self._data_set is None:
-            self._data_set = DataSetFolder(self._spec.output_path)
-        return self._data_set
+        return DataSetFolder(self._spec.output_path)
 
     def _fetch(self, refused_by: tuple[str, ...] = ()) -> Fetch:
         return Fetch(

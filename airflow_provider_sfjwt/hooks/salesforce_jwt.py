@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 
 from airflow_provider_sfjwt import arguments, compat
+from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, connection_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from simple_salesforce.api import Salesforce
 
+    from airflow_provider_sfjwt.arguments import GivenWindow
     from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
     from airflow_provider_sfjwt.files.storage.receipts import Writer
     from airflow_provider_sfjwt.load.report import LoadReport
@@ -178,7 +178,7 @@ class SalesforceJwtHook(BaseHook):
         soql: str | None = None,
         fields: Sequence[str] | None = None,
         where: str | None = None,
-        window: tuple[datetime, datetime] | None = None,
+        window: GivenWindow | None = None,
         cursor_field: str = "SystemModstamp",
         file_format: str = "parquet",
         compression: str | None = None,
@@ -200,7 +200,8 @@ class SalesforceJwtHook(BaseHook):
         :param soql: the query to extract; or else ``sobject``.
         :param fields: field names, parents' as ``Owner.Name``; None for every field that Bulk API can return.
         :param where: a SOQL condition, without ``WHERE``.
-        :param window: start and end of ``cursor_field``, the end excluded, timezone-aware; None for all rows.
+        :param window: start and end of ``cursor_field``, the end excluded: datetimes with a time zone, or texts in ISO
+            8601; None for all rows.
         :param cursor_field: a date-time field.
         :param file_format: ``parquet``, ``csv`` or ``jsonl``.
         :param numbers: ``decimal``, ``float64`` or ``described``: how Parquet keeps fractional numbers.

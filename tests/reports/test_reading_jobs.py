@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,39 @@ def test_U7_a_refusal_for_another_reason_is_left_to_a_retry(
     with pytest.raises(RequestLimitError, match="ConcurrentRequests") as caught:
         task(tmp_path, min_api_calls_left=60, deferrable=True).execute(context)
     assert caught.value.retryable
+
+
+# -- U14: threads do not wait for each other ---------------------------------------------------------------------------
+
+
+def test_U14_hooks_read_their_connections_at_the_same_time(org: SimulatedOrg) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    class SlowToRead(SalesforceJwtHook):
+        def get_connection(self, conn_id: str) -> Any:
+            both.wait()
+            return super().get_connection(conn_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        hooks = [SlowToRead(), SlowToRead()]
+        names = list(pool.map(lambda hook: hook.settings.credentials.username, hooks))
+    assert names == [org.username] * 2
+
+
+def test_U14_extracts_describe_their_objects_at_the_same_time(org: SimulatedOrg, tmp_path: Path) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def wait_for_the_other(description: Any) -> Any:
+        both.wait()
+        return description
+
+    org.add_fault(Fault(path="*/describe*", times=None, edit_json=wait_for_the_other))
+
+    def records(sobject: str) -> int:
+        return extract(tmp_path / sobject, sobject=sobject, fields=["Id"], transport="rest").records
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(records, ["Account", "Contact"])) == [25, 1]
 
 
 # -- U15: a deferrable extract describes its object once ----------------------------------------------------------------

@@ -95,7 +95,7 @@ def test_R8_columns_are_spelled_alike(org: SimulatedOrg, tmp_path: Path, soql: s
 NOT_UTF_8 = [b"\xff", b"\xc3", b"Stra\xdfe", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80"]
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+@FORMATS
 @pytest.mark.parametrize("text", NOT_UTF_8, ids=repr)
 def test_R8_a_page_that_is_not_utf_8(org: SimulatedOrg, tmp_path: Path, text: bytes, file_format: str) -> None:
     third = org.rows("Account")[2]
@@ -127,21 +127,43 @@ def test_R8_half_a_character_over_rest(org: SimulatedOrg, tmp_path: Path, half: 
 
 
 @TRANSPORTS
-def test_R8_a_malformed_number_in_json_lines(org: SimulatedOrg, tmp_path: Path, transport: str) -> None:
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_R8_a_malformed_number(org: SimulatedOrg, tmp_path: Path, transport: str, file_format: str) -> None:
     third = org.rows("Account")[2]
     org.update("Account", third["Id"], {"NumberOfEmployees": 4711})
     path, cell = (QUERY, b"4711") if transport == "rest" else ("*/results*", rb'"4711[.0]*"')
     org.add_fault(Fault(path=path, times=None, edit_body=lambda page: re.sub(cell, b'"many"', page)))
-    where = rf"column NumberOfEmployees holds a value that is not a number \(record {third['Id']}\)"
+    where = rf"column NumberOfEmployees holds a value that .* \(record {third['Id']}\)"
     with pytest.raises(ProtocolError, match=where) as caught:
         extract(
             tmp_path,
             sobject="Account",
             fields=["Id", "NumberOfEmployees"],
             transport=transport,
-            file_format="jsonl",
+            file_format=file_format,
         )
     assert "file_format='csv'" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+MALFORMED = {"IsDeleted": b"perhaps", "CreatedDate": b"2026-13-01T00:00:00.000Z", "LastActivityDate": b"31.12.2026"}
+
+
+@TRANSPORTS
+@pytest.mark.parametrize(("field", "cell"), MALFORMED.items(), ids=list(MALFORMED))
+def test_R8_a_value_that_does_not_fit_parquet(
+    org: SimulatedOrg, tmp_path: Path, field: str, cell: bytes, transport: str
+) -> None:
+    org.add_field("Account", Field("LastActivityDate", "date"))
+    third = org.rows("Account")[2]
+    org.update("Account", third["Id"], {"Name": "The third"})
+    path = QUERY if transport == "rest" else "*/results*"
+    old = rb'("The third",(?:"%s":)?)("[^"]*"|true|false|null)' % field.encode()
+    org.add_fault(Fault(path=path, times=None, edit_body=lambda page: re.sub(old, rb'\1"%s"' % cell, page)))
+    where = rf"column {field} holds a value that .* \(record {third['Id']}\)"
+    with pytest.raises(ProtocolError, match=where):
+        extract(tmp_path, sobject="Account", fields=["Id", "Name", field], transport=transport, file_format="parquet")
+    assert list(tmp_path.iterdir()) == []
 
 
 REMEDIES = {

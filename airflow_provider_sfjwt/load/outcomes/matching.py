@@ -6,13 +6,13 @@ import hashlib
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.csv import read_text
 from airflow_provider_sfjwt.files.formats.csv_records import column_names, end_of_first_record, whole_records
