@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test soak lint format pins bench clean
+.PHONY: help demo ui test soak lint format pins docs bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
@@ -56,6 +56,11 @@ pins: $(DEVELOPMENT)/.complete ## pin the newest versions that fit pyproject.tom
 	@$(PIN) --upgrade --extra parquet --extra testing --group dev --output-file requirements/development.txt
 	@$(PIN) --upgrade --extra parquet --group demo --constraint requirements/development.txt \
 	  --output-file requirements/demo.txt
+
+docs: $(DEVELOPMENT)/.complete ## build the documentation as a site, into .cache/docs/; a broken link is an error
+	@echo "Building the documentation…"
+	@PYTHONPATH=. $(DEVELOPMENT)/bin/python -m sphinx -q -n -W --keep-going -b html -d .cache/docs-trees docs .cache/docs
+	@echo "The site is in .cache/docs/index.html"
 
 bench: $(DEVELOPMENT)/.complete $(BENCH)/venv/.complete $(BENCH)/cli/.complete ## measure speed and memory beside others, into docs/benchmarks.md
 	@$(DEVELOPMENT)/bin/python -m tests.benchmarks $(BENCH_ARGS)

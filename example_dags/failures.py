@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseNotifier, ExceptionRetryPolicy, ObjectStoragePath, RetryAction, RetryRule
 
-from airflow_provider_sfjwt import exceptions
+from airflow_provider_sfjwt.exceptions import RequestLimitError, SalesforceError, TransportError
 from airflow_provider_sfjwt.operators.query import SalesforceQueryOperator
 
 OUTPUT = os.environ.get("SFJWT_EXAMPLE_OUTPUT", "file:///tmp/salesforce")
@@ -19,9 +19,9 @@ OUTPUT = os.environ.get("SFJWT_EXAMPLE_OUTPUT", "file:///tmp/salesforce")
 # [START policy]
 BY_KIND = ExceptionRetryPolicy(
     [
-        RetryRule(exceptions.RequestLimitError, retry_delay=timedelta(hours=1)),  # the allocation is of 24 hours
-        RetryRule(exceptions.TransportError, retry_delay=timedelta(seconds=30)),  # the network is back soon
-        RetryRule(exceptions.SalesforceError, action=RetryAction.FAIL),  # somebody has to change something
+        RetryRule(RequestLimitError, retry_delay=timedelta(hours=1)),  # the allocation is of 24 hours
+        RetryRule(TransportError, retry_delay=timedelta(seconds=30)),  # the network is back soon
+        RetryRule(SalesforceError, action=RetryAction.FAIL),  # somebody has to change something
     ]
 )
 # [END policy]
@@ -33,7 +33,7 @@ class Remedy(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         error = context["exception"]
-        cause = error if isinstance(error, exceptions.SalesforceError) else error.__cause__
+        cause = error if isinstance(error, SalesforceError) else error.__cause__
         task = context["ti"]
         remedy = getattr(cause, "remedy", "") or "See the log."
         notice = ObjectStoragePath(f"{OUTPUT}/notices/{task.dag_id}.{task.task_id}.txt")

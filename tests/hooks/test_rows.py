@@ -6,7 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, NotFoundError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, NotFoundError, ProtocolError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 
@@ -33,7 +33,7 @@ def test_an_arrow_table_is_typed_and_exact(trips: SimulatedOrg, transport: str) 
     assert [str(kind) for kind in table.schema.types] == [
         "string",
         "int64",
-        "decimal128(16, 2)",
+        "decimal128(38, 18)",
         "timestamp[ms, tz=UTC]",
         "string",
     ]
@@ -85,6 +85,12 @@ def test_a_record_and_the_names_of_fields(org: SimulatedOrg) -> None:
         hook.record("Account", "001000000000000AAA")
     assert hook.field_names("Account") == [field["name"] for field in hook.describe("Account")["fields"]]
     assert {"Id", "BillingAddress"} <= set(hook.field_names("Account"))
+
+
+def test_an_answer_that_is_not_a_record_is_refused(org: SimulatedOrg) -> None:
+    org.add_fault(Fault(path="*/sobjects/Account/*", edit_body=lambda body: b"[]"))
+    with pytest.raises(ProtocolError, match="did not answer with a record"):
+        SalesforceJwtHook().record("Account", org.rows("Account")[0]["Id"])
 
 
 def test_requests_go_to_the_hooks_org_alone(org: SimulatedOrg) -> None:
