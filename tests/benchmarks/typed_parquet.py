@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -11,8 +12,9 @@ from tests.benchmarks.resources import MEGABYTE
 from tests.benchmarks.runs import PEERS_PYTHON, Figures, Sample, Section, Verdict, fresh, interleaved, ours
 from tests.benchmarks.served import PageServer
 
-_LIMIT = 0.8
+_LIMIT, _LIMIT_OF_PARTS = 0.8, 0.75
 OURS, SIMPLE = "this package, typed Parquet", "simple-salesforce, CSV"
+PARTS = "curl, then pyarrow, http"
 
 
 def measure(server: PageServer, runs: int) -> Section:
@@ -24,8 +26,20 @@ def measure(server: PageServer, runs: int) -> Section:
         variants[f"{OURS}, {scheme}"] = partial(ours, env)
         plain = ["--http"] if scheme == "http" else []
         variants[f"{SIMPLE}, {scheme}"] = partial(_peer, "simple_salesforce_download", env, *plain)
+    plain_http = server.environment("http")
+    variants[PARTS] = lambda: fresh(
+        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.peers.curl_and_pyarrow"], plain_http
+    )
     samples = interleaved(variants, runs)
     section = _section(samples)
+    section.words.append(
+        "curl fetches the same pages one after another; then pyarrow alone types the local files, two at once: what an "
+        "extract would take if fetching and typing did not overlap."
+    )
+    ratio = _seconds(samples, f"{OURS}, http") / _seconds(samples, PARTS)
+    section.verdicts.append(
+        Verdict(f"≤ {_LIMIT_OF_PARTS} × curl, then pyarrow", f"{ratio:.2f} ×", ratio <= _LIMIT_OF_PARTS)
+    )
     for scheme in ("https", "http"):
         ratio = _seconds(samples, f"{OURS}, {scheme}") / _seconds(samples, f"{SIMPLE}, {scheme}")
         section.verdicts.append(
