@@ -5,7 +5,7 @@ Airflow imports this module whenever its command line starts, so that it imports
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sfjwt.doctor.official_connection import Conversion
     from airflow_provider_sfjwt.doctor.verdicts import Finding
+    from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings
     from airflow_provider_sfjwt.salesforce.auth.key_pair import KeyPair
 
 #: The exit codes: a step of ``check`` failed, or the command itself could not begin.
@@ -94,12 +95,22 @@ def _check(args: Namespace) -> None:
     from dataclasses import asdict
 
     from airflow_provider_sfjwt.doctor.checkup import Checkup
+    from airflow_provider_sfjwt.exceptions import ConfigurationError
     from airflow_provider_sfjwt.hooks.connections import connection_settings
     from airflow_provider_sfjwt.hooks.salesforce_jwt import retry_policy
 
-    connection = _connection(args.conn_id, "salesforce_jwt")
+    connection = _connection(args.conn_id)
+
+    def read() -> ConnectionSettings:
+        try:
+            return connection_settings(connection, args.conn_id)
+        except ConfigurationError as error:
+            if "Connection Type" in error.fields:
+                _give_up(f"Connection '{args.conn_id}' {error.fields['Connection Type']}.")
+            raise
+
     checkup = Checkup(
-        lambda: connection_settings(connection, args.conn_id),
+        read,
         retry_policy(),
         certificate=_file(args.certificate) if args.certificate else None,
         try_audiences=args.try_audiences,
@@ -250,7 +261,9 @@ def _from_salesforce(args: Namespace) -> None:
     from airflow_provider_sfjwt.doctor.official_connection import convert
     from airflow_provider_sfjwt.exceptions import ConfigurationError
 
-    connection = _connection(args.conn_id, "salesforce")
+    connection = _connection(args.conn_id)
+    if connection.conn_type != "salesforce":
+        _give_up(f"Connection '{args.conn_id}' is of the type '{connection.conn_type}', not 'salesforce'.")
     try:
         conversion = convert(login=connection.login, password=connection.password, extra=connection.extra)
     except ConfigurationError as error:
@@ -260,43 +273,48 @@ def _from_salesforce(args: Namespace) -> None:
 
 def _print_conversion(args: Namespace, conversion: Conversion) -> None:
     import json
+    import sys
 
-    _print(f"How '{args.conn_id}' signs in today: {_ended(conversion.sign_in)}")
-    if conversion.ends:
-        _print(f"When that ends: {_ended(conversion.ends)}")
-    for note in conversion.notes:
-        _print(f"Note: {note}")
-    if conversion.secret and not args.show_secrets:
-        _print("Note: secrets are left out below; --show-secrets puts them in.")
     fields = conversion.fields if args.show_secrets else conversion.shown
     new_id = args.new_conn_id or f"{args.conn_id}_jwt"
-    # Not `connections add --conn-json`: Airflow's audit log would keep that command with the key in it.
-    _print("Save what follows as connection.json, readable for you alone; import it; delete the file:")
-    _print("")
-    _print(json.dumps({new_id: fields}, indent=2))
-    _print("")
-    _print("airflow connections import connection.json")
-    _print(f"airflow salesforce-jwt check {_quoted(new_id)}")
+    lines = [f"How '{args.conn_id}' signs in today: {_ended(conversion.sign_in)}"]
+    if conversion.ends:
+        lines.append(f"When that ends: {_ended(conversion.ends)}")
+    lines += [f"Note: {note}" for note in conversion.notes]
+    if conversion.secret and not args.show_secrets:
+        lines.append("Note: secrets are left out of the JSON; --show-secrets puts them in.")
+    lines += [
+        "The connection is printed as JSON. Save it, readable for you alone, import it, and delete the file:",
+        # Not `connections add --conn-json`: Airflow's audit log would keep that command with the key in it.
+        "  umask 077",
+        f"  airflow salesforce-jwt from-salesforce {_quoted(args.conn_id)} --show-secrets > connection.json",
+        "  airflow connections import connection.json",
+        f"  airflow salesforce-jwt check {_quoted(new_id)}",
+    ]
+    for line in lines:
+        _print(line, file=sys.stderr)
+    # Alone on stdout, so that it can be sent into a file.
+    print(json.dumps({new_id: fields}, indent=2))
 
 
-def _connection(conn_id: str, conn_type: str) -> Any:
+def _connection(conn_id: str) -> Any:
     """Find a connection wherever this installation keeps some, its database included."""
     from airflow.models import Connection
 
     from airflow_provider_sfjwt.compat import AirflowNotFoundException
+    from airflow_provider_sfjwt.hooks.connection_text import HOW_TO_WRITE, fault_of_variable
 
     try:
         # Only in servers does the way that tasks take lead to the database.
-        connection = Connection.get_connection_from_secrets(conn_id)
+        return Connection.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException:
+        fault = fault_of_variable(conn_id)
+        if fault is not None:
+            _give_up(f"Connection '{conn_id}': {fault}.")
         _give_up(
             f"There is no connection '{conn_id}' in the secrets backend, the environment or the database that this "
-            "command sees. 'airflow connections list' shows the database's."
+            f"command sees, or Airflow cannot read it: {HOW_TO_WRITE}. 'airflow connections list' shows the database's."
         )
-    if connection.conn_type != conn_type:
-        other = "; 'airflow salesforce-jwt from-salesforce' converts it" if connection.conn_type == "salesforce" else ""
-        _give_up(f"Connection '{conn_id}' is of the type '{connection.conn_type}', not '{conn_type}'{other}.")
-    return connection
 
 
 def _file(path: str) -> bytes:
@@ -332,20 +350,20 @@ def _ended(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _can_print(text: str) -> bool:
+def _can_print(text: str, file: TextIO | None = None) -> bool:
     import sys
 
     try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+        text.encode(getattr(file or sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
         return False
     return True
 
 
-def _print(text: str) -> None:
-    if not _can_print(text):
+def _print(text: str, file: TextIO | None = None) -> None:
+    if not _can_print(text, file):
         text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
-    print(text)
+    print(text, file=file)
 
 
 def _give_up(sentence: str) -> NoReturn:

@@ -29,12 +29,13 @@ _AUDIENCE_HELP = (
     "https://login.salesforce.com."
 )
 _CERTIFICATE_HELP = (
-    "Optional and public: the PEM certificate uploaded to the app, so that a mismatch with the key can be told."
+    "Optional and public: the PEM certificate uploaded to the app, alone or with its chain. With it, a mismatch with "
+    "the key and the end of its validity are reported."
 )
 _SECRET_HELP = "Optional: for token introspection only. The JWT bearer flow never sends it."
 _CA_HELP = (
-    "Path of a PEM file of certificate authorities to trust, on the worker (or the API server for the Test button). "
-    "Empty: the environment's REQUESTS_CA_BUNDLE, or else the usual ones."
+    "Path of a PEM file of certificate authorities to trust, or of a folder of them, on the worker (or the API server "
+    "for the Test button). Empty: the environment's REQUESTS_CA_BUNDLE, or else the usual ones."
 )
 _PROXY_HELP = "Address of a proxy, e.g. http://proxy.acme.com:3128. Empty: the environment's HTTPS_PROXY and NO_PROXY."
 
@@ -58,12 +59,12 @@ _CONNECTION_TYPE = {
             "login": "Username",
             "host": "Login URL",
             "password": "Key or key-store passphrase",
-            "port": "Port",
+            "port": "Port (enter 443)",
         },
         "placeholders": {
             "login": "integration.user@acme.com",
             "host": "https://login.salesforce.com",
-            "password": "only for an encrypted key or a key store",
+            "password": "of an encrypted PEM key, or of a key store",
             "port": "443",
         },
     },
@@ -80,7 +81,8 @@ _CONNECTION_TYPE = {
         "key_passphrase": _text(
             "Key passphrase",
             _KEY,
-            "Of that key inside the store, where it differs from the store's own passphrase.",
+            "Only for a key inside a key store, where it differs from the store's own passphrase. The passphrase of an "
+            "encrypted PEM key goes into 'Key or key-store passphrase' above.",
             format="password",
         ),
         "certificate": _text("Certificate", _KEY, _CERTIFICATE_HELP, format="multiline"),

@@ -106,7 +106,12 @@ class Checkup:
                 yield verdict_on("fields", error, None)
             return
         who = settings.credentials
-        yield Finding("fields", True, f"{who.username} at {who.login_url}, audience {who.audience}")
+        summary = f"{who.username} at {who.login_url}, audience {who.audience}"
+        if settings.unread:
+            detail = f"{summary}; these extras have no effect: {'; '.join(settings.unread)}"
+            yield warned("fields", detail, "enter them in the fields that are meant, or remove them")
+        else:
+            yield Finding("fields", True, summary)
         with closing(visit):
             for name, take in visit.walk():
                 try:
@@ -195,7 +200,7 @@ class _Visit:
             detail = "None given, so its end is not known; paste it into Certificate, or use --certificate FILE"
             return Finding(name, True, detail, mark="skipped")
         source = "Certificate" if self._file is None else "--certificate"
-        found = read_certificate(material, source=source)
+        found = read_certificate(material, source=source, fingerprints=[key.fingerprint for key in self._who.keys])
         now = datetime.fromtimestamp(self._clock(), timezone.utc)
         fault = found.fault(now)
         shown = f"{found.subject}, {found.fingerprint}, ends {found.not_after:%Y-%m-%d}"

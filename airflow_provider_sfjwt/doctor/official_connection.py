@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.salesforce.auth.entered_text import cleaned
+from airflow_provider_sfjwt.salesforce.auth.login_url import default_audience
 
 _OLD_PREFIX = "extra__salesforce__"
 _SECRETS = {"private_key": "<paste the private key>", "proxy": "<address of the proxy>"}
@@ -27,6 +29,8 @@ _PASSWORD_ENDS = (
     "(https://help.salesforce.com/s/articleView?id=000886201&type=1)"
 )
 _FIRST_WITHOUT_SOAP_LOGIN = 65.0
+_BY_KEY = "OAuth with a JWT bearer assertion, as here"
+_SALESFORCE = (".salesforce.com", ".salesforce.mil", ".force.com", ".site.com", ".crmforce.mil", ".sfcrmproducts.cn")
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,9 +80,11 @@ def convert(*, login: str | None, password: str | None, extra: str | None) -> Co
         notes.append("It has no Consumer key: copy it from the app's OAuth settings in Salesforce Setup.")
     _carry_version(extras, converted, notes)
     _carry_proxy(extras, converted, notes)
-    host = _login_url(extras, notes)
+    host, audience = _addresses(extras, notes)
     notes += _left_behind(password, extras)
     sign_in, ends = _sign_in(login, password, extras)
+    if sign_in == _BY_KEY and (audience != default_audience(host) or extras.get("instance_url")):
+        converted["audience"] = audience  # the one that the official hook claims today
     fields = {"conn_type": "salesforce_jwt", "login": login or _USERNAME, "host": host, "extra": converted}
     secret = {name: shown for name, shown in _SECRETS.items() if name in converted}
     return Conversion(fields, secret, sign_in, ends, tuple(notes))
@@ -88,9 +94,9 @@ def _extras(extra: str | None) -> dict[str, str]:
     try:
         decoded = json.loads(extra or "{}")
     except ValueError:
-        raise ConfigurationError({"Extra": "is no JSON"}, subject="the connection") from None
+        raise ConfigurationError({"Extra": "is not JSON"}, subject="the connection") from None
     if not isinstance(decoded, dict):
-        raise ConfigurationError({"Extra": "is JSON but no object"}, subject="the connection")
+        raise ConfigurationError({"Extra": "is JSON but not an object"}, subject="the connection")
     # Where both spellings are there, the official hook takes the short one, even if it is empty.
     short = {name.removeprefix(_OLD_PREFIX): value for name, value in decoded.items() if name.startswith(_OLD_PREFIX)}
     named = short | {name: value for name, value in decoded.items() if not name.startswith(_OLD_PREFIX)}
@@ -105,7 +111,7 @@ def _carry_version(extras: dict[str, str], converted: dict[str, Any], notes: lis
     if _version(extras):
         converted["api_version"] = f"{_version(extras):.1f}"
     elif extras.get("version"):
-        notes.append(f"API Version '{extras['version']}' is none, and is left out.")
+        notes.append(f"API Version '{extras['version']}' is not a version, and is left out.")
     else:
         notes.append("It names no API Version: the official hook uses 59.0, this one the newest that it knows.")
 
@@ -128,21 +134,37 @@ def _carry_proxy(extras: dict[str, str], converted: dict[str, Any], notes: list[
     converted["proxy"] = keyed[1] if keyed else found[0]
 
 
-def _login_url(extras: dict[str, str], notes: list[str]) -> str:
-    domain, instance = extras.get("domain"), extras.get("instance_url") or extras.get("instance")
-    if domain:
-        # The official hook builds its address in the same way: https://{domain}.salesforce.com.
-        host = domain.removeprefix("https://").rstrip("/").removesuffix(".salesforce.com")
-        return f"https://{host}.salesforce.com"
-    if instance:
+def _addresses(extras: dict[str, str], notes: list[str]) -> tuple[str, str]:
+    """Where the official hook signs in, and the audience that it claims.
+
+    simple-salesforce posts to ``https://{instance_url or domain}.salesforce.com`` and claims
+    ``https://{domain}.salesforce.com``; both may be entered in short (``acme.my``) or whole.
+    """
+    domain = _host(extras.get("domain", "")) or "login.salesforce.com"
+    named = _host(extras.get("instance_url", "")) or _my_domain(_host(extras.get("instance", "")))
+    if extras.get("instance") or extras.get("instance_url"):
         notes.append(
-            "Instance and Instance URL are not carried over, since Salesforce names the instance when it gives a "
-            "token; a My Domain in them became Login URL."
+            "Instance and Instance URL are not carried over as such, since Salesforce names the instance when it gives "
+            "a token; a sign-in address in them became Login URL."
         )
-        named = urlsplit(instance if "://" in instance else f"https://{instance}").hostname or ""
-        if named.endswith(".my.salesforce.com"):
-            return f"https://{named}"
-    return "https://login.salesforce.com"
+    lightning = re.fullmatch(r"(.+)\.lightning\.force\.com", named)
+    if lightning:
+        named = f"{lightning[1]}.my.salesforce.com"
+        notes.append(f"A lightning.force.com address takes no sign-ins; Login URL is the My Domain, {named}.")
+    return f"https://{named or domain}", f"https://{domain}"
+
+
+def _host(entered: str) -> str:
+    """The host that an address or a part of one names, e.g. of ``acme.my``; empty where there is none."""
+    text = cleaned(entered)
+    host = (urlsplit(text if "://" in text else f"https://{text}").hostname or "").rstrip(".")
+    if not host or ("." in host and host.endswith(_SALESFORCE)):
+        return host
+    return f"{host}.salesforce.com"
+
+
+def _my_domain(host: str) -> str:
+    return host if ".my.salesforce." in host else ""
 
 
 def _left_behind(password: str | None, extras: dict[str, str]) -> list[str]:
@@ -177,7 +199,7 @@ def _sign_in(login: str | None, password: str | None, extras: dict[str, str]) ->
     if user and extras.get("consumer_key") and extras.get("consumer_secret"):
         return "OAuth with username and password", _PASSWORD_ENDS
     if login and extras.get("consumer_key") and key:
-        return "OAuth with a JWT bearer assertion, as here", ""
+        return _BY_KEY, ""
     if extras.get("consumer_key") and extras.get("consumer_secret") and extras.get("domain"):
         return "OAuth with client credentials", ""
     return "none: fields are missing for every way that the official hook knows", ""

@@ -7,15 +7,17 @@ import hashlib
 import json
 import logging
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from airflow_provider_sfjwt.compat import aconnection, mask
+from airflow_provider_sfjwt.compat import AirflowNotFoundException, aconnection, mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.hooks.connection_text import HOW_TO_WRITE, fault_of_reading, fault_of_variable
 from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, connection_secrets, read_connection
+from airflow_provider_sfjwt.salesforce.auth.entered_text import cleaned, local_path
+from airflow_provider_sfjwt.salesforce.auth.extras import decode_extra
 
 log = logging.getLogger(__name__)
 
@@ -32,24 +34,52 @@ _LOOKUPS_AT_ONCE = 8
 _lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
-def connection_settings(connection: Any, conn_id: str) -> ConnectionSettings:
+def find_connection(hook: Any, conn_id: str) -> Any:
+    """Look a connection up.
+
+    :param hook: which Airflow looks connections up with.
+    :param conn_id: its id.
+    :raises ConfigurationError: when an environment variable holds it in a form that Airflow cannot read.
+    :raises AirflowNotFoundException: when there is no such connection.
+    """
+    try:
+        return hook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise _not_found(conn_id, error) from None
+
+
+def _not_found(conn_id: str, error: AirflowNotFoundException) -> Exception:
+    fault = fault_of_variable(conn_id)
+    if fault is not None:
+        return ConfigurationError({"Connection": fault}, subject=f"connection '{conn_id}'")
+    return AirflowNotFoundException(f"{error}, or Airflow cannot read it: {HOW_TO_WRITE}")
+
+
+def connection_settings(connection: Any, conn_id: str, *, subject: str | None = None) -> ConnectionSettings:
     """Read a connection.
+
+    A connection without a type, as JSON may leave it out, is read like one of this type; so is one of another type
+    that has all fields.
 
     :param connection: an Airflow connection of either of its two classes. Its extras are taken as text, since the two
         classes decode and mask them differently.
     :param conn_id: its id, for errors.
+    :param subject: what to call it in an error; None for its id.
     :raises ConfigurationError: with every fault, by the labels of the form.
     """
+    subject = subject or f"connection '{conn_id}'"
     fields = {name: getattr(connection, name) for name in ("login", "password", "host", "port", "extra")}
     key = _fingerprint(conn_id, fields)
     settings = _parsed.get(key)
     if settings is None:
         mask(*_also_in_urls(connection_secrets(password=fields["password"], extra=fields["extra"])))
-        subject = f"connection '{conn_id}'"
         try:
             settings = read_connection(**fields, subject=subject)
         except ConfigurationError as error:
-            if fault := _fault_of_type(connection, conn_id):
+            malformed = fault_of_variable(conn_id) if "Extra" in error.fields else None
+            if fault := fault_of_reading(connection, conn_id) or malformed:
+                raise ConfigurationError({"Connection": fault}, subject=subject) from None
+            if fault := _fault_of_type(connection):
                 raise ConfigurationError({"Connection Type": fault} | error.fields, subject=subject) from None
             raise
         if len(_parsed) >= _KEPT:
@@ -65,22 +95,26 @@ async def aconnection_settings(hook: Any, conn_id: str) -> ConnectionSettings:
     :param hook: which Airflow looks connections up with.
     :param conn_id: its id.
     :raises ConfigurationError: with every fault, by the labels of the form.
+    :raises AirflowNotFoundException: when there is no such connection.
     """
     from asgiref.sync import sync_to_async
 
     async with _lookups_of.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_LOOKUPS_AT_ONCE)):
-        connection = await aconnection(hook, conn_id)
+        try:
+            connection = await aconnection(hook, conn_id)
+        except AirflowNotFoundException as error:
+            raise _not_found(conn_id, error) from None
         # Reading a key takes 30 ms of computing, too long for an event loop.
         return await sync_to_async(connection_settings)(connection, conn_id)
 
 
-def _fault_of_type(connection: Any, conn_id: str) -> str | None:
+def _fault_of_type(connection: Any) -> str | None:
     """What is wrong with the connection's type, which may be why its fields cannot be read."""
     given = str(getattr(connection, "conn_type", None) or "").strip()
     # A URI cannot hold an underscore in its scheme, so hyphens stand there.
     if given.lower().replace("-", "_") in ("", _CONN_TYPE):
         return None
-    official = f"; 'airflow salesforce-jwt from-salesforce {conn_id}' converts it" if given == "salesforce" else ""
+    official = "; 'airflow salesforce-jwt from-salesforce' converts it" if given == "salesforce" else ""
     return f"is '{given}' and should be '{_CONN_TYPE}'{official}"
 
 
@@ -98,10 +132,13 @@ def _warn(settings: ConnectionSettings, conn_id: str) -> None:
             f"Connection '{conn_id}': the private key is damaged and was repaired on reading ({', '.join(repairs)}). "
             "Paste it again, or name its file in Key file."
         )
+    if settings.unread:
+        _warn_once(f"Connection '{conn_id}': these extras have no effect: {'; '.join(settings.unread)}.")
     if not credentials.certificate:
         return
+    prints = [key.fingerprint for key in credentials.keys]
     try:
-        fault = read_certificate(credentials.certificate).fault(datetime.now(timezone.utc))
+        fault = read_certificate(credentials.certificate, fingerprints=prints).fault(datetime.now(timezone.utc))
     except ConfigurationError as error:
         # Signing in does not need it, so that the task may well succeed.
         _warn_once(f"Connection '{conn_id}': Certificate: {next(iter(error.fields.values()))}.")
@@ -124,8 +161,8 @@ def _fingerprint(conn_id: str, fields: dict[str, Any]) -> str:
 def _key_file_state(extra: Any) -> str:
     """Changes with the file, so that a replaced key is read."""
     try:
-        path = (json.loads(extra) if isinstance(extra, str) else extra or {})["key_file"]
-        state = Path(path).stat()
+        path = decode_extra(extra)["key_file"]
+        state = local_path(cleaned(path)).stat()
     except (ValueError, TypeError, KeyError, OSError):
         return ""
     return f"{state.st_mtime_ns}:{state.st_size}"

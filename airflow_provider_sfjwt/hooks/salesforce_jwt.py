@@ -12,7 +12,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.hooks.connections import aconnection_settings, connection_settings
+from airflow_provider_sfjwt.hooks.connections import aconnection_settings, connection_settings, find_connection
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.salesforce.api import org as org_api
@@ -304,7 +304,8 @@ class SalesforceJwtHook(BaseHook):
         """
         from airflow_provider_sfjwt.doctor.checkup import Checkup
 
-        return Checkup(lambda: self.settings, retry_policy(), api_version=self.api_version).verdict()
+        # The Test button tries a connection under an id that it draws.
+        return Checkup(lambda: self._settings("the connection"), retry_policy(), api_version=self.api_version).verdict()
 
     def introspect(self) -> dict[str, Any]:
         """Ask Salesforce what the hook's token is worth.
@@ -356,7 +357,11 @@ class SalesforceJwtHook(BaseHook):
 
         :raises ConfigurationError: with every fault of the connection, by the labels of the form.
         """
-        return connection_settings(self.get_connection(self.salesforce_conn_id), self.salesforce_conn_id)
+        return self._settings(None)
+
+    def _settings(self, subject: str | None) -> ConnectionSettings:
+        conn_id = self.salesforce_conn_id
+        return connection_settings(find_connection(self, conn_id), conn_id, subject=subject)
 
     async def _asettings(self) -> ConnectionSettings:
         if "settings" not in self.__dict__:

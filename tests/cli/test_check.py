@@ -85,14 +85,23 @@ def test_what_is_no_connection_of_ours_cannot_be_checked(airflow: Airflow, monke
         ("nowhere", "There is no connection 'nowhere' in"),
         (
             "old",
-            "is of the type 'salesforce', not 'salesforce_jwt'; 'airflow salesforce-jwt from-salesforce' converts it.",
+            "is 'salesforce' and should be 'salesforce_jwt'; 'airflow salesforce-jwt from-salesforce' converts it.",
         ),
-        ("web", "is of the type 'http', not 'salesforce_jwt'."),
+        ("web", "is 'http' and should be 'salesforce_jwt'."),
     ):
         done = airflow("check", conn_id)
         assert (done.code, done.out) == (2, "")
         assert said in done.err
     assert airflow("check").code == 2
+
+
+@pytest.mark.parametrize("conn_type", ["", "http", "Salesforce-JWT"])
+def test_a_connection_that_the_hook_signs_in_with_passes(
+    airflow: Airflow, org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch, conn_type: str
+) -> None:
+    content = json.loads(org.connection_json()) | {"conn_type": conn_type}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(content))
+    assert airflow("check", "other").code == 0
 
 
 def test_a_terminal_without_the_marks_gets_words(

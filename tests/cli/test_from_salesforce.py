@@ -18,7 +18,7 @@ JWT = {"consumer_key": "3MVG9abc", "private_key": "the-secret-key"}
 
 def printed_connection(out: str) -> tuple[str, dict[str, Any]]:
     """The id and the fields of the connection that was printed for ``airflow connections import``."""
-    ((conn_id, fields),) = json.loads(out[out.index("{\n") : out.rindex("\n}") + 2]).items()
+    ((conn_id, fields),) = json.loads(out).items()
     return conn_id, fields
 
 
@@ -33,9 +33,9 @@ def test_a_key_connection_signs_in_afterwards(
     old = {"conn_type": "salesforce", "login": org.username, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_OLD", json.dumps(old))
     done = airflow("from-salesforce", "old", "--show-secrets")
-    assert (done.code, done.err) == (0, "")
-    assert "connections import" in done.out
-    assert "connections add" not in done.out  # Airflow's audit log keeps it, the key included
+    assert done.code == 0
+    assert "connections import" in done.err
+    assert "connections add" not in done.err  # Airflow's audit log keeps it, the key included
     conn_id, fields = printed_connection(done.out)
     assert conn_id == "old_jwt"
     monkeypatch.setenv("AIRFLOW_CONN_OLD_JWT", json.dumps(fields | {"host": org.url}))
@@ -90,10 +90,40 @@ def test_extras_that_are_no_object(extra: str) -> None:
         ({"instance": "acme--dev.sandbox.my.salesforce.com"}, "https://acme--dev.sandbox.my.salesforce.com"),
         ({"instance": "na1.salesforce.com"}, "https://login.salesforce.com"),
         ({"domain": "test", "instance": "na1.salesforce.com"}, "https://test.salesforce.com"),
+        ({"domain": "login", "instance_url": "govcloudorg.my"}, "https://govcloudorg.my.salesforce.com"),
+        ({"domain": "login", "instance_url": "na1"}, "https://na1.salesforce.com"),
+        ({"instance_url": "acme.my.salesforce.com"}, "https://acme.my.salesforce.com"),
+        (
+            {"instance_url": "https://acme--uat.sandbox.lightning.force.com/lightning"},
+            "https://acme--uat.sandbox.my.salesforce.com",
+        ),
+        ({"domain": "https://acme.my.salesforce.com/services"}, "https://acme.my.salesforce.com"),
+        ({"domain": "'test'"}, "https://test.salesforce.com"),
+        ({"domain": "acme.my.salesforce.mil"}, "https://acme.my.salesforce.mil"),
     ],
 )
 def test_the_login_url(extra: dict[str, Any], host: str) -> None:
     assert converted(JWT | extra).fields["host"] == host
+
+
+@pytest.mark.parametrize(
+    ("extra", "audience"),
+    [
+        ({}, None),
+        ({"domain": "test"}, None),
+        ({"domain": "login", "instance_url": "govcloudorg.my"}, "https://login.salesforce.com"),
+        ({"domain": "test", "instance_url": "acme--uat.sandbox.my"}, "https://test.salesforce.com"),
+        ({"domain": "test", "instance_url": "acme.my"}, "https://test.salesforce.com"),
+        ({"domain": "acme.my"}, "https://acme.my.salesforce.com"),
+    ],
+)
+def test_the_audience_is_the_one_that_the_official_hook_claims(extra: dict[str, Any], audience: str | None) -> None:
+    assert converted(JWT | extra).fields["extra"].get("audience") == audience
+
+
+def test_the_audience_of_another_way_of_signing_in_is_not_carried_over() -> None:
+    password = {"consumer_key": "k", "consumer_secret": "s", "domain": "acme.my"}
+    assert "audience" not in converted(password, "p").fields["extra"]
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,8 @@ class TestCertificate:
         assert taken["certificate"].mark == "ok"
 
     def test_what_is_no_certificate_is_said_by_its_source(self, org: SimulatedOrg) -> None:
-        assert last(org, {"certificate": "none"}).detail.startswith("Certificate: this is no certificate")
-        assert last(org, certificate=b"none").detail.startswith("--certificate: this is no certificate")
+        assert last(org, {"certificate": "none"}).detail.startswith("Certificate: this is not a certificate")
+        assert last(org, certificate=b"none").detail.startswith("--certificate: this is not a certificate")
 
     @pytest.mark.parametrize(
         ("begins", "days", "mark", "said"),

@@ -40,7 +40,7 @@ class TestTheTasksLog:
 
     def test_warns_of_one_that_is_none(self, org: SimulatedOrg, caplog: pytest.LogCaptureFixture) -> None:
         (said,) = self.warnings(org, caplog, certificate="none")
-        assert said.startswith("Connection 'sf': Certificate: this is no certificate")
+        assert said.startswith("Connection 'sf': Certificate: this is not a certificate")
 
     def test_warns_once_of_a_repaired_key(self, org: SimulatedOrg, caplog: pytest.LogCaptureFixture) -> None:
         (said,) = self.warnings(org, caplog, private_key=org.private_key.replace("\n", "\\n"))

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from airflow_provider_sfjwt.exceptions import AuthenticationError, ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.salesforce.api import answers, retry
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
-from airflow_provider_sfjwt.salesforce.auth.credentials import LABELS, Credentials
+from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials
+from airflow_provider_sfjwt.salesforce.auth.extras import LABELS
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
 from airflow_provider_sfjwt.salesforce.auth.token import Token, decode_token, is_passing, token_request
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ RENEWAL = (
     "make a new key pair (airflow salesforce-jwt keygen), upload its certificate to the app, and put its key into the "
     "connection"
 )
-_NO_CERTIFICATE = "this is no certificate; paste the certificate that was uploaded to Salesforce, as PEM"
+_NO_CERTIFICATE = "this is not a certificate; paste the certificate that was uploaded to Salesforce, as PEM"
 _PRIVATE_KEY = (
     "this is a private key, which must not stand here: the field is not masked; paste the certificate that was "
     "uploaded to Salesforce, and consider the key as known to others"
@@ -74,45 +75,56 @@ class Certificate:
         return None
 
 
-def read_certificate(material: str | bytes, *, source: str = "Certificate") -> Certificate:
-    """Read a certificate; of several, as in a chain, the first one.
+def read_certificate(
+    material: str | bytes, *, source: str = "Certificate", fingerprints: Collection[str] = ()
+) -> Certificate:
+    """Read a certificate; of several, as in a chain, the one that belongs to a key, or else the first.
 
     :param material: PEM, damaged in any way that a key may be, base64 of DER, or the bytes of a file of any of these
         or of DER.
     :param source: what to call its origin in an error; default the field's label.
-    :raises ConfigurationError: where it is no certificate.
+    :param fingerprints: of the keys, in the form of ``SigningKey.fingerprint``.
+    :raises ConfigurationError: where it is not a certificate.
     """
     try:
-        parsed = x509.load_der_x509_certificate(_der(material))
-        public = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return Certificate(
-            "SHA256:" + hashlib.sha256(public).hexdigest(),
-            parsed.subject.rfc4514_string(),
-            parsed.not_valid_before_utc,
-            parsed.not_valid_after_utc,
-        )
+        chain = [each for each in map(_parsed, _ders(material)) if each is not None]
     except UnusableKeyError as fault:
         raise ConfigurationError({source: fault.sentence}) from None
+    if not chain:
+        raise ConfigurationError({source: _NO_CERTIFICATE})
+    return next((each for each in chain if each.fingerprint in fingerprints), chain[0])
+
+
+def _parsed(der: bytes) -> Certificate | None:
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+        public = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):
-        raise ConfigurationError({source: _NO_CERTIFICATE}) from None
+        return None
+    return Certificate(
+        "SHA256:" + hashlib.sha256(public).hexdigest(),
+        parsed.subject.rfc4514_string(),
+        parsed.not_valid_before_utc,
+        parsed.not_valid_after_utc,
+    )
 
 
-def _der(material: str | bytes) -> bytes:
+def _ders(material: str | bytes) -> list[bytes]:
     if isinstance(material, bytes):
         text = decode_text(material)
         if text is None:
-            return material
+            return [material]
     else:
         text = material
     sections = read_sections(text)
     # A file may hold both, as key stores are exported; a field that everybody may read may not.
     if isinstance(material, str) and any(section.label.endswith("PRIVATE KEY") for section in sections):
         raise UnusableKeyError(_PRIVATE_KEY)
-    chosen = next((section for section in sections if section.label.endswith("CERTIFICATE")), sections[0])
-    if chosen.label and not chosen.label.endswith("CERTIFICATE"):
+    chosen = [section for section in sections if section.label.endswith("CERTIFICATE")] or list(sections[:1])
+    if chosen[0].label and not chosen[0].label.endswith("CERTIFICATE"):
         raise UnusableKeyError(_NO_CERTIFICATE)
     try:
-        return chosen.contents()
+        return [section.contents() for section in chosen]
     except UnusableKeyError:
         # What is wrong with a text is said there in the words for a key.
         raise UnusableKeyError(_NO_CERTIFICATE) from None

@@ -1,42 +1,33 @@
-"""From the fields of a connection to credentials that can sign, with every fault told at once."""
+"""From the fields of a connection to credentials that can sign, with all faults reported at once."""
 
 from __future__ import annotations
 
-import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.arguments import api_version_of
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.salesforce.auth.entered_text import cleaned, cleaned_username, local_path, passphrases
+from airflow_provider_sfjwt.salesforce.auth.extras import (
+    LABELS,
+    OWN_FIELDS,
+    decode_extra,
+    may_be_secret,
+    meant_by,
+    unread_extras,
+)
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.salesforce.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
 from airflow_provider_sfjwt.salesforce.wire.settings import DEFAULT_TIMEOUT, TransportSettings
 
-#: Every field by its name in the connection, with its label in the form.
-LABELS = {
-    "login": "Username",
-    "host": "Login URL",
-    "password": "Key or key-store passphrase",
-    "port": "Port",
-    "consumer_key": "Consumer key",
-    "private_key": "Private key",
-    "key_file": "Key file",
-    "key_alias": "Key alias",
-    "key_passphrase": "Key passphrase",
-    "audience": "Audience",
-    "certificate": "Certificate",
-    "consumer_secret": "Consumer secret",
-    "api_version": "API version",
-    "ca_bundle": "CA bundle",
-    "proxy": "Proxy",
-    "http_timeout": "HTTP timeout",
-}
+_SECRETS = ("key_passphrase", "consumer_secret", "proxy")
 _REDACTED = "***"
 #: What stands in every such key.
 _PEM_MARKER = re.compile(r"-----[A-Z0-9 ]+-----|Proc-Type: 4,ENCRYPTED")
@@ -87,11 +78,13 @@ class ConnectionSettings:
     :param credentials: who signs in.
     :param transport: how connections are made.
     :param api_version: e.g. ``66.0``, or None for the newest that the org and this package both know.
+    :param unread: a clause for each extra that nobody reads, with the field that is meant.
     """
 
     credentials: Credentials
     transport: TransportSettings
     api_version: str | None
+    unread: tuple[str, ...] = ()
 
 
 def read_connection(
@@ -118,7 +111,7 @@ def read_connection(
 
 
 def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Every text under which a log could show a secret of a connection, for a masker to be told.
+    """Every text under which a log could show a secret of a connection, for a masker.
 
     :param password: the passphrase.
     :param extra: the extras, as JSON text or decoded; unreadable extras are one secret.
@@ -126,11 +119,12 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
         secret. As few as that takes and the shortest first, since the masker builds its pattern anew for each.
     """
     try:
-        values = _decode_extra(extra)
+        values = decode_extra(extra)
     except ValueError:
         return (str(extra),)
-    named = (password, *(values.get(name) for name in ("key_passphrase", "consumer_secret", "proxy")))
-    secrets = {str(value) for value in named if value}
+    named = {name for name in values if name in _SECRETS or (name not in LABELS and may_be_secret(name))}
+    entered = [str(value) for value in (password, *(values[name] for name in sorted(named))) if value]
+    secrets = {form for each in entered for form in passphrases(each) if form}
     if isinstance(values.get("private_key"), str):
         secrets.update(_not_made_of_others(secret_forms(values["private_key"])))
     return tuple(sorted(secrets, key=len))
@@ -154,15 +148,15 @@ class _Reader:
     def __init__(self, *, extra: str | Mapping[str, Any] | None, **fields: Any) -> None:
         self._faults: dict[str, str] = {}
         try:
-            extras = _decode_extra(extra)
+            extras = decode_extra(extra)
         except ValueError as error:
             extras = {}
             self._faults["Extra"] = str(error)
-        self._unknown = [name for name in extras if name not in LABELS]
-        self._values = {**{name: extras.get(name) for name in LABELS}, **fields}
+        self._names = tuple(extras)
+        self._values = {**{name: extras.get(name) for name in LABELS if name not in OWN_FIELDS}, **fields}
 
     def read(self, subject: str) -> ConnectionSettings:
-        username = self._required("login", "the Salesforce username of the integration user")
+        username = self._required("login", "the Salesforce username of the integration user", cleaned_username)
         consumer_key = self._required("consumer_key", "it is on the app's OAuth settings page in Salesforce Setup")
         port = self._number("port", int, lambda value: 0 <= value <= 65535, "a port between 1 and 65535")
         login_url = self._login_url(port)
@@ -173,13 +167,15 @@ class _Reader:
                 "http_timeout", float, lambda value: 0 < value <= _LONGEST_TIMEOUT, "seconds, above 0 and up to 3600"
             )
             or DEFAULT_TIMEOUT,
-            ca_bundle=self._file("ca_bundle"),
+            ca_bundle=self._authorities(),
             proxy=self._proxy(),
         )
         keys = self._keys()
         certificate, secret = self._text("certificate"), self._text("consumer_secret")
         if self._faults or not (username and consumer_key and login_url):
-            raise ConfigurationError(self._faults, subject=subject)
+            meant = [clause for clause in unread_extras(self._names) if "meant" in clause]
+            hints = {"Extra": "; ".join(meant)} if meant else {}
+            raise ConfigurationError(hints | self._faults, subject=subject)
         credentials = Credentials(
             login_url=login_url,
             username=username,
@@ -189,29 +185,28 @@ class _Reader:
             consumer_secret=secret,
             certificate=certificate,
         )
-        return ConnectionSettings(credentials, transport, api_version)
+        return ConnectionSettings(credentials, transport, api_version, unread_extras(self._names))
 
     def _fault(self, name: str, sentence: str) -> None:
         self._faults.setdefault(LABELS[name], sentence)
 
-    def _text(self, name: str) -> str | None:
+    def _text(self, name: str, clean: Callable[[str], str] = cleaned) -> str | None:
         value = self._values[name]
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return None
         if isinstance(value, (dict, list)):
             self._fault(name, "holds a list or an object; enter text")
             return None
-        text = str(value).strip()
+        text = "" if value is None else clean(str(value))
         if text == _REDACTED:
             self._fault(name, "holds ***, the mark under which Airflow hides a secret; enter the value again")
             return None
-        return text
+        return text or None
 
-    def _required(self, name: str, where: str) -> str | None:
-        text = self._text(name)
+    def _required(self, name: str, where: str, clean: Callable[[str], str] = cleaned) -> str | None:
+        text = self._text(name, clean)
         if text is None:
-            alike = get_close_matches(name.replace("_", ""), self._unknown, n=1, cutoff=0.7)
-            self._fault(name, f"is missing; {where}" + (f" (is it the extra '{alike[0]}'?)" if alike else ""))
+            fields = ("private_key", "key_file") if name == "private_key" else (name,)
+            alike = next((each for each in self._names if each not in LABELS and meant_by(each) in fields), None)
+            self._fault(name, f"is missing; {where}" + (f" (is it the extra '{alike}'?)" if alike else ""))
         return text
 
     def _login_url(self, port: int | None) -> str | None:
@@ -230,7 +225,7 @@ class _Reader:
             if not math.isfinite(number) or kind(number) != number or not valid(number):
                 raise ValueError
         except ValueError:
-            self._fault(name, f"is no number that can be used; enter {expected}")
+            self._fault(name, f"is not a number that can be used; enter {expected}")
             return None
         return kind(number)
 
@@ -247,58 +242,69 @@ class _Reader:
         if text is not None and not _is_proxy_address(text):
             self._fault(
                 "proxy",
-                "is no http:// or https:// address of a proxy; enter e.g. http://proxy.acme.com:3128, and write a "
+                "is not an http:// or https:// address of a proxy; enter e.g. http://proxy.acme.com:3128, and write a "
                 "special character of its password as % and two digits",
             )
         return text
 
-    def _file(self, name: str) -> str | None:
+    def _path(self, name: str, *, folder: str = "") -> Path | None:
+        """The path of a file, or of a folder where a sentence says what a folder has to hold."""
         text = self._text(name)
         if text is None:
             return None
         if len(text) > _LONGEST_PATH or "-----" in text or not text.isprintable():
             # Not shown: it may well be the key.
-            self._fault(name, "holds something else than a path; enter the path of a file")
+            self._fault(name, "holds something other than a path; enter the path of a file")
             return None
         try:
-            found = Path(text).is_file()
-        except OSError:  # a folder that may not be searched
-            found = False
-        if not found:
-            self._fault(name, f"there is no file {text} to be read on the machine where this runs")
+            path = local_path(text)
+        except ValueError as error:
+            self._fault(name, str(error))
             return None
-        return text
+        if os.path.isdir(path):  # noqa: PTH112 - before Python 3.12 Path raises where a folder may not be searched
+            if folder and any(path.glob("*.0")):
+                return path
+            self._fault(name, f"{path} is a folder; enter the path of a file{folder and f', or of {folder}'}")
+            return None
+        if not os.path.isfile(path):  # noqa: PTH113
+            self._fault(name, f"there is no file {path} to be read on the machine where this runs")
+            return None
+        return path
 
-    def _passphrase(self, name: str) -> str | None:
-        # Blanks at its ends may belong to it, so it is taken as it is.
-        return str(self._values[name]) if self._text(name) is not None else None
+    def _authorities(self) -> str | None:
+        path = self._path("ca_bundle", folder="a folder that `openssl rehash` was run in")
+        return None if path is None else str(path)
+
+    def _passphrases(self, name: str) -> tuple[str | None, ...]:
+        # Blanks at its ends may belong to it, so it is tried as it is first.
+        return passphrases(str(self._values[name])) if self._text(name) is not None else (None,)
 
     def _keys(self) -> tuple[SigningKey, ...]:
-        options = {
-            "passphrase": self._passphrase("password"),
-            "key_alias": self._text("key_alias"),
-            "key_passphrase": self._passphrase("key_passphrase"),
-        }
-        material = self._key_material()
+        of_store, of_key = self._passphrases("password"), self._passphrases("key_passphrase")
+        alias, material = self._text("key_alias"), self._key_material()
         if material is None:
             return ()
         source, content = material
-        try:
-            return read_keys(content, source=source, **options)
-        except ConfigurationError as error:
-            self._faults = {**error.fields, **self._faults}
-            return ()
+        faults: dict[str, str] = {}
+        for passphrase, key_passphrase in product(of_store, of_key):
+            options = {"passphrase": passphrase, "key_alias": alias, "key_passphrase": key_passphrase}
+            try:
+                return read_keys(content, source=source, **options)
+            except ConfigurationError as error:
+                faults = faults or error.fields
+        self._faults = {**faults, **self._faults}
+        return ()
 
     def _key_material(self) -> tuple[str, str | bytes] | None:
         """What to read the key from, by the label of its field."""
-        pasted, path = self._text("private_key"), self._file("key_file")
+        pasted, path = self._text("private_key", str.strip), self._path("key_file")
         if pasted and path:
             self._fault("key_file", "is set and Private key too; keep one of them")
             return None
         if pasted:
             return LABELS["private_key"], pasted
         if path:
-            return self._read_key_file(Path(path))
+            return self._read_key_file(path)
         if not {LABELS["private_key"], LABELS["key_file"]} & self._faults.keys():
             self._required("private_key", "paste the key, or name a file on the worker in Key file")
         return None
@@ -322,16 +328,3 @@ def _is_proxy_address(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and whole and not re.search(r"\s", text)
-
-
-def _decode_extra(extra: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    if extra is None or extra == "":
-        return {}
-    if isinstance(extra, str):
-        try:
-            extra = json.loads(extra)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"is no JSON (line {error.lineno}, column {error.colno})") from None
-    if not isinstance(extra, Mapping):
-        raise ValueError("is JSON but no object; enter {…}")
-    return dict(extra)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,6 +30,7 @@ from airflow_provider_sfjwt.salesforce.auth.pem_repair import (
     is_only_markers,
     read_sections,
     text_inside,
+    unwrapped,
 )
 from airflow_provider_sfjwt.salesforce.auth.unusable_keys import KEY_ALIAS, KEY_PASSPHRASE, PASSPHRASE, UnusableKeyError
 
@@ -50,7 +50,7 @@ class SigningKey:
     """A private key, parsed once.
 
     :param private_key: the key itself.
-    :param fingerprint: ``SHA256:`` and the digest of the public key, as :func:`public_key_fingerprint` has it.
+    :param fingerprint: ``SHA256:`` and the digest of the public key, DER of a SubjectPublicKeyInfo, in hexadecimal.
     :param repairs: what was damaged in the text and repaired.
     :param alias: the name of its entry in a key store, or None.
     """
@@ -97,21 +97,6 @@ def read_keys(
     except UnusableKeyError as fault:
         # Not chained: the traceback of a parser has no business near a key.
         raise ConfigurationError({fault.field or source: fault.sentence}) from None
-
-
-def public_key_fingerprint(certificate_pem: str) -> str:
-    """Compute the fingerprint of a certificate's public key, in the form of :attr:`SigningKey.fingerprint`.
-
-    :param certificate_pem: the certificate, damaged in any way that a key may be.
-    :raises ConfigurationError: where it is no certificate.
-    """
-    try:
-        sections = read_sections(certificate_pem)
-        chosen = next((section for section in sections if "CERTIFICATE" in section.label), sections[0])
-        return _fingerprint(x509.load_der_x509_certificate(chosen.contents()).public_key())
-    except (UnusableKeyError, ValueError, UnsupportedAlgorithm):
-        sentence = "this is no certificate; paste the PEM certificate that was uploaded to Salesforce"
-        raise ConfigurationError({"Certificate": sentence}) from None
 
 
 def secret_forms(material: str) -> tuple[str, ...]:
@@ -181,7 +166,7 @@ def _find_in_text(text: str) -> tuple[_Found, ...]:
 
 
 def _find_in_base64(text: str, section: Section) -> tuple[_Found, ...]:
-    fault = unusable_keys.fault_of_text(text)
+    fault = unusable_keys.fault_of_text(unwrapped(text))
     if fault:
         raise fault
     inside = text_inside(section)

@@ -1,19 +1,21 @@
-"""From whatever became of a PEM text on its way through forms, mails and shells, back to the PEM text.
+"""From what became of a PEM text on its way through forms, mails and shells, back to the PEM text.
 
-The steps, in this order: undo what happened to the characters, find the BEGIN and END lines, and take from
-between them as much base64 as the key's own ASN.1 length asks for.
+A text whose blocks are all well-formed is taken as it is, with anything around them. Else the steps are, in this order:
+undo what happened to the characters, find the BEGIN and END lines, and take from between them as much base64 as the
+key's own ASN.1 length asks for.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 import re
-import unicodedata
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from airflow_provider_sfjwt.salesforce.auth.entered_text import drop_invisible
 from airflow_provider_sfjwt.salesforce.auth.unusable_keys import (
     FOREIGN,
     LOST_PLUS,
@@ -45,18 +47,27 @@ def _resolve_escape(escape: re.Match[str]) -> str:
     return {None: "\n", "n": "\n", "r": "\n", "t": " "}.get(escape["other"], escape["other"])
 
 
-def _drop_invisible(text: str) -> str:
-    # Cf: byte order marks, zero-width spaces, soft hyphens; Cc: the NULs of UTF-16 and a terminal's controls.
-    return "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc"))
+_TAG: Final = re.compile(r"<\s*/?\s*(?:br|p|div|pre|code)\b[^<>]{0,100}>", re.IGNORECASE)
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|quot|apos|amp|nbsp|lt|gt|plus|equals|sol|NewLine);")
+
+
+def _decode_html(text: str) -> str:
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), _TAG.sub("\n", text))
+
+
+#: Commas belong to the two lines with which OpenSSL says how it encrypted a key, and to nothing else.
+_SEPARATOR: Final = re.compile(r"(Proc-Type:\s*4\s*,\s*ENCRYPTED|DEK-Info:\s*[A-Z0-9-]+\s*,)|[,;|]", re.IGNORECASE)
 
 
 _CHARACTER_REPAIRS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("escape sequences stood for characters", lambda text: _ESCAPE.sub(_resolve_escape, text)),
     ("URL encoding was undone", _decode_url),
-    ("invisible characters stood in it", _drop_invisible),
+    ("HTML stood for characters", _decode_html),
+    ("invisible characters stood in it", drop_invisible),
     ("typographic dashes stood for hyphens", lambda text: re.sub("[‐-―⁃−─━﹘﹣-]", "-", text)),
     ("quotes stood around it", lambda text: re.sub("[\"'`´‘-‟«»‹›]", "", text)),
     ("mail quotation marks stood before its lines", lambda text: text.replace(">", "")),
+    ("commas stood between its lines", lambda text: _SEPARATOR.sub(lambda found: found[1] or "\n", text)),
 )
 
 _LABEL: Final = re.sub(
@@ -72,7 +83,7 @@ _MARKER: Final = re.compile(
 )
 # RFC 1421 section 4.6.1, as OpenSSL writes it: https://docs.openssl.org/3.0/man3/PEM_read_bio_PrivateKey/
 _HEADERS: Final = re.compile(
-    r"Proc-Type:\s*4\s*,\s*ENCRYPTED\s*DEK-Info:\s*"
+    r"(?:r?n)?Proc-Type:\s*4\s*,\s*ENCRYPTED(?:\s|r?n)*DEK-Info:\s*"
     r"(?P<cipher>(?:DES|RC2)[A-Z0-9-]*\s*,\s*[0-9A-F]{16}|[A-Z0-9-]+\s*,\s*[0-9A-F]{32})",
     re.IGNORECASE,
 )
@@ -144,7 +155,10 @@ def read_sections(text: str) -> tuple[Section, ...]:
     :param text: what was entered.
     :return: every block; where there is none, one section without a label that holds the text.
     """
-    text, found = _repair_characters(text)
+    whole = _well_formed(text)
+    if whole:
+        return whole
+    text, found = _repair_characters(unwrapped(text))
     sections = []
     opened: re.Match[str] | None = None
     start = 0
@@ -158,6 +172,50 @@ def read_sections(text: str) -> tuple[Section, ...]:
     if opened or not sections:
         sections.append(_section(text[start:], opened, None, found))
     return tuple(sections)
+
+
+# Lines of 64 characters as RFC 7468 wants them, or of up to 76 as MIME does: https://www.rfc-editor.org/rfc/rfc7468#section-3
+_BLOCK: Final = re.compile(
+    r"^-----BEGIN (?P<label>[A-Z0-9 #]+)-----\r?\n"
+    r"(?P<headers>Proc-Type: 4,ENCRYPTED\r?\nDEK-Info: [A-Z0-9-]+,[0-9A-F]+\r?\n\r?\n)?"
+    r"(?P<body>(?:[A-Za-z0-9+/]{4,76}\r?\n)*[A-Za-z0-9+/]{1,76}={0,2}\r?\n)"
+    r"-----END (?P=label)-----[ \t]*\r?$",
+    re.MULTILINE,
+)
+
+
+def _well_formed(text: str) -> tuple[Section, ...]:
+    """The blocks of a text in which each is as OpenSSL writes it; nothing where one is not, or there is none."""
+    blocks = tuple(_BLOCK.finditer(text))
+    if 2 * len(blocks) != sum(1 for _ in _MARKER.finditer(text)):
+        return ()
+    return tuple(
+        Section(_canonical_label(block["label"]), (block["headers"] or "").replace("\r\n", "\n"), block["body"], ())
+        for block in blocks
+    )
+
+
+_WRAPPERS: Final = (
+    # PRIVATE_KEY=LS0t…, export PRIVATE_KEY="LS0t…", private_key: LS0t…
+    re.compile(r"^\s*(?:export\s+)?[A-Za-z_][\w.-]{0,60}\s*[=:]\s*(?=[\"'\[(]*[\w+/-]{40})"),
+    re.compile(r"^\s*data:[^,\s]{0,100};base64,\s*", re.IGNORECASE),
+    re.compile(r"^\s*[bru]{1,2}(?=[\"'])", re.IGNORECASE),  # how Python writes bytes
+    re.compile(r"^\s*[\[({]+(?=[\s\"'bru]*[\w+/-]{40})|(?<=[\w+/=\"'\s,-])[\])}]+\s*$"),  # a list of lines
+    re.compile(r"(?<=[\w+/=-])%\s*$"),  # a shell's mark of a missing line break
+)
+
+
+def unwrapped(text: str) -> str:
+    """Take base64 out of what stands around it: a variable's name, a ``data:`` address, a list.
+
+    :param text: what was entered. A text with BEGIN or END lines is returned as it is: they show where the key is.
+    """
+    before = None
+    while text != before and not _MARKER.search(text):
+        before = text
+        for wrapper in _WRAPPERS:
+            text = wrapper.sub("", text)
+    return text
 
 
 def _repair_characters(text: str) -> tuple[str, list[str]]:
@@ -182,7 +240,7 @@ def text_inside(section: Section) -> str | None:
         decoded = decode_text(section.contents())
     except UnusableKeyError:
         return None
-    readable = decoded and all(c.isprintable() or c.isspace() for c in _drop_invisible(decoded))
+    readable = decoded and all(c.isprintable() or c.isspace() for c in drop_invisible(decoded))
     return decoded if readable else None
 
 
@@ -206,12 +264,32 @@ def is_only_markers(text: str) -> bool:
     return not re.sub(r"\\[rn]|\s", "", _MARKER.sub("", text))
 
 
+def _with_line_breaks(body: str, *, breaks_before: int) -> str | None:
+    """A body whose ``\\n`` had lost the backslash, with line breaks again; None where that is not what happened to it.
+
+    :param body: what stands between the lines.
+    :param breaks_before: how many line breaks stand before it in a well-formed text.
+    """
+    text = body.strip()
+    escape = "rn" if text.startswith("rn") else "n"
+    for width in (64, 76):
+        lines = rf"(?:[A-Za-z0-9+/]{{{width}}}{escape})*[A-Za-z0-9+/]{{1,{width}}}={{0,2}}"
+        found = re.fullmatch(rf"(?:{escape}){{{breaks_before}}}(?P<lines>{lines}){escape}", text)
+        if found:
+            return re.sub(rf"(.{{{width}}}){escape}", r"\1\n", found["lines"])
+    return None
+
+
 def _section(body: str, opened: re.Match[str] | None, closed: re.Match[str] | None, repairs: list[str]) -> Section:
     marker = opened or closed
     headers = _HEADERS.search(body)
     label = _canonical_label(marker["label"]) if marker else "RSA PRIVATE KEY" if headers else ""
     rest = body[headers.end() :] if headers else body
     found = list(repairs)
+    mended = _with_line_breaks(rest, breaks_before=2 if headers else 1) if marker else None
+    if mended is not None:
+        rest = mended
+        found.append("line breaks had become the letter n")
     if any(edge and (edge["before"], edge["after"]) != ("-----", "-----") for edge in (opened, closed)):
         found.append("hyphens of the BEGIN or END line were missing or too many")
     if not (opened and closed):

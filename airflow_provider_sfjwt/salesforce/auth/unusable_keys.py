@@ -1,4 +1,4 @@
-"""What kind of thing somebody entered as a private key, and what to tell them where it is not one."""
+"""What somebody entered as a private key that is not one, and what to do about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ FOREIGN: Final = "there are characters in the key that no key has; copy it again
 LOST_PLUS: Final = "spaces stand where plus signs were, which cannot be undone; copy the key again from its source"
 TOO_SHORT: Final = f"the RSA key is shorter than the 2048 bits that Salesforce wants; {MAKE_A_NEW_KEY}"
 OTHER_CIPHER: Final = (
-    "the key is encrypted in a way that cannot be read here; save it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
+    "the key is encrypted in a way that cannot be read here; save it with `openssl pkcs8 -topk8 -v2 aes-256-cbc "
+    "-provider default -provider legacy -in <file> -out new.key`"
 )
 DAMAGED_STORE: Final = "the key store is cut off or damaged; copy the file again, as binary or in base64"
 NO_KEY_IN_STORE: Final = "the key store holds no private key; export it together with its private key"
@@ -40,6 +41,12 @@ JCEKS_STORE: Final = (
     "this is a JCEKS key store; convert it with "
     "`keytool -importkeystore -srckeystore <file> -destkeystore key.p12 -deststoretype PKCS12`"
 )
+BOUNCY_CASTLE_STORE: Final = (
+    "this is a key store of Bouncy Castle (BKS, UBER or BCFKS); convert it with `keytool -importkeystore -srckeystore "
+    "<file> -srcstoretype <BKS, UBER or BCFKS> -destkeystore key.p12 -deststoretype PKCS12 -provider "
+    "org.bouncycastle.jce.provider.BouncyCastleProvider -providerpath <bcprov.jar>`"
+)
+PVK_KEY: Final = "this is a PVK key of Windows; convert it with `openssl rsa -inform PVK -in <file> -out new.key`"
 
 
 class UnusableKeyError(Exception):
@@ -124,9 +131,17 @@ _NOT_KEYS_BY_SHAPE: Final = (
     (re.compile(r"30 03 |02 02 "), PUBLIC_KEY),
     (re.compile(r"06 a0 "), PKCS7),
 )
+_BCFKS: Final = re.compile(r"30 30 ")
 _SIGNED: Final = re.compile(r"30 30 03 ")
 _REQUEST_INFO: Final = re.compile(r"02 30 30 (a0 )?")
-_JKS_MAGIC, _JCEKS_MAGIC = b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"
+_NOT_KEYS_BY_BEGINNING: Final = (
+    (re.compile(rb"\xce\xce\xce\xce"), JCEKS_STORE),
+    # BKS and UBER begin with their version, 0 to 2, and a salt of 20 bytes with its length before it.
+    # https://github.com/bcgit/bc-java/blob/main/prov/src/main/java/org/bouncycastle/jcajce/provider/keystore/bc/BcKeyStoreSpi.java
+    (re.compile(rb"\0\0\0[\0-\2]\0\0\0\x14", re.DOTALL), BOUNCY_CASTLE_STORE),
+    (re.compile(rb"\x1e\xf1\xb5\xb0"), PVK_KEY),
+    (re.compile(rb"openssh-key-v1\0"), OPENSSH_KEY),
+)
 
 
 def kind_of_binary(data: bytes) -> str:
@@ -136,12 +151,11 @@ def kind_of_binary(data: bytes) -> str:
     :return: ``pkcs1``, ``pkcs8``, ``encrypted pkcs8``, ``pkcs12``, ``jks`` or ``unknown``.
     :raises UnusableKeyError: where it is a known thing that is of no use here.
     """
-    if data.startswith(_JKS_MAGIC):
+    if data.startswith(b"\xfe\xed\xfe\xed"):
         return "jks"
-    if data.startswith(_JCEKS_MAGIC):
-        raise UnusableKeyError(JCEKS_STORE)
-    if data.startswith(b"openssh-key-v1\0"):
-        raise UnusableKeyError(OPENSSH_KEY)
+    for beginning, sentence in _NOT_KEYS_BY_BEGINNING:
+        if beginning.match(data):
+            raise UnusableKeyError(sentence)
     length = der_length(data)
     if length is None and not _is_one_element(data):
         return "unknown"
@@ -152,6 +166,9 @@ def kind_of_binary(data: bytes) -> str:
     if _SIGNED.fullmatch(tags):
         request = _REQUEST_INFO.fullmatch(_tags(data, _elements(data, *_span(data, inside[0]))))
         raise UnusableKeyError(REQUEST if request else CERTIFICATE)
+    # BCFKS: the encrypted store, then its check: an algorithm and a text each.
+    if _BCFKS.fullmatch(tags) and _tags(data, _elements(data, *_span(data, inside[0]))) == "30 04 ":
+        raise UnusableKeyError(BOUNCY_CASTLE_STORE)
     for pattern, sentence in _NOT_KEYS_BY_SHAPE:
         if pattern.fullmatch(tags):
             raise UnusableKeyError(sentence)

@@ -60,14 +60,14 @@ def test_what_is_none_is_said_to_be_none(damage: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_certificate(damage)
     assert caught.value.fields == {
-        "Certificate": "this is no certificate; paste the certificate that was uploaded to Salesforce, as PEM"
+        "Certificate": "this is not a certificate; paste the certificate that was uploaded to Salesforce, as PEM"
     }
 
 
 def test_bytes_of_anything_and_other_pem_blocks_are_none_either(pair: KeyPair, der: bytes) -> None:
     public = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----\n"
     for material in (b"\xff\xfe\x00\xd8", b"\x80\x81 no text", der[:-5], public, pair.private_key.encode()):
-        with pytest.raises(ConfigurationError, match="--certificate: this is no certificate"):
+        with pytest.raises(ConfigurationError, match="--certificate: this is not a certificate"):
             read_certificate(material, source="--certificate")
 
 

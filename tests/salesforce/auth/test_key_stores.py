@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.salesforce.auth.certificates import read_certificate
 from airflow_provider_sfjwt.salesforce.auth.java_key_store import read_jks
-from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, public_key_fingerprint, read_keys
+from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, read_keys
 from tests.random_tests import examples
 
 STORE, KEY, NOT_ASCII = "geheim-1", "anders-1", "geheim-€1"
@@ -101,7 +102,7 @@ def assert_key_of(key: SigningKey, certificate_pem: bytes) -> None:
     public_key = x509.load_pem_x509_certificate(certificate_pem).public_key()
     signature = key.private_key.sign(b"assertion", padding.PKCS1v15(), SHA256())
     public_key.verify(signature, b"assertion", padding.PKCS1v15(), SHA256())  # type: ignore[union-attr, call-arg, arg-type]
-    assert key.fingerprint == public_key_fingerprint(certificate_pem.decode())
+    assert key.fingerprint == read_certificate(certificate_pem.decode()).fingerprint
 
 
 def read(material: str | bytes, passphrase: str | None = STORE, alias: str | None = None, key: str | None = None):  # type: ignore[no-untyped-def]

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth import keys
-from airflow_provider_sfjwt.salesforce.auth.keys import public_key_fingerprint, read_keys
+from airflow_provider_sfjwt.salesforce.auth.certificates import read_certificate
+from airflow_provider_sfjwt.salesforce.auth.keys import read_keys
 
 PLAIN = ser.NoEncryption()
 SECRET = ser.BestAvailableEncryption(b"right")
@@ -66,10 +67,10 @@ def test_the_fingerprint_is_that_of_the_certificate(rsa_key: rsa.RSAPrivateKey) 
     (key,) = read_keys(pem_of(rsa_key), source="Private key")
     pem = certificate(rsa_key)
     for text in (pem, pem.replace("\n", r"\n"), pem.replace("\n", " "), pem_of(rsa_key) + pem, bare(pem)):
-        assert public_key_fingerprint(text) == key.fingerprint
+        assert read_certificate(text.encode()).fingerprint == key.fingerprint
     for text in ("", "nonsense", pem_of(rsa_key), pem[:300], "-----BEGIN CERTIFICATE-----"):
         with pytest.raises(ConfigurationError) as caught:
-            public_key_fingerprint(text)
+            read_certificate(text.encode())
         assert list(caught.value.fields) == ["Certificate"]
 
 

@@ -47,10 +47,10 @@ def test_a_login_url_is_understood(entered: str, port: int | None, understood: s
 @pytest.mark.parametrize(
     ("entered", "told"),
     [
-        ("https://", "is no URL"),
-        ("my org", "is no URL"),
-        ("login.salesforce.com/my site", "is no URL"),
-        ("https://[::1", "is no URL"),
+        ("https://", "is not a URL"),
+        ("my org", "is not a URL"),
+        ("login.salesforce.com/my site", "is not a URL"),
+        ("https://[::1", "is not a URL"),
         (f"{LOGIN}:none", "port between 1 and 65535"),
         (f"{LOGIN}:70000", "port between 1 and 65535"),
         ("https://user:secret@login.salesforce.com", "user name or password"),
@@ -61,8 +61,8 @@ def test_a_login_url_is_understood(entered: str, port: int | None, understood: s
         ("https://acme.lightning.force.com/lightning/page/home", "user interface"),
         ("https://acme--c.vf.force.com", "user interface"),
         ("https://acme.my.salesforce-setup.com/lightning/setup", "user interface"),
-        (f"{LOGIN}/services/data/v66.0", "no login address"),
-        (f"{LOGIN}/services/oauth2/authorize", "no login address"),
+        (f"{LOGIN}/services/data/v66.0", "not a login address"),
+        (f"{LOGIN}/services/oauth2/authorize", "not a login address"),
     ],
 )
 def test_a_login_url_that_cannot_work_is_refused_with_what_to_enter(entered: str, told: str) -> None:

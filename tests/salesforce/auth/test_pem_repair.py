@@ -145,6 +145,34 @@ ENCODING: dict[str, Damage] = {
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base64 twice": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
 }
+WRAPPED: dict[str, Damage] = {
+    "JSON list": lambda text: json.dumps(text.splitlines()),
+    "Python list": lambda text: repr(text.splitlines()),
+    "Python bytes": lambda text: repr(text.encode()),
+    "commas": lambda text: text.replace("\n", ","),
+    "semicolons": lambda text: text.replace("\n", "; "),
+    "bars": lambda text: text.replace("\n", " | "),
+    "HTML": lambda text: text.replace("\n", "<br>\n"),
+    "HTML without line breaks": lambda text: text.replace("\n", "<br/>"),
+    "HTML paragraphs": lambda text: "".join(f"<p class='key'>{line}</p>" for line in text.splitlines()),
+    "character references": lambda text: text.replace("\n", "&#10;").replace("+", "&#43;").replace("=", "&#x3D;"),
+    "hexadecimal references": lambda text: text.replace("\n", "&#xD;&#xA;"),
+    r"\n without the backslash": lambda text: text.replace("\n", "n"),
+    r"\r\n without the backslashes": lambda text: text.replace("\n", "rn"),
+    "Python bytes of base64": lambda text: repr(base64.b64encode(text.encode())),
+    "data address": lambda text: f"data:application/x-pem-file;base64,{base64.b64encode(text.encode()).decode()}",
+    "variable of base64": lambda text: f"SF_KEY={base64.b64encode(text.encode()).decode()}\n",
+    "exported variable of base64": lambda text: f'export SF_KEY="{base64.b64encode(text.encode()).decode()}"',
+    "YAML of base64": lambda text: f"private_key: {base64.b64encode(text.encode()).decode()}",
+    "list of base64": lambda text: json.dumps(base64.encodebytes(text.encode()).decode().splitlines()),
+    "shell's percent sign": lambda text: f"{base64.b64encode(text.encode()).decode()}%",
+    "percent sign after the END line": lambda text: f"{text}%",
+    "comment with an escape": lambda text: f"# a%2Bb &amp; c > d\n{text}",
+    "export of OpenSSL": lambda text: (
+        "Bag Attributes\n    localKeyID: 54 69 6D\nKey Attributes: <No Attributes>\n"
+        f'{text}Bag Attributes\n    friendlyName: it\'s "mine"\nsubject=CN = acme\n'
+    ),
+}
 
 
 def in_url_alphabet(text: str) -> str:
@@ -154,7 +182,7 @@ def in_url_alphabet(text: str) -> str:
     return re.sub(r"(?m)^[A-Za-z0-9+/=]+$", translate, text)
 
 
-ALL = {"none": lambda text: text, **STRUCTURE, "URL alphabet": in_url_alphabet, **SPACING, **ENCODING}
+ALL = {"none": lambda text: text, **STRUCTURE, "URL alphabet": in_url_alphabet, **SPACING, **ENCODING, **WRAPPED}
 
 
 SOURCES: dict[str, Callable[[str], str | bytes]] = {"Private key": str, "Key file": str.encode}
@@ -195,7 +223,11 @@ def test_print_the_table() -> None:
         ("spaces for line breaks", ("line breaks were lost",)),
         ("indented", ("spaces or empty lines stood in it",)),
         ("CRLF", ()),
-        ("text before", ("quotes stood around it", "mail quotation marks stood before its lines")),
+        ("text before", ()),
+        ("text around", ()),
+        ("commas", ("commas stood between its lines",)),
+        ("HTML without line breaks", ("HTML stood for characters",)),
+        (r"\n without the backslash", ("line breaks had become the letter n",)),
         ("no END line", ("the BEGIN or END line was missing",)),
         ("hyphens long", ("hyphens of the BEGIN or END line were missing or too many",)),
         ("URL alphabet", ("it was in the base64 alphabet of URLs",)),

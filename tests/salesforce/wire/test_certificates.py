@@ -4,91 +4,32 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Request
 from airflow_provider_sfjwt.salesforce.wire.outages import transport_error
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
+from tests.salesforce.wire import tls_certificates
 from tests.salesforce.wire.carriers import Carrier
 from tests.salesforce.wire.local_server import LocalServer
+from tests.salesforce.wire.tls_certificates import DAY, NOW, YEAR, Authority, new_key, server_file
 
 MakeCarrier = Callable[..., Carrier]
-NOW = datetime.now(timezone.utc)
-YEAR = timedelta(days=365)
-
-
-class Authority(NamedTuple):
-    """A private authority: its key, its certificate, and the file that has it."""
-
-    key: rsa.RSAPrivateKey
-    certificate: x509.Certificate
-    file: Path
-
-
-def named(name: str) -> x509.Name:
-    return x509.Name.from_rfc4514_string(f"CN={name}")
 
 
 @pytest.fixture(scope="module")
 def server_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return new_key()
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(named("authority"))
-        .issuer_name(named("authority"))
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW - YEAR * 2)
-        .not_valid_after(NOW + YEAR)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    file = tmp_path_factory.mktemp("authority") / "authority.pem"
-    file.write_bytes(made.public_bytes(Encoding.PEM))
-    return Authority(key, made, file)
-
-
-def server_file(
-    folder: Path,
-    key: rsa.RSAPrivateKey,
-    authority: Authority | None,
-    *,
-    address: str = "127.0.0.1",
-    begin: datetime = NOW - YEAR,
-    end: datetime = NOW + YEAR,
-) -> Path:
-    """Certificate and key of a server; signed by itself where there is no authority."""
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(named("server"))
-        .issuer_name(named("authority" if authority else "server"))
-        .public_key(key.public_key())
-        .serial_number(2)
-        .not_valid_before(begin)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-    )
-    made = builder.sign(authority.key if authority else key, SHA256())
-    file = folder / "server.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(made.public_bytes(Encoding.PEM) + secret)
-    return file
+    return tls_certificates.authority(tmp_path_factory.mktemp("authority"))
 
 
 def failure(carrier: Carrier, url: str) -> TransportError:
@@ -100,8 +41,8 @@ def failure(carrier: Carrier, url: str) -> TransportError:
 @pytest.mark.parametrize(
     ("made", "code", "advice"),
     [
-        ({"begin": NOW - YEAR, "end": NOW - timedelta(days=1)}, "certificate_expired", "renew"),
-        ({"begin": NOW + timedelta(days=1)}, "certificate_not_yet_valid", "clock"),
+        ({"begin": NOW - YEAR, "end": NOW - DAY}, "certificate_expired", "renew"),
+        ({"begin": NOW + DAY}, "certificate_not_yet_valid", "clock"),
         ({"address": "127.0.0.9"}, "certificate_other_host", "another server"),
     ],
 )
