@@ -34,18 +34,20 @@ _LOOKUPS_AT_ONCE = 8
 _lookups_of: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
-def find_connection(hook: Any, conn_id: str) -> Any:
-    """Look a connection up.
+def find_settings(hook: Any, conn_id: str, *, subject: str | None = None) -> ConnectionSettings:
+    """Look a connection up and read it.
 
     :param hook: which Airflow looks connections up with.
     :param conn_id: its id.
-    :raises ConfigurationError: when an environment variable holds it in a form that Airflow cannot read.
+    :param subject: what to call it in an error; None for its id.
+    :raises ConfigurationError: with every fault, or when Airflow cannot read the variable that holds it.
     :raises AirflowNotFoundException: when there is no such connection.
     """
     try:
-        return hook.get_connection(conn_id)
+        connection = hook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         raise _not_found(conn_id, error) from None
+    return connection_settings(connection, conn_id, subject=subject)
 
 
 def _not_found(conn_id: str, error: AirflowNotFoundException) -> Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.hooks.connections import aconnection_settings, connection_settings, find_connection
+from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.salesforce.api import org as org_api
@@ -305,7 +306,8 @@ class SalesforceJwtHook(BaseHook):
         from airflow_provider_sfjwt.doctor.checkup import Checkup
 
         # The Test button tries a connection under an id that it draws.
-        return Checkup(lambda: self._settings("the connection"), retry_policy(), api_version=self.api_version).verdict()
+        read = partial(find_settings, self, self.salesforce_conn_id, subject="the connection")
+        return Checkup(read, retry_policy(), api_version=self.api_version).verdict()
 
     def introspect(self) -> dict[str, Any]:
         """Ask Salesforce what the hook's token is worth.
@@ -357,11 +359,7 @@ class SalesforceJwtHook(BaseHook):
 
         :raises ConfigurationError: with every fault of the connection, by the labels of the form.
         """
-        return self._settings(None)
-
-    def _settings(self, subject: str | None) -> ConnectionSettings:
-        conn_id = self.salesforce_conn_id
-        return connection_settings(find_connection(self, conn_id), conn_id, subject=subject)
+        return find_settings(self, self.salesforce_conn_id)
 
     async def _asettings(self) -> ConnectionSettings:
         if "settings" not in self.__dict__:

@@ -37,7 +37,10 @@ def test_query_pages_lazily(org: SimulatedOrg) -> None:
 
 
 def test_a_query_that_loses_a_page_fails(org: SimulatedOrg) -> None:
-    org.add_fault(Fault(path="*/query/*", edit_json=lambda page: {**page, "done": True}))
+    def last_page_too_early(page: dict[str, Any]) -> dict[str, Any]:
+        return {name: each for name, each in page.items() if name != "nextRecordsUrl"} | {"done": True}
+
+    org.add_fault(Fault(path="*/query/*", edit_json=last_page_too_early))
     with pytest.raises(ProtocolError, match="brought 20 rows where Salesforce counted 25"):
         list(SalesforceJwtHook().query("SELECT Id FROM Account"))
 

@@ -1,7 +1,5 @@
 """What people reported about the fields of a connection, kinds S3, S7 to S10, U8 and U11."""
 
-# ruff: noqa: N802 - a test is named by the kind of the report
-
 from __future__ import annotations
 
 import base64

@@ -1,7 +1,5 @@
 """What people reported about keys, paths, types and refusals, kind S11."""
 
-# ruff: noqa: N802 - a test is named by the kind of the report
-
 from __future__ import annotations
 
 import base64

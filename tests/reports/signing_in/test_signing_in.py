@@ -1,7 +1,5 @@
 """What people reported about signing in: an input of each kind, its siblings, and what is right."""
 
-# ruff: noqa: N802 - a test is named by the kind of the report
-
 from __future__ import annotations
 
 import json
