@@ -11,7 +11,6 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 
 from airflow_provider_sfjwt import arguments, compat
-from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
@@ -353,7 +352,7 @@ class SalesforceJwtHook(BaseHook):
         finally:
             await org.close()
 
-    @cached_property
+    @compat.cached_property
     def settings(self) -> ConnectionSettings:
         """What the connection says, read once.
 
@@ -366,11 +365,11 @@ class SalesforceJwtHook(BaseHook):
             self.__dict__["settings"] = await aconnection_settings(self, self.salesforce_conn_id)
         return self.settings
 
-    @cached_property
+    @compat.cached_property
     def _org(self) -> ConnectedOrg:
         return self._connected(self.settings)
 
-    @cached_property
+    @compat.cached_property
     def _client(self) -> Salesforce:
         from simple_salesforce.api import Salesforce
 
