@@ -156,7 +156,12 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": name,
                 "target-integration-name": "SQL",
                 "python-module": "airflow_provider_sfjwt.transfers.sql",
-            }
+            },
+            {
+                "source-integration-name": name,
+                "target-integration-name": "Delta Lake",
+                "python-module": "airflow_provider_sfjwt.transfers.delta",
+            },
         ],
         "triggers": [
             {

@@ -49,6 +49,7 @@ NAMES: dict[str, set[str]] = {
     "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
     "tables": {"MergeReport", "merge"},
     "testing.pytest_plugin": {"salesforce_jwt_connection", "simulated_org"},
+    "transfers.delta": {"SalesforceToDeltaOperator"},
     "transfers.parts": {"part_keys", "redshift_manifest"},
     "transfers.sql": {"SalesforceToSqlOperator"},
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
@@ -77,6 +78,9 @@ PARAMETERS: dict[str, str] = {
         "salesforce_conn_id api_version kwargs"
     ),
     "tables:merge": "receipt sql_conn_id table arguments",
+    "transfers.delta:SalesforceToDeltaOperator": (
+        "source table_uri mode key deleted schema_evolution naming column_mapping columns allow_older kwargs"
+    ),
     "transfers.sql:SalesforceToSqlOperator": (
         "source sql_conn_id table mode key deleted schema_evolution naming column_mapping columns ledger_table "
         "lock_timeout nul_characters allow_older allow_empty kwargs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_sfjwt.tables.merging import MergeReport, merge
+from airflow_provider_sfjwt.tables.merging import merge
+from airflow_provider_sfjwt.tables.report import MergeReport
 
 __all__ = ["MergeReport", "merge"]

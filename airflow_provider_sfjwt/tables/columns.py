@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.tables.spec import MergeSpec
+from airflow_provider_sfjwt.tables.spec import RowsSpec
 
 #: Where a word of a CamelCase name ends.
 _WORD_END = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -77,7 +77,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"[\W_]+", "_", _WORD_END.sub("_", name)).strip("_").lower()
 
 
-def merge_columns(spec: MergeSpec, columns: Sequence[Mapping[str, str]], folds_case: bool) -> MergeColumns:
+def merge_columns(spec: RowsSpec, columns: Sequence[Mapping[str, str]], folds_case: bool) -> MergeColumns:
     """Decide what becomes of each column of an extract.
 
     :param spec: what is asked for.
@@ -110,7 +110,7 @@ def merge_columns(spec: MergeSpec, columns: Sequence[Mapping[str, str]], folds_c
     )
 
 
-def _unknown_names(spec: MergeSpec, known: Mapping[str, str]) -> dict[str, str]:
+def _unknown_names(spec: RowsSpec, known: Mapping[str, str]) -> dict[str, str]:
     """Names of columns that the extract does not have, by argument."""
     given: dict[str, Sequence[str]] = {
         "columns": spec.columns or (),
@@ -125,14 +125,14 @@ def _unknown_names(spec: MergeSpec, known: Mapping[str, str]) -> dict[str, str]:
     return faults
 
 
-def _faults_of_key(spec: MergeSpec, keys: Sequence[str], names: Mapping[str, str | None]) -> dict[str, str]:
+def _faults_of_key(spec: RowsSpec, keys: Sequence[str], names: Mapping[str, str | None]) -> dict[str, str]:
     left_out = [name for name in keys if names[name] is None]
     if spec.mode == "merge" and left_out:
         return {"key": f"{', '.join(left_out)} is not among the columns that go into the table"}
     return {}
 
 
-def _name_in_table(name: str, mapping: Mapping[str, str | None], spec: MergeSpec) -> str | None:
+def _name_in_table(name: str, mapping: Mapping[str, str | None], spec: RowsSpec) -> str | None:
     if name in mapping:
         return mapping[name]
     return snake_case(name) if spec.naming == "snake" else name

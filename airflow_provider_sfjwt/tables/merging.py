@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import compat
@@ -15,6 +15,7 @@ from airflow_provider_sfjwt.tables.backends import opened
 from airflow_provider_sfjwt.tables.columns import MergeColumn, MergeColumns, merge_columns
 from airflow_provider_sfjwt.tables.database import Database
 from airflow_provider_sfjwt.tables.ledger import Ledger
+from airflow_provider_sfjwt.tables.report import MergeReport
 from airflow_provider_sfjwt.tables.schema import TableSchema
 from airflow_provider_sfjwt.tables.spec import MergeSpec, table_parts
 from airflow_provider_sfjwt.tables.statements import MergeStatements
@@ -23,52 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class MergeReport:
-    """What became of the rows.
-
-    :param table: as the database found it, e.g. ``public.accounts``.
-    :param data_sets: how many were given.
-    :param already_applied: how many of them an earlier task had merged; their rows were not read.
-    :param staged: rows read.
-    :param inserted: rows that the table did not have.
-    :param updated: rows that differed.
-    :param unchanged: rows that were the same, or older than the table's.
-    :param deleted: rows removed from the table.
-    :param columns_added: columns that the table did not have.
-    """
-
-    table: str
-    data_sets: int = 0
-    already_applied: int = 0
-    staged: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-    columns_added: tuple[str, ...] = ()
-
-    def plus(self, other: MergeReport) -> MergeReport:
-        """Add up the counts of two data sets.
-
-        :param other: of the same table.
-        """
-        mine, others = asdict(self), asdict(other)
-        return MergeReport(**{name: value if name == "table" else value + others[name] for name, value in mine.items()})
-
-    def summary(self) -> dict[str, Any]:
-        """What an operator returns to XCom."""
-        return {**asdict(self), "columns_added": list(self.columns_added)}
-
-    def __str__(self) -> str:
-        if self.already_applied == self.data_sets:
-            return f"{self.table}: already applied, nothing to do"
-        return (
-            f"{self.table}: {self.staged:,} rows staged, {self.inserted:,} inserted, {self.updated:,} updated, "
-            f"{self.unchanged:,} unchanged, {self.deleted:,} deleted"
-        )
 
 
 def merge(receipt: Any, *, sql_conn_id: str, table: str, **arguments: Any) -> MergeReport:

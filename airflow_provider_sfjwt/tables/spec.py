@@ -68,13 +68,11 @@ def _table(value: Any) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MergeSpec(arguments.Spec):
-    """What :func:`~airflow_provider_sfjwt.tables.merge` and ``SalesforceToSqlOperator`` are asked to do.
+class RowsSpec(arguments.Spec):
+    """Which rows of which extracts go into a table, and how.
 
     :param source: the folder or receipt of an extract, what its task returned, or several of these.
-    :param sql_conn_id: an Airflow connection of the type ``postgres``, ``duckdb`` or ``sqlite``.
-    :param table: its name, with its schema where it has one; taken as it is written, upper and lower case included.
-    :param mode: ``merge`` by key, ``append`` every row, or ``replace`` all rows.
+    :param mode: what happens to the table's rows.
     :param key: the column, or columns, of the extract that tell rows apart.
     :param deleted: what a row with ``IsDeleted`` true does: ``delete`` the table's row, ``mark`` keeps it with
         ``IsDeleted`` true, ``ignore`` leaves the table's row as it is.
@@ -82,31 +80,43 @@ class MergeSpec(arguments.Spec):
     :param naming: ``keep`` Salesforce's names, or ``snake`` case.
     :param column_mapping: the table's column by the extract's column; None leaves a column out.
     :param columns: only these columns of the extract; None for all.
-    :param ledger_table: where every merge is recorded; in the schema of ``table`` unless it names one.
-    :param lock_timeout: seconds to wait for another merge into the same table.
-    :param nul_characters: what the character U+0000 in text does where the database cannot store it: ``fail`` or
-        ``remove``.
     :param allow_older: whether a window older than one that was merged may be merged as well.
-    :param allow_empty: whether ``replace`` may leave the table empty.
     """
 
     source: Any = argument(fault_of_source)
-    sql_conn_id: str = argument(arguments.name)
-    table: str = argument(_table)
-    mode: str = argument(arguments.one_of(*MODES), default="merge")
+    mode: str = argument(arguments.text, default="merge")
     key: str | Sequence[str] = argument(_key, default="Id")
     deleted: str = argument(arguments.one_of(*DELETED), default="delete")
     schema_evolution: str = argument(arguments.one_of("add", "fail"), default="add")
     naming: str = argument(arguments.one_of("keep", "snake"), default="keep")
     column_mapping: Mapping[str, str | None] | None = argument(optional(_mapping), default=None)
     columns: Sequence[str] | None = argument(optional(arguments.names), default=None)
-    ledger_table: str = argument(_table, default="sfjwt_ledger")
-    lock_timeout: float = argument(arguments.seconds, default=600)
-    nul_characters: str = argument(arguments.one_of("fail", "remove"), default="fail")
     allow_older: bool = argument(arguments.flag, default=False)
-    allow_empty: bool = argument(arguments.flag, default=False)
 
     @property
     def key_columns(self) -> tuple[str, ...]:
         """The columns of the extract that tell rows apart."""
         return (self.key,) if isinstance(self.key, str) else tuple(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeSpec(RowsSpec):
+    """What :func:`~airflow_provider_sfjwt.tables.merge` and ``SalesforceToSqlOperator`` are asked to do.
+
+    :param sql_conn_id: an Airflow connection of the type ``postgres``, ``duckdb`` or ``sqlite``.
+    :param table: its name, with its schema where it has one; taken as it is written, upper and lower case included.
+    :param mode: ``merge`` by key, ``append`` every row, or ``replace`` all rows.
+    :param ledger_table: where every merge is recorded; in the schema of ``table`` unless it names one.
+    :param lock_timeout: seconds to wait for another merge into the same table.
+    :param nul_characters: what the character U+0000 in text does where the database cannot store it: ``fail`` or
+        ``remove``.
+    :param allow_empty: whether ``replace`` may leave the table empty.
+    """
+
+    sql_conn_id: str = argument(arguments.name)
+    table: str = argument(_table)
+    mode: str = argument(arguments.one_of(*MODES), default="merge")
+    ledger_table: str = argument(_table, default="sfjwt_ledger")
+    lock_timeout: float = argument(arguments.seconds, default=600)
+    nul_characters: str = argument(arguments.one_of("fail", "remove"), default="fail")
+    allow_empty: bool = argument(arguments.flag, default=False)

@@ -236,9 +236,7 @@ class ExtractTask:
 
     def _conclude(self, receipt: Receipt) -> dict[str, Any]:
         self._task.running = None
-        summary = receipt.summary()
-        if self._spec.list_parts:
-            summary["parts"] = listed_parts(receipt)
+        summary = receipt.summary() | ({"parts": listed_parts(receipt)} if self._spec.list_parts else {})
         if self._spec.incremental == "watermark" and self._window is not None:
             self._watermark().advance(self._window, summary)
         self._memory.forget()

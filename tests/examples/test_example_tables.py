@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.examples.conftest import Run
 from tests.repository import EXAMPLES
@@ -37,3 +39,18 @@ def test_extract_to_postgres_keeps_a_table_in_step(
     dag = "salesforce_extract_to_postgres"
     assert set(ledger) == {("main.accounts", dag, "merge_accounts"), ("main.contacts", dag, "merge_contacts")}
     assert len(ledger) == 4
+
+
+def test_extract_to_delta_keeps_a_table_in_step(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
+    accounts = org.rows("Account")
+
+    (run,) = in_airflow(
+        "run_dag", str(EXAMPLES / "extract_to_delta.py"), f"salesforce_extract_to_delta@{DAY}", **environment
+    )
+
+    assert run["state"] == "success"
+    table = deltalake.DeltaTable(f"{tmp_path}/output/to_delta/tables/account").to_pyarrow_table(columns=["Id", "Name"])
+    assert {row["Id"]: row["Name"] for row in table.to_pylist()} == {row["Id"]: row["Name"] for row in accounts}

@@ -30,6 +30,8 @@ HEAVY = [
         "operators.query",
         "operators.load",
         "operators.rest",
+        "transfers.delta",
+        "transfers.parts",
         "transfers.sql",
         "tables",
         "triggers.bulk_job",

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, time, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_sfjwt.exceptions import SalesforceError
+from airflow_provider_sfjwt.tables.delta import DeltaSpec
+from airflow_provider_sfjwt.transfers.delta import SalesforceToDeltaOperator, _place
+from tests.tables.data_sets import ITEM, item, publish, record_id
+
+deltalake = pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
+
+
+@pytest.fixture(params=["file", "s3"])
+def table_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "s3":
+        request.getfixturevalue("lake")
+        yield f"s3://aws_lake@lake/tables/{uuid4().hex}"
+    else:
+        yield f"file://{tmp_path}/table"
+
+
+def merge(source: Any, table_uri: str, **arguments: Any) -> dict[str, Any]:
+    task = SalesforceToDeltaOperator(task_id="merge", source=source, table_uri=table_uri, **arguments)
+    return task.execute({})  # type: ignore[typeddict-item]
+
+
+def opened(table_uri: str) -> Any:
+    uri, options = _place(table_uri)
+    return deltalake.DeltaTable(uri, storage_options=options)
+
+
+def rows(table_uri: str, *columns: str) -> list[tuple[Any, ...]]:
+    """The table by Delta's own reader."""
+    table = pa.table(opened(table_uri).to_pyarrow_table()).sort_by("Id")
+    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+
+
+def test_an_increment_inserts_updates_and_deletes_once(table_uri: str, tmp_path: Path) -> None:
+    first = publish(tmp_path / "1", [item(number) for number in range(4)], rows_per_part=3)
+    assert merge(first, table_uri)["inserted"] == 4
+    changes = [item(1, hour=1, deleted=True), item(2, "new", hour=1), item(7, "seven"), item(9, deleted=True)]
+    second = publish(tmp_path / "2", changes)
+    returned = merge(second, table_uri)
+    counts = {name: returned[name] for name in ("staged", "inserted", "updated", "deleted")}
+    assert counts == {"staged": 4, "inserted": 1, "updated": 1, "deleted": 1}
+    version = opened(table_uri).version()
+    assert merge([first, second], table_uri)["already_applied"] == 2
+    assert opened(table_uri).version() == version
+    expected = {0: "Item 0", 2: "new", 3: "Item 3", 7: "seven"}
+    assert rows(table_uri, "Id", "Name") == [(record_id(number), name) for number, name in expected.items()]
+
+
+def test_an_older_state_changes_nothing(table_uri: str, tmp_path: Path) -> None:
+    merge(publish(tmp_path / "1", [item(1, "newest", hour=5), item(2, "kept", hour=5)]), table_uri)
+    merge(publish(tmp_path / "2", [item(1, "older", hour=4), item(2, hour=4, deleted=True)]), table_uri)
+    assert rows(table_uri, "Name") == [("newest",), ("kept",)]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "expected"),
+    [("mark", [("Item 1", False), ("gone", True)]), ("ignore", [("Item 1", False), ("Item 2", False)])],
+)
+def test_deleted_rows_do_what_the_task_says(tmp_path: Path, deleted: str, expected: list[tuple[str, bool]]) -> None:
+    uri = f"file://{tmp_path}/table"
+    merge(publish(tmp_path / "1", [item(1), item(2)]), uri, deleted=deleted)
+    merge(publish(tmp_path / "2", [item(2, "gone", hour=1, deleted=True)]), uri, deleted=deleted)
+    assert rows(uri, "Name", "IsDeleted") == expected
+
+
+def test_append_keeps_every_row_once(table_uri: str, tmp_path: Path) -> None:
+    source = publish(tmp_path / "1", [item(1), item(1, deleted=True)])
+    assert merge(source, table_uri, mode="append")["inserted"] == 2
+    assert merge(source, table_uri, mode="append")["already_applied"] == 1
+    assert len(rows(table_uri, "Id")) == 2
+
+
+@pytest.mark.parametrize("mode", ["merge", "append"])
+def test_new_columns_are_added_or_refused(tmp_path: Path, mode: str) -> None:
+    uri = f"file://{tmp_path}/table"
+    types = {name: kind for name, kind in ITEM.items() if name != "Owner.Name"}
+    merge(publish(tmp_path / "1", [item(1)], types=types), uri, mode=mode)
+    source = publish(tmp_path / "2", [item(2, **{"Owner.Name": "Ada"})])
+    with pytest.raises(AirflowFailException, match="lacks Owner.Name, and schema_evolution is 'fail'"):
+        merge(source, uri, mode=mode, schema_evolution="fail")
+    assert merge(source, uri, mode=mode)["columns_added"] == ["Owner.Name"]
+    assert rows(uri, "Id", "Owner.Name") == [(record_id(1), None), (record_id(2), "Ada")]
+
+
+def test_columns_that_only_decide_stay_out_of_the_table(tmp_path: Path) -> None:
+    uri = f"file://{tmp_path}/table"
+    merge(publish(tmp_path / "1", [item(1), item(2)]), uri, columns=["Id", "Name"], naming="snake")
+    returned = merge(
+        publish(tmp_path / "2", [item(1, hour=1, deleted=True)]), uri, columns=["Id", "Name"], naming="snake"
+    )
+    assert returned["deleted"] == 1
+    assert opened(uri).to_pyarrow_table().to_pylist() == [{"id": record_id(2), "name": "Item 2"}]
+
+
+def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+    uri = f"file://{tmp_path}/table"
+    moment = datetime(2026, 3, 29, 1, 30, 0, 999000, tzinfo=timezone.utc)
+    types = {
+        "Id": pa.string(), "Text": pa.string(), "Flag": pa.bool_(), "Whole": pa.int64(), "Exact": pa.decimal128(38, 18),
+        "Double": pa.float64(), "Day": pa.date32(), "Time": pa.time32("ms"), "At": pa.timestamp("ms", tz="UTC"),
+    }  # fmt: skip
+    values = {
+        "Text": 'a"b\n\0東京 🚀', "Flag": True, "Whole": -(2**63), "Double": 5e-324, "Day": moment.date(), "At": moment,
+        "Exact": Decimal("99999999999999999999.999999999999999999"),
+    }  # fmt: skip
+    merge(publish(tmp_path / "1", [{"Id": "1", "Time": time(10, 0, 0, 1000), **values}, {"Id": "2"}], types=types), uri)
+    assert rows(uri, *values) == [tuple(values.values()), (None,) * len(values)]
+    assert rows(uri, "Time") == [("10:00:00.001",), (None,)]
+
+
+def test_bad_input_changes_nothing(tmp_path: Path) -> None:
+    uri = f"file://{tmp_path}/table"
+    window = ("2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z")
+    merge(publish(tmp_path / "1", [item(1)], window=window, org_id="00D000000000001AAA"), uri)
+    version = opened(uri).version()
+    older = ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+    broken = publish(tmp_path / "2", [item(2)])
+    next((tmp_path / "2").glob("part-*")).write_bytes(b"other")
+    cases = [
+        (broken, "SHA-256 differs"),
+        (publish(tmp_path / "3", [item(3), item(3)]), "key: Id does not tell the rows of the extract apart"),
+        (publish(tmp_path / "4", [item(3), {"Name": "x"}]), "key: some rows of the extract have no Id"),
+        (publish(tmp_path / "5", [item(3)], window=older), "ends before the newest window"),
+        (publish(tmp_path / "6", [item(3)], sobject="Account"), "holds rows of sobject Item__c"),
+        (publish(tmp_path / "7", [item(3)], org_id="00D000000000002AAA"), "holds rows of org_id 00D000000000001AAA"),
+        (f"file://{tmp_path}/nowhere", "holds no _receipt.json"),
+    ]
+    for source, message in cases:
+        with pytest.raises(AirflowFailException, match=message):
+            merge(source, uri)
+    with pytest.raises(AirflowFailException, match="neither on S3 nor on local files"):
+        merge(broken, "memory://x/y")
+    with pytest.raises(AirflowFailException, match="mode: 'replace' is not one of merge, append"):
+        merge(broken, uri, mode="replace")
+    assert opened(uri).version() == version
+
+
+def test_the_same_extract_at_the_same_time_counts_once(table_uri: str, tmp_path: Path) -> None:
+    merge(publish(tmp_path / "0", [item(1000)]), table_uri)
+    source = publish(tmp_path / "1", [item(number) for number in range(200)])
+
+    def attempt(_: int) -> str:
+        try:
+            return "applied" if merge(source, table_uri, mode="append")["already_applied"] == 0 else "already"
+        except SalesforceError as error:
+            assert error.retryable
+            return "retry"
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(attempt, range(4)))
+    assert outcomes.count("applied") == 1, outcomes
+    assert len(rows(table_uri, "Id")) == 201
+
+
+def test_the_operator_has_the_arguments_and_defaults_of_the_spec() -> None:
+    task = SalesforceToDeltaOperator(task_id="merge", source="file:///x", table_uri="file:///t")
+    assert DeltaSpec.of(task) == DeltaSpec(source="file:///x", table_uri="file:///t")
