@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
@@ -275,17 +275,6 @@ def _shown(value: Any) -> str:
     return f"{type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
-def faults_of(owner: object, checks: Mapping[str, Check]) -> dict[str, str]:
-    """Judge attributes.
-
-    :param owner: what has the attributes.
-    :param checks: by the attribute's name.
-    :return: what is wrong, by name; empty when all is well.
-    """
-    found = {name: check(getattr(owner, name)) for name, check in checks.items()}
-    return {name: fault for name, fault in found.items() if fault}
-
-
 # -- specs -------------------------------------------------------------------------------------------------------------
 
 
@@ -298,10 +287,10 @@ def argument(check: Check, *, default: Any = MISSING, harmless: bool = False, ad
 
     :param check: of its value.
     :param default: without one the argument is required.
-    :param harmless: whether a remote job stays the task's own when this argument changes: the fingerprint leaves it
+    :param harmless: whether a retry may resume a remote job although this argument changed: the fingerprint leaves it
         out.
     :param added: the release that added it; empty for 0.1.0. The fingerprint leaves it out at its default, so that a
-        job that an older release remembers stays the task's own.
+        retry resumes a job that an older release remembers.
     """
     return field(default=default, metadata={"check": check, "harmless": harmless, "added": added})
 
@@ -310,8 +299,8 @@ def argument(check: Check, *, default: Any = MISSING, harmless: bool = False, ad
 class Spec:
     """What a task is asked to do: its arguments with their defaults and checks, in one place.
 
-    A subclass is a frozen dataclass with keyword-only fields. Each argument is a field made by :func:`argument`; any
-    other field is not an argument, and only who makes the spec gives it.
+    A subclass is a frozen dataclass with keyword-only fields. Each argument is a field made by :func:`argument`. Other
+    fields are not arguments: the code that makes the spec sets them.
     """
 
     @classmethod

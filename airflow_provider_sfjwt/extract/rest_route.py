@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -15,6 +14,7 @@ from urllib.parse import quote_plus
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.extract.columns import UNKNOWN_TYPE, check_flat
 from airflow_provider_sfjwt.extract.route import Fetch, Origin, Result, refuse_repetition
+from airflow_provider_sfjwt.files.data_sets.data_set import made_up_stem
 from airflow_provider_sfjwt.files.formats.cell_faults import id_of, not_text
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import query as query_api
@@ -66,7 +66,7 @@ class QueryRows:
         self._progress = DownloadProgress("Query over REST", None)
         self._declared = 0
         self._total_size: int | None = None
-        self._stem = stem or f"rest{uuid.uuid4().hex[:12]}"
+        self._stem = stem or made_up_stem("rest")
 
     @property
     def origin(self) -> Origin:

@@ -58,7 +58,8 @@ class Origin:
 
     :param transport: the name of the route.
     :param title: for messages, e.g. ``job 7505e…``.
-    :param stem: stands for the job in the names of the parts.
+    :param stem: stands for the job in the names of the parts: its id, or what
+        :func:`~airflow_provider_sfjwt.files.data_sets.data_set.made_up_stem` gives a route that has no jobs.
     :param job_id: the Bulk API 2.0 job; None where the route has no jobs.
     :param api_version: in which the query runs.
     """
@@ -75,8 +76,8 @@ class Result:
     """All rows, in parts.
 
     :param parts: in the order of the result.
-    :param declared: the sum of what Salesforce declared for each page.
-    :param counted: how many rows Salesforce itself counted; None where it did not say.
+    :param declared: rows that Salesforce declared, summed over the pages.
+    :param counted: rows that Salesforce counted in all, for the job or the query; None where it did not say.
     :param columns: of the parts, in order.
     :param rounded: how many numbers of a column were rounded, by its name.
     :param needs_count: whether ``counted`` must equal the rows. False where Salesforce does not count the rows of this

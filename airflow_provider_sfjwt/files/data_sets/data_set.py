@@ -8,6 +8,7 @@ each finished page has a manifest beside its part, so that a retry fetches only 
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
@@ -20,12 +21,20 @@ from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
-#: A part that this package wrote: page, job id, format. A job id has 15 or 18 characters from 750 on; an extract
-#: over REST has no job and makes up an id.
-_JOB_ID = r"(?:750\w{12}(?:\w{3})?|rest\w{12})"
+#: A part that this package wrote: page, job, format. A job's id begins with 750 and has 15 or 18 characters; a route
+#: without jobs makes up a stem, see :func:`made_up_stem`.
+_JOB_ID = r"(?:750\w{12}(?:\w{3})?|[a-z]+\w{12})"
 _OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:{WRITTEN_EXTENSIONS})")
 #: When Spark, DuckDB and Arrow read a folder, they skip names that begin with an underscore.
 _OUR_MANIFEST = re.compile(rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json")
+
+
+def made_up_stem(route: str) -> str:
+    """What stands for the job in the names of parts, for a route that has no jobs.
+
+    :param route: its name, in small letters.
+    """
+    return f"{route}{uuid.uuid4().hex[:12]}"
 
 
 class DataSetFolder:
