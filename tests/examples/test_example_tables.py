@@ -20,7 +20,7 @@ DAY, LATER = "2026-11-10T00:00:00+00:00", "2026-11-11T00:00:00+00:00"
 
 def settled(org: SimulatedOrg) -> list[dict[str, Any]]:
     """The accounts that a watermark covers by now: it stays behind the org's clock."""
-    hour_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
+    hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
     return [row for row in org.rows("Account") if row["SystemModstamp"] < hour_ago]
 
 
