@@ -204,7 +204,7 @@ def _write(path: Path, text: str, mode: int) -> None:
     except OSError as error:
         _give_up(f"{path} cannot be written: {error.strerror}.")
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(descriptor, mode)  # whatever the umask took away
+        os.fchmod(descriptor, mode)  # the umask may have taken rights away
         file.write(text)
 
 

@@ -1,7 +1,7 @@
 """What is wrong with a connection: one thing after another is looked at, up to the first that fails.
 
-The steps go from what this machine alone can tell (fields, key, certificate) over what any server tells (clock, host)
-to what costs a sign-in (exchange, identity, API limit), so that nothing reaches the org's login history in vain.
+The steps go from what this machine knows by itself (fields, key, certificate) over what any server shows (clock, host)
+to what costs a sign-in (exchange, identity, API limit), so that no sign-in is wasted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from airflow_provider_sfjwt.salesforce.wire.transport import Transport
 
 #: Seconds between the two clocks from which there is a warning, and from which the assertion is too old on arrival.
 CLOCK_WARNING, CLOCK_FAILURE = 60.0, 180.0
-#: Seconds before a repetition, whatever Salesforce asks for: somebody is waiting.
+#: Seconds before a repetition at most, even where Salesforce asks for more: somebody is waiting.
 LONGEST_DELAY = 5.0
 #: Share of the org's daily API calls below which there is a warning.
 CALLS_WARNING = 0.1
@@ -274,7 +274,7 @@ class _Visit:
         left, allowed = calls.get("Remaining"), calls.get("Max")
         if not isinstance(left, int) or not isinstance(allowed, int):
             self.summary += "."
-            return Finding(name, True, "Salesforce does not tell the user", mark="skipped")
+            return Finding(name, True, "Salesforce does not show them to the user", mark="skipped")
         detail = f"{left:,} of {allowed:,} API calls left today"
         self.summary += f"; {detail}."
         if left < allowed * CALLS_WARNING:

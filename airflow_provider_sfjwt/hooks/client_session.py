@@ -19,7 +19,7 @@ _BULK_1_HEADER = "X-SFDC-Session"
 
 
 class ClientSession(requests.Session):
-    """Sends each request with the token that works now, whatever token the client put in when it was made."""
+    """Sends each request with the token that works now, in place of the one that the client was made with."""
 
     org: ConnectedOrg
 

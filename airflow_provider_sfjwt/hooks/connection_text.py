@@ -129,5 +129,5 @@ def _fault_of_uri(text: str) -> str | None:
         return "is a URI with more than two ://: write those inside values as %3A%2F%2F"
     authority = text.split("://", 1)[-1].split("/", 1)[0].split("?", 1)[0]
     if beyond == 2 and "@" in authority.split("://", 1)[0]:
-        return "is a URI with https:// behind the user: write the host as https%3A%2F%2F… or without https://"
+        return "is a URI with https:// after the user: write the host as https%3A%2F%2F… or without https://"
     return None

@@ -129,7 +129,7 @@ def test_the_passphrase_comes_from_a_variable_or_is_asked_for(
     [
         (["--bits", "1024"], "invalid choice"),
         (["--days", "0"], "--days a certificate is made for 1 to 3650 days."),
-        (["--subject", "airflow"], "--subject is no name such as CN=airflow"),
+        (["--subject", "airflow"], "--subject is not a name such as CN=airflow"),
         (["--name", "a/b"], "holds no slash"),
         (["--passphrase-env", "X"], "--passphrase-env is for --encrypt."),
         (["--encrypt", "--passphrase-env", "NOT_SET_ANYWHERE"], "The variable NOT_SET_ANYWHERE is not set."),

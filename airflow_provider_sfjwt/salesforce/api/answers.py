@@ -104,8 +104,7 @@ _CODES = {
         retryable=True,
     ),
     "EXTERNAL_OBJECT_CONNECTION_EXCEPTION": _Code(
-        "The system behind the external object does not answer. Run it again later, and see Setup → External Data "
-        "Sources.",
+        "The external object's own system does not answer. Run it again later, and see Setup → External Data Sources.",
         EXTERNAL_DATA,
         retryable=True,
     ),

@@ -140,8 +140,8 @@ def fill_job(
     :param session: the conversation.
     :param order: what the job is to do.
     :param source: opens the CSV, as :func:`upload` takes it.
-    :param on_created: is told of each job before data is sent to it.
-    :return: the job that was told last. It is open and holds the data; every other one is aborted.
+    :param on_created: is called with each job before data is sent to it.
+    :return: the job of the last call. It is open and holds the data; every other one is aborted.
     :raises TransportError: when the data did not get through in as many jobs as a request has attempts.
     :raises ApiError: when Salesforce refuses the job or its data.
     """
@@ -170,9 +170,9 @@ def close_job(session: Session, ref: JobRef) -> Flow[Job]:
 
     :param session: the conversation.
     :param ref: a job that holds its data.
-    :return: the job, in whatever state it is after that.
+    :return: the job, in the state that it has then.
     :raises TransportError: or another error when it is not known whether the job is closed: its rows must not be sent
-        in another job before :func:`retire_job` has told how it ended.
+        in another job before :func:`retire_job` has said how it ended.
     :raises NotFoundError: when the job is gone.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/close_job.htm
@@ -195,7 +195,7 @@ def close_job(session: Session, ref: JobRef) -> Flow[Job]:
 
 
 def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
-    """Make sure that a job loads nothing more, and tell how it ended.
+    """Make sure that a job loads nothing more, and say how it ended.
 
     Meant for a job that nobody closed. One that is being processed is better waited for: Salesforce does not say
     whether a batch in progress is cut off by the abortion.
@@ -251,7 +251,7 @@ def run_jobs(
     :param parallel_jobs: how many are being processed at once at most; at least 1.
     :param poll_interval: seconds between two looks at a job at most; the first looks come sooner.
     :param remaining: the seconds that are left, at most 0 when time is up.
-    :param on_progress: is told of a job at each look.
+    :param on_progress: is called with a job at each look.
     :return: the jobs, which have come to an end, good or bad, in the order of ``refs``.
     :raises BulkJobTimeoutError: when time is up. The jobs that are closed go on; its ``job["ids"]`` has all that have
         not ended, in the order of ``refs``.

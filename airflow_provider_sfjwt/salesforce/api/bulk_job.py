@@ -158,7 +158,7 @@ def wait_for_job(
     :param ref: the job.
     :param poll_interval: seconds between two looks at most; the first looks come sooner.
     :param remaining: the seconds that are left, at most 0 when time is up.
-    :param on_progress: is told of the job at each look.
+    :param on_progress: is called with the job at each look.
     :param jitter: gives numbers from 0 to 1, so that many who wait do not look at the same moment.
     :return: the job, which has come to an end, good or bad: :func:`completed` judges it.
     :raises BulkJobTimeoutError: when time is up. The job goes on.

@@ -27,7 +27,7 @@ NOT_IN_BULK = frozenset({"address", "location", "base64", "complexvalue", "Junct
 
 
 class PageContent(Protocol):
-    """What a page's sink returns: how many records it took, and whatever else it wants to tell."""
+    """What a page's sink returns: how many records it took, and anything else."""
 
     @property
     def records(self) -> int:

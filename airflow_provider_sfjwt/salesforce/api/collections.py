@@ -52,7 +52,7 @@ def write_collection(
     """Write some records of one object in one request.
 
     It is sent again only where it is certain that Salesforce has not processed it; an update even after an unclear
-    end, since it does no harm twice. Whether another error leaves that open is told by
+    end, since it does no harm twice. Whether another error leaves that open is answered by
     :func:`~airflow_provider_sfjwt.salesforce.api.retry.may_have_been_processed`.
 
     :param session: the conversation.
@@ -100,9 +100,9 @@ def write_collection(
 
 
 def fault_in_records(error: SalesforceError) -> ErrorItem | None:
-    """What Salesforce found in some of the records, for which it refused the whole request and saved none of them.
+    """What Salesforce found in some of the records, for which it refused the whole request and saved nothing.
 
-    A value that cannot be read as its field's type is such a fault. Which of the records has it is not told.
+    A value that cannot be read as its field's type is such a fault. Which of the records has it is unknown.
 
     :param error: what :func:`write_collection` ended in.
     :return: the first thing that it names; None where the error is another one, or passes by itself.

@@ -67,7 +67,7 @@ def server_time(session: Session) -> Flow[datetime]:
         yield from session.json("GET", "/services/data/")
     now = session.server_now()
     if now is None:
-        raise ProtocolError("Salesforce's answers carry no Date, so that what is new cannot be told")
+        raise ProtocolError("Salesforce's answers carry no Date, so that it is unknown what is new")
     return now
 
 
@@ -75,14 +75,14 @@ def api_calls_left(session: Session) -> Flow[int]:
     """How many API calls the org has left of its allocation for 24 hours.
 
     :param session: the conversation. What its last answer said is taken; else the org is asked.
-    :raises ProtocolError: when the org does not tell.
+    :raises ProtocolError: when the org does not say.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm
     """
     if session.usage.left is None:
         yield from _refresh_usage(session)
     if session.usage.left is None:
-        raise ProtocolError("GET limits does not tell DailyApiRequests, so the API calls that are left are unknown")
+        raise ProtocolError("GET limits has no DailyApiRequests, so the API calls that are left are unknown")
     return session.usage.left
 
 

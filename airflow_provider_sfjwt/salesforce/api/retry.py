@@ -58,7 +58,7 @@ def send(
     :param policy: how often, and after how long.
     :param repeatable: whether it does no harm when Salesforce processes the request twice.
     :param strict: whether "not now" proves that a request was not processed only in Salesforce's own words: a proxy
-        answers 503 also where the connection behind it broke after it had passed the request on.
+        answers 503 also where its connection to Salesforce broke after it had passed the request on.
     :param passing: whether an answer may be another one later; default: by its status.
     :return: the last answer, whatever its status.
     :raises TransportError: when the last attempt brought no whole answer.
@@ -118,7 +118,7 @@ def http_date(text: str) -> datetime | None:
     """A date as HTTP headers write it.
 
     :param text: the header's value.
-    :return: timezone-aware, or None when it is no date.
+    :return: timezone-aware, or None when it is not a date.
 
     https://datatracker.ietf.org/doc/html/rfc9110#section-5.6.7
     """

@@ -45,7 +45,7 @@ def parse_row_error(text: str) -> ErrorItem:
 def is_retriable(error: ErrorItem) -> bool:
     """Whether a row may well be saved when it is sent again.
 
-    A lock that a trigger ran into is told by the trigger's own error, whose message names the lock.
+    A lock that a trigger ran into is reported by the trigger's own error, whose message names the lock.
 
     :param error: why the row was refused.
     """

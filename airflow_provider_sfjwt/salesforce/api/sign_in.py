@@ -34,7 +34,7 @@ def sign_in(
         certificate can be replaced without a failed run.
     :param policy: how often an exchange is repeated that brought no answer, or one that passes.
     :param clock: seconds since the epoch.
-    :param served: is told of the key that was accepted.
+    :param served: is called with the key that was accepted.
     :return: the token.
     :raises AuthenticationError: when Salesforce refuses.
     :raises TransportError: when the login URL cannot be reached.

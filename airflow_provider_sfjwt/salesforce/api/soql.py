@@ -71,7 +71,7 @@ def literal(moment: datetime) -> str:
 
 
 def sobject_of(soql: str) -> str | None:
-    """The object that a query reads, or None where it cannot be told.
+    """The object that a query reads, or None where it is unclear.
 
     :param soql: the query.
     """

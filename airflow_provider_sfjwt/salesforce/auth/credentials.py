@@ -116,7 +116,7 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
     :param password: the passphrase.
     :param extra: the extras, as JSON text or decoded; unreadable extras are one secret.
     :return: each line of the private key, so that the key is masked however its lines are joined, and every other
-        secret. As few as that takes and the shortest first, since the masker builds its pattern anew for each.
+        secret. As few as that takes and the shortest first, since the masker builds its pattern again for each.
     """
     try:
         values = decode_extra(extra)

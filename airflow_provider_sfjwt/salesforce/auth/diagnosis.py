@@ -17,7 +17,7 @@ from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials
 #: refusal is a row in the org's login history and counts towards the login rate.
 REFUSAL_MEMORY = 60.0
 RATE_LIMIT_MEMORY = 900.0
-#: As long for what passes by itself, so that all who waited for the one sign-in are told at once.
+#: As long for what passes by itself, so that all who waited for the one sign-in fail at once.
 OUTAGE_MEMORY = 5.0
 
 #: Pages of Salesforce Setup.

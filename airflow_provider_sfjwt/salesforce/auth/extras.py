@@ -88,7 +88,7 @@ def meant_by(name: str) -> str | None:
     """The field that is meant by the name of an extra that nobody reads.
 
     :param name: e.g. ``private_key_file_path`` or ``consumerKey``.
-    :return: the name of the field, a key of :data:`LABELS`; None where it cannot be told.
+    :return: the name of the field, a key of :data:`LABELS`; None where it is unclear.
     """
     plain = re.sub(r"[^a-z0-9]", "", _PREFIX.sub("", name).lower())
     if plain in _BY_OTHER_NAME:

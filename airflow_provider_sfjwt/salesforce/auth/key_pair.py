@@ -25,7 +25,7 @@ KEY_SIZES = (2048, 4096)
 LONGEST_DAYS = 3650
 #: Airflow's masker of secrets leaves shorter ones in the log.
 SHORTEST_PASSPHRASE = 5
-#: A server whose clock is behind must not find the certificate to lie in the future.
+#: A server whose clock is slow must not find that the certificate begins in the future.
 _BACKDATED = timedelta(minutes=10)
 
 
@@ -73,7 +73,7 @@ def make_key_pair(
         faults["days"] = f"a certificate is made for 1 to {LONGEST_DAYS} days"
     name = _name(subject)
     if name is None:
-        faults["subject"] = "is no name such as CN=airflow or 'CN=airflow,O=Acme,C=DE'"
+        faults["subject"] = "is not a name such as CN=airflow or 'CN=airflow,O=Acme,C=DE'"
     if passphrase is not None and len(passphrase) < SHORTEST_PASSPHRASE:
         faults["passphrase"] = f"must have {SHORTEST_PASSPHRASE} characters or more"
     if faults or name is None:

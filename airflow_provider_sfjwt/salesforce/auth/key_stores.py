@@ -101,7 +101,7 @@ def _wrong_key_passphrase(key_passphrase: str | None) -> UnusableKeyError:
 def _choose(keys: Sequence[StoredKey], key_alias: str | None) -> StoredKey:
     if not keys:
         raise UnusableKeyError(NO_KEY_IN_STORE)
-    # Java's stores do not tell case apart either.
+    # Java's stores ignore upper and lower case too.
     fitting = [key for key in keys if key_alias is None or key.alias.lower() == key_alias.lower()]
     if len(fitting) == 1:
         return fitting[0]

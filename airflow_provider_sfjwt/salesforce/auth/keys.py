@@ -82,7 +82,7 @@ def read_keys(
     :param passphrase: of an encrypted PEM key or of a key store.
     :param key_alias: which key of a key store.
     :param key_passphrase: of that key, where it differs from the store's.
-    :raises ConfigurationError: where there is no RSA key to be had; it names the field to change.
+    :raises ConfigurationError: where there is no usable RSA key; it names the field to change.
     """
     try:
         found = _find(material)
@@ -105,7 +105,7 @@ def secret_forms(material: str) -> tuple[str, ...]:
     :param material: what was entered as a private key.
     """
     forms = {material, material.strip()}
-    # Lines as they were entered; a run this long is no word of a comment.
+    # Lines as they were entered; a run this long is not a word of a comment.
     forms.update(line.strip() for line in material.splitlines() if re.search(r"[\w+/=%-]{16,}", line))
     text: str | None = material
     while text is not None:

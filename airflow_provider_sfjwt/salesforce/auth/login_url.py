@@ -42,7 +42,7 @@ _UI_DOMAINS = (
     ".container.lightning.com",
     ".lightning.com",
 )
-#: Parts of a My Domain's name behind which a sandbox or a scratch org stands. The others (develop, trailblaze, demo,
+#: Parts of a My Domain's name that mark a sandbox or a scratch org. The others (develop, trailblaze, demo,
 #: free, patch) sign in where production does.
 #: https://help.salesforce.com/s/articleView?id=sf.domain_name_partitioned_domains.htm
 _SANDBOX_PARTITIONS = re.compile(r"\.(?:sandbox|scratch)\.|--|(?:^|\.)cs\d+\.")
@@ -93,7 +93,7 @@ def _site_path(host: str, path: str) -> str:
 
 
 def _my_domain_of(host: str) -> str:
-    """The My Domain that belongs to a page's host, as far as the host tells it."""
+    """The My Domain that belongs to a page's host, as far as the host shows it."""
     lightning = re.fullmatch(r"(.+)\.(?:lightning\.force\.com|my\.salesforce-setup\.com)", host)
     # The pages of a package or namespace: <My Domain>--<namespace>, before the partition.
     page = re.fullmatch(r"(.+?)--[a-z0-9_]+((?:\.\w+)?)\.vf\.force\.com", host)

@@ -124,7 +124,7 @@ class Section:
             data = _decode(characters)
             # Ciphertext comes in blocks of 8 or 16 bytes; a hyphen too many may have been read as base64.
             return data[: len(data) // 8 * 8] if self.headers else data
-        # What follows a whole key is no part of it: a comment, or the next line of a file.
+        # What follows a whole key does not belong to it: a comment, or the next line of a file.
         needed = -(-length * 4 // 3)
         if len(characters) < needed:
             lines = text.split()[:-1]
@@ -245,7 +245,7 @@ def text_inside(section: Section) -> str | None:
 
 
 def decode_text(data: bytes) -> str | None:
-    """Decode a file's bytes, or return None where they are no text.
+    """Decode a file's bytes, or return None where they are not text.
 
     :param data: the bytes; UTF-16 with a byte order mark is what some Windows programs save.
     """

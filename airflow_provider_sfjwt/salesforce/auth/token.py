@@ -31,7 +31,7 @@ class Token:
     :param value: the access token, opaque or JWT-shaped.
     :param instance_url: where the org's API is; it may differ from the login URL.
     :param identity_url: its last two parts are the org's id and the user's.
-    :param scopes: separated by blanks, as Salesforce told them; empty where it did not.
+    :param scopes: separated by blanks, as Salesforce lists them; empty where it does not.
     """
 
     value: str
@@ -41,12 +41,12 @@ class Token:
 
     @property
     def org_id(self) -> str | None:
-        """The org's 18-character id, where Salesforce told it."""
+        """The org's 18-character id, where Salesforce names it."""
         return self._identity(-2)
 
     @property
     def user_id(self) -> str | None:
-        """The user's 18-character id, where Salesforce told it."""
+        """The user's 18-character id, where Salesforce names it."""
         return self._identity(-1)
 
     def _identity(self, position: int) -> str | None:

@@ -13,11 +13,11 @@ KEY_PASSPHRASE: Final = "Key passphrase"
 MAKE_A_NEW_KEY: Final = "make an RSA key of 2048 bits or more, and upload its certificate to Salesforce"
 
 EMPTY: Final = "there is no key in it; paste the private key, or name its file in Key file"
-UNRECOGNISED: Final = "this is no key in any known format; enter a PEM, DER, PKCS#12 or JKS private key"
+UNRECOGNISED: Final = "this is not a key in a known format; enter a PEM, DER, PKCS#12 or JKS private key"
 NO_BODY: Final = "the BEGIN and END lines have no key between them; copy all lines of the key"
 TRUNCATED: Final = "the key is cut off; copy the whole of it again"
 DAMAGED: Final = "the key is damaged and cannot be repaired; copy it again from its source"
-FOREIGN: Final = "there are characters in the key that no key has; copy it again from its source"
+FOREIGN: Final = "there are characters in the key that do not belong to a key; copy it again from its source"
 LOST_PLUS: Final = "spaces stand where plus signs were, which cannot be undone; copy the key again from its source"
 TOO_SHORT: Final = f"the RSA key is shorter than the 2048 bits that Salesforce wants; {MAKE_A_NEW_KEY}"
 OTHER_CIPHER: Final = (
@@ -33,7 +33,7 @@ REQUEST: Final = "this is a certificate signing request; enter the private key t
 PKCS7: Final = "this is a PKCS#7 bundle of certificates, which has no key; enter the private key"
 EC_KEY: Final = f"this is an EC key, but Salesforce takes only RSA keys; {MAKE_A_NEW_KEY}"
 ED25519_KEY: Final = f"this is an Ed25519 key, but Salesforce takes only RSA keys; {MAKE_A_NEW_KEY}"
-OTHER_KEY: Final = f"this private key is no RSA key, and Salesforce takes only RSA keys; {MAKE_A_NEW_KEY}"
+OTHER_KEY: Final = f"this private key is not an RSA key, and Salesforce takes only RSA keys; {MAKE_A_NEW_KEY}"
 OPENSSH_KEY: Final = (
     "this key is in OpenSSH's own format; convert a copy of it with `ssh-keygen -p -m PEM -f <file>` and enter that"
 )
@@ -50,7 +50,7 @@ PVK_KEY: Final = "this is a PVK key of Windows; convert it with `openssl rsa -in
 
 
 class UnusableKeyError(Exception):
-    """Why there is no key, before it is known which form field supplied the text.
+    """Why a text is not a usable key, before it is known which form field supplied it.
 
     :param sentence: what it is and what to do; it never holds any part of what was entered.
     :param field: the label of the field to change, or None for the field that supplied the key.
@@ -180,7 +180,7 @@ def _tags(data: bytes, elements: Iterable[int]) -> str:
 
 
 def der_length(data: bytes) -> int | None:
-    """Read from the first bytes of DER how many bytes there must be, or None where it is no DER of a key's size.
+    """Read from the first bytes of DER how many bytes there must be, or None where it is not DER of a key's size.
 
     :param data: at least the first six bytes.
     """
@@ -190,7 +190,7 @@ def der_length(data: bytes) -> int | None:
 
 
 def _is_one_element(data: bytes) -> bool:
-    # Keys on curves are so short that their first bytes alone are no evidence.
+    # Keys on curves are so short that their first bytes alone prove nothing.
     return len(data) > 2 and data[0] == 0x30 and _span(data, 0)[1] == len(data)
 
 

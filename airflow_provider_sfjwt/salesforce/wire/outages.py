@@ -141,7 +141,7 @@ def transport_error(
     :param error: what the library raised.
     :param settings: how connections are made.
     :param request_was_sent: whether Salesforce may have seen the request.
-    :param known: the kind of failure, where the library's own type tells it; None to judge the innermost error.
+    :param known: the kind of failure, where the library's own type shows it; None to judge the innermost error.
     """
     cause = root_cause(error)
     outage = _certificate(cause) or known or _judge(cause)

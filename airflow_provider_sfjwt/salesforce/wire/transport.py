@@ -284,7 +284,7 @@ def requests_session(settings: TransportSettings, kind: type[requests.Session] |
     session.headers.clear()
     session.headers.update(settings.headers)
     session.cookies.set_policy(_NO_COOKIES)
-    # Even a redirect that it does not follow is resolved by requests, which falls over a Location that is no URL.
+    # Even a redirect that it does not follow is resolved by requests, which fails on a Location that is not a URL.
     session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))

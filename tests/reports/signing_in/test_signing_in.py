@@ -134,7 +134,7 @@ UNREADABLE = {
     "a list": (f"[{GOOD}]", "not an object", "line 1, column 1"),
     "neither": (SECRET, "neither JSON nor a URI", "line 1, column 1"),
     "a path": ("/run/secrets/connection.json", "neither JSON nor a URI", "line 1, column 1"),
-    "https behind the user": (URI.replace("@", "@https://", 1), "https:// behind the user", ""),
+    "https behind the user": (URI.replace("@", "@https://", 1), "https:// after the user", ""),
     "three ://": (URI.replace("@", "@https://", 1) + "&audience=https://x", "more than two ://", ""),
     "blanks": ("   ", "is empty", ""),
 }  # fmt: skip
