@@ -125,6 +125,12 @@ _SHORTEN = _Code(
     "The URL is longer than the 16,384 bytes that Salesforce takes. Give a query fewer values or fields, or extract it "
     "over Bulk API 2.0 (SalesforceExtractOperator or hook.extract), which takes 100,000 characters."
 )
+#: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
+_DPOP = _Code(
+    "The app or the org requires DPoP (Demonstrating Proof of Possession), which this package does not support: switch "
+    "it off in the app's OAuth settings.",
+    "External Client App Manager",
+)
 _DEAD_SESSION = frozenset({"INVALID_SESSION_ID", "INVALIDSESSIONID"})
 
 
@@ -156,8 +162,10 @@ def check(response: Response, *, method: str, path: str) -> Response:
     codes = {item.code.upper() for item in items}
     said = "; ".join(f"{item.code}: {_one_line(item.message)}" for item in items) or _said_by_page(response)
     known = [about for code in sorted(codes) if (about := _about(code))]
-    by_status = _SHORTEN if response.status in TOO_LONG else _Code()
-    advised = next((code for code in known if code.remedy), by_status)
+    by_answer = _SHORTEN if response.status in TOO_LONG else _Code()
+    if "dpop" in response.headers.get("www-authenticate", "").lower():
+        known, by_answer = [], _DPOP
+    advised = next((code for code in known if code.remedy), by_answer)
     raise _kind(response, codes)(
         f"{method} {path} answered {response.status}: {said.rstrip('.')}.",
         status=response.status,

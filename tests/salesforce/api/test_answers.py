@@ -137,6 +137,13 @@ def test_every_remedy_is_given_with_its_code() -> None:
         assert (error.remedy, error.setup_page, error.retryable) == known
 
 
+@pytest.mark.parametrize("body", [b"", b'[{"errorCode":"INVALID_AUTH_HEADER","message":"no"}]'])
+def test_dpop_is_said_by_its_name(body: bytes) -> None:
+    error = error_of(Response(401, {"www-authenticate": 'DPoP error="use_dpop_nonce"'}, body))
+    assert "requires DPoP" in error.remedy
+    assert (error.setup_page, error.retryable) == ("External Client App Manager", False)
+
+
 def test_a_good_answer_passes() -> None:
     response = ok({"a": 1})
     assert answers.check(response, method="GET", path=PATH) is response
