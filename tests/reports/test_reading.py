@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,6 @@ ENDLESS: dict[str, dict[str, Any]] = {
     "not done, an empty next page": {"done": False, "nextRecordsUrl": ""},
     "no word of done": {"done": None},
     "done as text": {"done": "false"},
-    "done, and a next page": {"done": True, "nextRecordsUrl": "/services/data/v66.0/query/01g-10"},
 }
 
 
@@ -133,6 +133,16 @@ def test_R3_a_page_that_does_not_say_whether_it_is_the_last_is_an_error(
     with pytest.raises(ProtocolError, match=r"nextRecordsUrl|names a next one"):
         extract(tmp_path, soql="SELECT Id FROM Account LIMIT 5", transport="rest")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("size", "whole"), [(5, True), (25, False), (-1, False)])
+def test_R3_a_last_page_that_names_a_next_one_is_the_end_where_the_count_proves_it(
+    org: SimulatedOrg, size: int, whole: bool
+) -> None:
+    last = {"done": True, "nextRecordsUrl": "/services/data/v66.0/query/01g-10", "totalSize": size}
+    org.add_fault(Fault(path=QUERY, edit_json=lambda page: {**page, **last}))
+    with nullcontext() if whole else pytest.raises(ProtocolError):
+        assert len(list(SalesforceJwtHook().query("SELECT Id FROM Account LIMIT 5"))) == 5
 
 
 def test_R3_a_count_that_salesforce_does_not_give_is_an_error(org: SimulatedOrg) -> None:

@@ -68,14 +68,14 @@ def _page(session: Session, answer: Any) -> Flow[QueryPage]:
             raise TypeError
     except (TypeError, KeyError, ValueError, AttributeError):
         raise ProtocolError("the answer to a query lacks done, totalSize, records or nextRecordsUrl") from None
-    if done and path:
+    if done and path and total < 0:
         raise ProtocolError(
             f"the answer to a query is the last one (done) and yet names a next one, {path}", remedy=OTHER_ANSWERS
         )
     records = []
     for row in rows:
         records.append((yield from _plain(session, row)))
-    return QueryPage(records, total if total >= 0 else None, path)
+    return QueryPage(records, total if total >= 0 else None, None if done else path)
 
 
 def _plain(session: Session, value: dict[str, Any]) -> Flow[Any]:
