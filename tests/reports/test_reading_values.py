@@ -108,6 +108,15 @@ def test_R8_a_page_that_is_not_utf_8(org: SimulatedOrg, tmp_path: Path, text: by
     assert list(tmp_path.iterdir()) == []
 
 
+def test_R8_an_answer_over_rest_that_is_not_utf_8(org: SimulatedOrg, tmp_path: Path) -> None:
+    org.update("Account", org.rows("Account")[2]["Id"], {"Name": "The third"})
+    org.add_fault(Fault(path=QUERY, times=None, edit_body=lambda page: page.replace(b"The third", b"Stra\xdfe")))
+    with pytest.raises(ProtocolError, match="not UTF-8, in a value of Name"):
+        extract(tmp_path, sobject="Account", fields=["Name", "Id"], transport="rest")
+    with pytest.raises(ProtocolError, match="not UTF-8, in a value of Name"):
+        list(SalesforceJwtHook().query("SELECT Id, Name FROM Account"))
+
+
 def test_R8_a_header_that_is_not_utf_8(org: SimulatedOrg, tmp_path: Path) -> None:
     org.add_fault(Fault(path="*/results*", times=None, edit_body=lambda page: page.replace(b'"Name"', b'"N\xff"')))
     with pytest.raises(ProtocolError, match="header of a result page is not UTF-8"):

@@ -195,6 +195,12 @@ def data(response: Response, *, method: str, path: str, numbers_as_text: bool = 
     number = str if numbers_as_text else None
     try:
         return json.loads(response.body, parse_float=number, parse_int=number)
+    except UnicodeDecodeError as error:
+        fields = re.findall(rb'"(\w+)"\s*:', response.body[: error.start])
+        where = f", in a value of {fields[-1].decode()}" if fields else ""
+        raise ProtocolError(
+            f"{method} {path.partition('?')[0]} answered with text that is not UTF-8{where}", remedy=OTHER_ANSWERS
+        ) from None
     except ValueError:
         kind = response.headers.get("content-type", "no content type")
         raise ProtocolError(
