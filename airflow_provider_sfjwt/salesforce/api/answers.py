@@ -195,18 +195,13 @@ def data(response: Response, *, method: str, path: str, numbers_as_text: bool = 
     number = str if numbers_as_text else None
     try:
         return json.loads(response.body, parse_float=number, parse_int=number)
-    except UnicodeDecodeError as error:
-        fields = re.findall(rb'"(\w+)"\s*:', response.body[: error.start])
-        where = f", in a value of {fields[-1].decode()}" if fields else ""
-        raise ProtocolError(
-            f"{method} {path.partition('?')[0]} answered with text that is not UTF-8{where}", remedy=OTHER_ANSWERS
-        ) from None
-    except ValueError:
+    except ValueError as error:
         kind = response.headers.get("content-type", "no content type")
-        raise ProtocolError(
-            f"{method} {path.partition('?')[0]} answered {response.status} with {kind} where JSON was expected",
-            remedy=OTHER_ANSWERS,
-        ) from None
+        said = f"answered {response.status} with {kind} where JSON was expected"
+        if isinstance(error, UnicodeDecodeError):
+            fields = re.findall(rb'"(\w+)"\s*:', response.body[: error.start])
+            said = f"answered with text that is not UTF-8, in a value of {fields[-1].decode()}" if fields else said
+        raise ProtocolError(f"{method} {path.partition('?')[0]} {said}", remedy=OTHER_ANSWERS) from None
 
 
 def _about(code: str) -> _Code | None:
