@@ -64,6 +64,8 @@ class SalesforceError(Exception):
         self.remedy = remedy
         self.setup_page = setup_page
         self.retryable = retryable
+        #: What is wrong and where, in about a hundred characters; empty where the message begins with it.
+        self.brief = ""
 
     def with_message(self, message: str, *, retryable: bool) -> Self:
         """The same error with another message, e.g. one that says what it means for the caller.

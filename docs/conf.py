@@ -19,7 +19,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # diagrams are drawn where th
 
 #: The site's order, that of a person's day. A page of docs/ that has no place here comes last.
 CONTENTS = {
-    "Begin": ["install", "salesforce_setup", "connection", "secrets_backends", "keygen", "migrating"],
+    "Begin": ["install", "salesforce_setup", "connection", "secrets_backends", "keygen", "migrating", "upgrading"],
     "Tasks": ["operators/query", "operators/extract", "operators/load", "operators/rest", "hook"],
     "Data": ["reading_data_sets", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],

@@ -33,7 +33,7 @@ class Remedy(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         error = context["exception"]
-        cause = error if isinstance(error, SalesforceError) else error.__cause__
+        cause = error if isinstance(error, SalesforceError) else error.__context__
         task = context["ti"]
         remedy = getattr(cause, "remedy", "") or "See the log."
         notice = ObjectStoragePath(f"{OUTPUT}/notices/{task.dag_id}.{task.task_id}.txt")

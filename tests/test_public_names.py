@@ -64,7 +64,7 @@ PARAMETERS: dict[str, str] = {
     "hooks.salesforce_jwt:SalesforceJwtHook.request": "self method resource params json",
     "operators.extract:SalesforceExtractOperator": (
         "output_path sobject soql fields where window file_format compression numbers include_deleted incremental cursor_field "
-        "commit_lag parallel_pages transport min_api_calls_left verify_job_count list_parts deferrable poll_interval timeout "
+        "commit_lag parallel_pages transport min_api_calls_left verify_job_count list_parts emit_empty deferrable poll_interval timeout "
         "salesforce_conn_id api_version kwargs"
     ),
     "operators.load:SalesforceLoadOperator": (

@@ -99,6 +99,13 @@ class Extraction:
         begun = self.begin()
         return self.finish(self.wait(begun)) if isinstance(begun, JobRef) else begun
 
+    def began_by(self, moment: float) -> None:
+        """Count the seconds of the extract from a moment in another process, where that came earlier.
+
+        :param moment: seconds since the epoch.
+        """
+        self._started = min(self._started, time.monotonic() - (time.time() - moment))
+
     def prepare(self) -> None:
         """See that everything is in order before Salesforce is given work.
 

@@ -52,6 +52,7 @@ class ExtractSpec(JobSpec):
     :param min_api_calls_left: how many API calls of its 24 hours the org must have left; None for no such limit.
     :param verify_job_count: whether Salesforce's own count must equal the rows; false only records it.
     :param list_parts: whether the task's result lists the parts.
+    :param emit_empty: whether a task emits an asset event where there were no rows.
     :param written_by: the task instance that extracts, or None where there is none.
     """
 
@@ -75,6 +76,7 @@ class ExtractSpec(JobSpec):
     )
     verify_job_count: bool = argument(arguments.flag, default=True, harmless=True)
     list_parts: bool = argument(arguments.flag, default=False, harmless=True)
+    emit_empty: bool = argument(arguments.flag, default=True, harmless=True)
     written_by: Writer | None = None
 
     @property

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError
@@ -33,16 +34,19 @@ _FEW_ROWS = 200
 
 
 @contextmanager
-def prepared_load(org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, *, new_attempt: bool = True) -> Iterator[Load]:
+def prepared_load(
+    org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, *, new_attempt: bool = True, began_at: float | None = None
+) -> Iterator[Load]:
     """Read, check and stage all rows. They stay on this machine's disk until the block ends.
 
     :param org: where the rows go.
     :param spec: what is asked for; it has been checked.
     :param ledger: which job got which part. It is all that must be carried over to another process.
     :param new_attempt: whether rows that were rejected before are sent once more; false where a task resumes.
+    :param began_at: seconds since the epoch at which the attempt began, in another process; None for now.
     :raises ConfigurationError: naming what is wrong, by argument or by file and row. Nothing was sent then.
     """
-    started = time.monotonic()
+    started = time.monotonic() - (max(0.0, time.time() - began_at) if began_at is not None else 0.0)
     folder = ResultsFolder(spec.results_path, spec.written_by) if spec.results_path is not None else None
     if folder is not None:
         folder.prepare(begun=bool(ledger.numbers))
@@ -53,9 +57,10 @@ def prepared_load(org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, *, new_atte
         try:
             rows = disk.enter_context(staged(org, spec, source))
         except RowFaultsError as error:
-            if folder is not None:
-                folder.write("faults", 0, error.table())
-            raise
+            if folder is None:
+                raise
+            file = folder.write("faults", 0, error.table())
+            raise RowFaultsError(error.faults, error.total, f"{folder.path}/{file.name}") from None
         tally = Tally(rows, folder)
         sender: Sender
         if _goes_over_rest(spec, ledger, rows):
@@ -153,23 +158,28 @@ class Load:
         report = self._report(sent=0 if spec.dry_run else self._staged.rows)
         if tally.folder is not None:
             tally.folder.publish(report, dry_run=spec.dry_run)
+        self._log(report)
+        if not spec.dry_run and not spec.tolerates(tally.lost, report.counts["read"]):
+            raise self._failure(report.counts["read"])
+        if tally.lost:
+            log.warning("%s. %s", self._lost(report.counts["read"]), self._where())
+        return report
+
+    def _log(self, report: LoadReport) -> None:
         counts = report.counts
+        for code, each in sorted(report.errors_by_code.items(), key=lambda item: -item[1]["count"]):
+            log.info("%s (%d rows, e.g. %s)", code, each["count"], _in_words(each["sample"]))
         log.info(
             "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed; %d API calls, %.1f s",
             counts["read"],
-            spec.sobject,
-            spec.operation,
+            self._spec.sobject,
+            self._spec.operation,
             counts["succeeded"],
             counts["failed"],
             counts["unprocessed"],
             report.api_calls,
             report.seconds,
         )
-        for code, each in report.errors_by_code.items():
-            log.warning("%s: %d rows, e.g. %s", code, each["count"], each["sample"])
-        if not spec.dry_run and not spec.tolerates(tally.lost, counts["read"]):
-            raise self._failure(counts["read"])
-        return report
 
     def _publish_interrupted(self, interruption: Interruption) -> str:
         """Publish what is known of each row of a load that was interrupted.
@@ -194,29 +204,52 @@ class Load:
         return ". ".join(filter(None, (summary + where, interruption.advice)))
 
     def _failure(self, rows: int) -> RecordsFailedError:
-        tally, path = self._tally, self._spec.results_path
+        tally = self._tally
         errors = sorted(tally.errors.items(), key=lambda item: -item[1]["count"])[:5]
         sentences = [
-            f"{tally.lost} of {rows} rows were not loaded into {self._spec.sobject}",
-            "; ".join(
-                f"{code} ({each['count']} rows, e.g. {each['sample']['file']} row {each['sample']['row']}: "
-                f"{each['sample']['message']})"
-                for code, each in errors
-            ),
+            self._lost(rows),
+            "; ".join(f"{code} ({each['count']} rows, e.g. {_in_words(each['sample'])})" for code, each in errors),
             self._unprocessed(),
             *tally.reasons[:3],
+            self._sender.advice,
+            self._where(),
         ]
-        where = f"every row's outcome is in {path}" if path else "give results_path to get every row's outcome"
-        return RecordsFailedError(
-            f"{'. '.join(each.rstrip('.') for each in sentences if each)}. {self._sender.advice}; {where}. To let some "
-            "rows fail, raise max_failed_records or max_failed_ratio.",
+        failure = RecordsFailedError(
+            f"{'. '.join(each.rstrip('.') for each in sentences if each)}. To let some rows fail, raise "
+            "max_failed_records or max_failed_ratio.",
             job=tally.jobs[0] if tally.jobs else {},
             failed=tally.lost,
             processed=rows,
-            results_path=path,
+            results_path=self._spec.results_path,
             # Rows that were left unprocessed for want of allocation, or met a lock, may be loaded by the next attempt.
             retryable=tally.counts["unprocessed"] > 0 or bool(RETRIABLE & tally.errors.keys()),
         )
+        if tally.reasons:
+            failure.brief = f"{tally.reasons[0].rstrip('.')}. {self._lost(rows)}"
+        elif errors:
+            code, each = errors[0]
+            sample = each["sample"]
+            named = f" ({', '.join(sample['fields'])})" if sample["fields"] else ""
+            failure.brief = (
+                f"{code}{named}: {sample['message'].rstrip('.')}. {tally.lost} of {rows} rows were not loaded, e.g. "
+                f"row {sample['row']} of {sample['file'].rpartition('/')[2]}"
+            )
+        return failure
+
+    def _lost(self, rows: int) -> str:
+        counts = self._tally.counts
+        return (
+            f"{self._tally.lost} of {rows} rows were not loaded into {self._spec.sobject} ({counts['failed']} failed, "
+            f"{counts['unprocessed']} unprocessed)"
+        )
+
+    def _where(self) -> str:
+        """Which files hold the rows that were not loaded."""
+        if self._tally.folder is None:
+            return "Give results_path to get every row's outcome"
+        names = [each.name for each in self._tally.files if not each.name.startswith("succeeded-")]
+        more = f" and {len(names) - 1} more files there" if len(names) > 1 else ""
+        return f"They are in {self._tally.folder.path}/{names[0]}{more}" if names else ""
 
     def _unprocessed(self) -> str:
         """Which rows Salesforce did not process."""
@@ -240,3 +273,8 @@ class Load:
             unprocessed_sample=tuple(tally.unprocessed),
             written_by=self._spec.written_by,
         )
+
+
+def _in_words(sample: Mapping[str, Any]) -> str:
+    """An example of an error: where it is, and what Salesforce said."""
+    return f"{sample['file']} row {sample['row']}: {sample['message']}"

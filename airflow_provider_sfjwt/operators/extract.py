@@ -43,7 +43,7 @@ class SalesforceExtractOperator(BaseOperator):
     :param compression: ``zstd``, ``snappy``, ``gzip`` or ``none`` for Parquet (None is zstd); ``gzip`` or None else.
     :param include_deleted: whether rows in the recycle bin and archived activities are extracted too.
     :param incremental: None for all rows; ``data_interval`` for the run's interval of ``cursor_field``; ``watermark``
-        for what changed since the last run, kept with the asset ``salesforce://<conn_id>/<sobject>`` among the outlets.
+        for what changed since the last run, kept with the asset ``salesforce://<conn_id>/<sobject>`` among the inlets.
     :param cursor_field: a date-time field that moves with every change.
     :param commit_lag: seconds for which rows may become visible late. A run waits until its interval is that old; a
         watermark stays that far behind the org's clock.
@@ -54,6 +54,8 @@ class SalesforceExtractOperator(BaseOperator):
         (deferred) or fails, to be retried. None for no such limit.
     :param verify_job_count: whether the job's own count must equal the rows. False only records the difference.
     :param list_parts: whether the result has ``parts``, the key of each part within its bucket; at most 500.
+    :param emit_empty: whether an extract without rows emits an asset event. It is emitted through an ``AssetAlias`` in
+        ``outlets``, for the object's asset ``salesforce://<conn_id>/<sobject>``.
     :param deferrable: whether the waiting is done in the triggerer, without a worker's slot. Default:
         ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks at the job at most; the first ones come sooner.
@@ -92,6 +94,7 @@ class SalesforceExtractOperator(BaseOperator):
         min_api_calls_left: int | None = None,
         verify_job_count: bool = True,
         list_parts: bool = False,
+        emit_empty: bool = True,
         deferrable: bool = default_deferrable(),
         poll_interval: float = 30,
         timeout: float = 43_200,
@@ -118,6 +121,7 @@ class SalesforceExtractOperator(BaseOperator):
         self.min_api_calls_left = min_api_calls_left
         self.verify_job_count = verify_job_count
         self.list_parts = list_parts
+        self.emit_empty = emit_empty
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout

@@ -1,18 +1,28 @@
-"""How an operator's errors reach Airflow, with what to do next in Airflow: once, in one place."""
+"""How an operator's errors reach Airflow, with what to do next in Airflow: once, in one place.
+
+Airflow's UI shows a failure as the last lines of a log whose lines it cuts at the pane's edge. So the message of what a
+task raises begins with what is wrong and what to change, no other exception stands beside it, and the whole explanation
+comes before it in short lines.
+"""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_sfjwt.compat import AirflowFailException
 from airflow_provider_sfjwt.exceptions import (
+    ApiError,
     BulkJobAbortedError,
     BulkJobTimeoutError,
+    ConfigurationError,
     ProtocolError,
     RequestLimitError,
     SalesforceError,
+    TransportError,
 )
 
 #: What to do, by the kind of the error; the first kind that fits counts.
@@ -26,7 +36,11 @@ EXTRACT_ADVICE: Advice = (
     ),
     (BulkJobAbortedError, "Nothing was published. A retry starts a new job."),
     (RequestLimitError, "Nothing was published. With deferrable=True the task waits by itself."),
-    (ProtocolError, "Nothing was published. Clear the task to run it again."),
+    (
+        ProtocolError,
+        "Nothing was published. Clearing the task asks Salesforce anew, which helps where the answer was damaged on "
+        "its way.",
+    ),
     (SalesforceError, "Nothing was published."),
 )
 LOAD_ADVICE: Advice = (
@@ -35,27 +49,63 @@ LOAD_ADVICE: Advice = (
         "A retry picks the jobs up where they are; give the task a longer timeout if the org is that busy.",
     ),
 )
+#: Characters of a line that the log pane of Airflow's UI shows on an ordinary screen.
+_LINE = 100
+#: What Salesforce puts before its reason: the query, and where in it the fault is.
+_PLACE_IN_QUERY = re.compile(r".*ERROR at Row:\d+:Column:\d+\s*", re.DOTALL)
 
 
 @contextmanager
 def airflow_outcome(operator: Any, advice: Advice = ()) -> Iterator[None]:
     """Let retryable errors pass, so that Airflow retries; end the task for good after any other.
 
-    :param operator: where its author gave a ``retry_policy``, all errors pass as they are, for the policy to match.
-    :param advice: what to do next, by the kind of the error. It ends the message of an error that ends the task, and
-        is logged for one that passes.
+    What is raised has no ``__cause__``, so that Airflow shows it alone; the error as it was is its ``__context__``.
+
+    :param operator: where its author gave a ``retry_policy``, all errors keep their types, for the policy to match.
+    :param advice: what to do next, by the kind of the error. It ends the message.
     :raises AirflowFailException: for an error that no retry can mend.
     """
     try:
         yield
     except SalesforceError as error:
         next_step = next((text for kind, text in advice if isinstance(error, kind)), "")
-        if error.retryable or getattr(operator, "retry_policy", None) is not None:
-            if next_step:
-                operator.log.warning("%s", next_step)
-            raise
-        message = f"{type(error).__name__}: {error}"
-        raise AirflowFailException(f"{message.rstrip('.')}. {next_step}" if next_step else message) from error
+        if isinstance(error, ProtocolError) and error.remedy:
+            next_step = next_step.partition(". ")[0]  # the error itself knows what helps
+        message = _joined(message_of(error), next_step)
+        passes = error.retryable or getattr(operator, "retry_policy", None) is not None
+        log = operator.log.warning if passes else operator.log.error
+        for line in lines_of(error, next_step):
+            log("%s", line)
+        if passes:
+            raise error.with_message(message, retryable=error.retryable) from None
+        raise AirflowFailException(message) from None
+
+
+def message_of(error: SalesforceError) -> str:
+    """What a failed task says: first what is wrong and what to change, then everything else.
+
+    :param error: why it failed.
+    """
+    whole = _faults(error) if isinstance(error, ConfigurationError) else str(error)
+    first = error.brief
+    if not first and isinstance(error, ApiError) and error.items:
+        code, said, _ = error.items[0]
+        reason = " ".join(_PLACE_IN_QUERY.sub("", said).split()).partition(". ")[0]
+        first = _joined(f"{code}: {reason}", error.remedy)
+    if not first and isinstance(error, TransportError) and error.remedy:
+        first = _joined(error.cause, error.remedy)
+    return _joined(first, whole) if first and not whole.startswith(first) else whole
+
+
+def lines_of(error: SalesforceError, next_step: str = "") -> list[str]:
+    """The whole explanation in lines that the log pane shows to their ends.
+
+    :param error: why the task failed.
+    :param next_step: what to do in Airflow.
+    """
+    texts = _labelled(error) if isinstance(error, ConfigurationError) else [str(error)]
+    pieces = [piece for text in (*texts, next_step) for piece in text.split("; ")]
+    return [line for piece in pieces for line in textwrap.wrap(piece, _LINE, subsequent_indent="  ")]
 
 
 def check_event(event: Mapping[str, Any]) -> None:
@@ -66,3 +116,21 @@ def check_event(event: Mapping[str, Any]) -> None:
     """
     if event["status"] in ("timeout", "error"):
         raise SalesforceError(event["message"], retryable=event["retryable"])
+
+
+def _faults(error: ConfigurationError) -> str:
+    """All faults, after the names of what to change: the first fault alone may be longer than a line."""
+    faults = "; ".join(_labelled(error))
+    return f"Correct {', '.join(error.fields)}. {faults}" if len(error.fields) > 1 else faults
+
+
+def _labelled(error: ConfigurationError) -> list[str]:
+    """Each fault after its label, and after the connection that the label belongs to where it is not the task's."""
+    whose = f" ({error.subject})" if "connection" in error.subject else ""
+    return [f"{label}{whose}: {fault}" for label, fault in error.fields.items()]
+
+
+def _joined(*sentences: str) -> str:
+    """Sentences one after another, with a full stop between them."""
+    given = [each for each in sentences if each]
+    return " ".join([*(f"{each.rstrip('.')}." for each in given[:-1]), *given[-1:]])

@@ -20,10 +20,10 @@ from airflow_provider_sfjwt.exceptions import (
 )
 from airflow_provider_sfjwt.extract.extraction import Extraction, Plan
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
-from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.data_sets.published import listed_parts
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.receipts import Writer
+from airflow_provider_sfjwt.salesforce.api import soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import (
     Job,
     JobRef,
@@ -35,12 +35,13 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import (
 from airflow_provider_sfjwt.salesforce.api.org import server_time
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
+from airflow_provider_sfjwt.tasks.assets import PublishedEvents, TaskWithAssets
 from airflow_provider_sfjwt.tasks.deferral import DeferrableTask, let_commits_settle, spare_api_calls
 from airflow_provider_sfjwt.tasks.extract_steps import STEPS, Found, Remembered, Step, Why
 from airflow_provider_sfjwt.tasks.job_memory import JobMemory, SubmittedJob
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 from airflow_provider_sfjwt.tasks.watermark import Watermark
-from airflow_provider_sfjwt.tasks.windows import given_window, run_interval
+from airflow_provider_sfjwt.tasks.windows import given_window, run_interval, with_replaced_rows
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
 
 #: Grace period in seconds after the task's timeout in which an unpublished job is still resumed.
@@ -50,7 +51,7 @@ _MOST_TIMEOUTS = 3
 _LOST = ("Failed", "Aborted")
 
 
-class ExtractingTask(DeferrableTask, Protocol):
+class ExtractingTask(DeferrableTask, TaskWithAssets, Protocol):
     """What an extract needs of the operator that runs it, beside the arguments that its spec reads.
 
     :param running: the job that ends with the task when it is killed.
@@ -61,15 +62,6 @@ class ExtractingTask(DeferrableTask, Protocol):
     running: JobRef | None
     killed: bool
     job_url: str
-    outlets: Any
-
-    @property
-    def dag_id(self) -> str:
-        """The DAG."""
-
-    @property
-    def task_id(self) -> str:
-        """The task, with the groups that it is in."""
 
     def on_kill(self) -> None:
         """Abort the job that is running."""
@@ -98,6 +90,9 @@ class ExtractTask:
 
         :return: what the task returns.
         """
+        spec, writer = self._spec, self._spec.written_by
+        sobject = soql.sobject_of(spec.soql) if spec.soql else spec.sobject
+        self._events(sobject).check(mapped=writer is not None and writer.map_index >= 0)
         with self._sparing_api_calls():
             return self._go_on(self._begin(), {})
 
@@ -238,7 +233,8 @@ class ExtractTask:
         self._task.running = None
         summary = receipt.summary() | ({"parts": listed_parts(receipt)} if self._spec.list_parts else {})
         if self._spec.incremental == "watermark" and self._window is not None:
-            self._watermark().advance(self._window, summary)
+            self._watermark().advance(self._window)
+        self._events(receipt.sobject).emit(self._context, summary)
         self._memory.forget()
         return summary
 
@@ -336,6 +332,7 @@ class ExtractTask:
         """From now on the job is aborted when the task is killed, and its page is linked."""
         self._task.running = job.ref
         self._end_if_killed()
+        self._extraction.began_by(job.created_at)
         SalesforceJobLink().show(self._task, self._context, self._org.token().instance_url, job.job_id)
 
     def _end_if_killed(self) -> None:
@@ -367,7 +364,7 @@ class ExtractTask:
     def _new_window(self) -> Window | None:
         if self._spec.incremental == "watermark":
             window = self._watermark().window(self._org.run(server_time), self._spec.commit_lag)
-            return self._with_replaced_rows(window)
+            return with_replaced_rows(window, self._spec.output_path)
         return self._asked_window()
 
     def _let_commits_settle(self, end: datetime) -> None:
@@ -377,23 +374,9 @@ class ExtractTask:
             return
         let_commits_settle(self._task, self._spec, self._org, end, method_name="execute_after_lag")
 
-    def _with_replaced_rows(self, window: Window) -> Window:
-        """A cleared run of a watermark replaces its own data set, so it must fetch those rows again as well."""
-        replaced = DataSetFolder(self._spec.output_path).previous_receipt
-        if replaced is None or replaced.window is None:
-            return window
-        return min(window[0], datetime.fromisoformat(replaced.window[0])), window[1]
-
     def _watermark(self) -> Watermark:
-        spec, task = self._spec, self._task
-        # Without a suffix for a task that is not mapped, whose watermark may be older than that of mapped ones.
-        index = getattr(self._context.get("ti"), "map_index", None)
-        instance = "" if index is None or index < 0 else f".{index}"
-        return Watermark(
-            self._context,
-            task.outlets,
-            conn_id=spec.salesforce_conn_id,
-            sobject=spec.sobject or "",
-            owner=f"{task.dag_id}.{task.task_id}.{spec.cursor_field}{instance}",
-            condition={"where": spec.where, "include_deleted": spec.include_deleted},
-        )
+        return Watermark(self._context, self._task, self._spec, self._org)
+
+    def _events(self, sobject: str | None) -> PublishedEvents:
+        spec = self._spec
+        return PublishedEvents(self._task, spec.salesforce_conn_id, sobject, emit_empty=spec.emit_empty)

@@ -56,6 +56,7 @@ class LoadTask:
         self._context = context
         self._org = org
         self._resumes = event is not None
+        self._began_at = float((event or {}).get("began_at") or time.time())
         self._ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
         org.session.usage.calls += int(event.get("api_calls") or 0) if event else 0
 
@@ -64,7 +65,9 @@ class LoadTask:
 
         :return: what the task returns.
         """
-        with prepared_load(self._org, self._spec, self._ledger, new_attempt=not self._resumes) as load:
+        with prepared_load(
+            self._org, self._spec, self._ledger, new_attempt=not self._resumes, began_at=self._began_at
+        ) as load:
             while refs := load.advance():
                 self._begin_waiting(refs)
                 load.wait(refs)
@@ -94,6 +97,7 @@ class LoadTask:
             parallel_jobs=spec.parallel_jobs,
             ledger=self._ledger.to_json(),
             api_calls=self._org.session.usage.calls,
+            began_at=self._began_at,
             poll_interval=spec.poll_interval,
             deadline=time.time() + spec.timeout,
             not_before=time.time() + settling_time(),

@@ -9,6 +9,9 @@ from typing import Any
 from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.compat import asset_state_store
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.extract.spec import ExtractSpec
+from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.tasks.assets import TaskWithAssets, asset_of, uri_of
 
 #: Before this there was no Salesforce: the start of the first run with a watermark.
 _BEGINNING = datetime.fromisoformat("1999-01-01T00:00:00+00:00")
@@ -17,42 +20,32 @@ _BEGINNING = datetime.fromisoformat("1999-01-01T00:00:00+00:00")
 class Watermark:
     """A moment up to which the rows of an object were extracted, kept with ``salesforce://<conn_id>/<sobject>``.
 
+    The asset stands for the connection and the object; the key within it has the task and the field that it follows. So
+    neither the order of what a task is mapped over nor another connection matters. For a task that is not mapped, the
+    key is that of release 0.1.0.
+
     :param context: Airflow's.
-    :param outlets: of the task; the asset must be among them.
-    :param conn_id: the connection's id.
-    :param sobject: the object.
-    :param owner: the task, the field that it follows, and the map index of a mapped task. Each has a watermark of its
-        own.
-    :param condition: what else decides which rows the task sees. A watermark that was reached under another condition
-        says nothing of the rows that this one adds.
-    :raises ConfigurationError: when the asset is not among the outlets, or the condition changed.
+    :param task: whose inlets or outlets have the asset.
+    :param spec: what the task extracts. A watermark that was reached under another condition says nothing of the rows
+        that this one adds.
+    :param org: where the connection leads to.
+    :raises ConfigurationError: when the task does not have the asset, when there is no task run, or when the condition
+        or the org changed.
     """
 
-    def __init__(
-        self,
-        context: Mapping[str, Any],
-        outlets: Any,
-        *,
-        conn_id: str,
-        sobject: str,
-        owner: str,
-        condition: Mapping[str, Any],
-    ) -> None:
-        from airflow.sdk import Asset
-
-        uri = f"salesforce://{conn_id}/{sobject}"
-        wanted = Asset(uri=uri).uri
-        self._asset = next((each for each in outlets or () if getattr(each, "uri", None) == wanted), None)
-        store = None if self._asset is None else asset_state_store(context, self._asset)
-        if self._asset is None or store is None:
-            raise ConfigurationError(
-                {"incremental": f"'watermark' is kept with the asset: add outlets=[Asset(uri=\"{uri}\")] to the task"},
-                subject="the task",
-            )
+    def __init__(self, context: Mapping[str, Any], task: TaskWithAssets, spec: ExtractSpec, org: ConnectedOrg) -> None:
+        conn_id, sobject = spec.salesforce_conn_id, spec.sobject or ""
+        asset = asset_of([*task.inlets, *task.outlets], conn_id, sobject)
+        if asset is None:
+            uri = uri_of(conn_id, sobject)
+            raise _fault(f'add inlets=[Asset(uri="{uri}")] to the task: the watermark is kept with that asset')
+        store = asset_state_store(context, asset)
+        if store is None:
+            raise _fault("'watermark' needs a task run, which has the state of the asset: use dag.test()")
         self._store = store
-        self._events = context.get("outlet_events")
-        self._key = f"watermark.{owner}"
-        self._condition = dict(condition)
+        self._key = f"watermark.{task.dag_id}.{task.task_id}.{spec.cursor_field}"
+        self._condition = {"where": spec.where, "include_deleted": spec.include_deleted}
+        self._org_id = org.token().org_id
         self._reached = self._recall()
 
     def window(self, server_now: datetime, commit_lag: float) -> Window:
@@ -65,29 +58,35 @@ class Watermark:
         end = (server_now - timedelta(seconds=commit_lag)).replace(microsecond=0)
         return start, max(start, end)
 
-    def advance(self, window: Window, summary: Mapping[str, Any]) -> None:
+    def advance(self, window: Window) -> None:
         """Remember how far a published run got. A backfill or a late retry never moves it back.
 
         :param window: of the run.
-        :param summary: what the task returns; it goes into the asset's event.
         """
         if self._reached is None or window[1] > self._reached:
-            self._store.set(self._key, {"reached": window[1].isoformat(), **self._condition})
-        if self._events is not None:
-            self._events[self._asset].extra = dict(summary)
+            state = {"reached": window[1].isoformat(), **self._condition}
+            self._store.set(self._key, {**state, "org_id": self._org_id} if self._org_id else state)
 
     def _recall(self) -> datetime | None:
         state = self._store.get(self._key)
         if not isinstance(state, dict):
             return None
+        org_id = state.get("org_id")  # release 0.1.0 kept none
+        anew = f"or delete the key '{self._key}' from the state of the asset"
+        if self._org_id and org_id and org_id != self._org_id:
+            raise _fault(
+                f"give the task another task_id to extract all rows of org {self._org_id}, {anew}: the watermark is of "
+                f"org {org_id}, to which the connection led before"
+            )
         before = {name: state.get(name) for name in self._condition}
         if before != self._condition:
-            raise ConfigurationError(
-                {
-                    "incremental": f"the watermark was reached with {before} and says nothing of the rows that "
-                    f"{self._condition} adds. Give the task another task_id to extract all of them, or delete the key "
-                    f"'{self._key}' from the state of the asset"
-                },
-                subject="the task",
+            raise _fault(
+                f"give the task another task_id to extract all rows, {anew}: the watermark was reached with {before} "
+                f"and says nothing of the rows that {self._condition} adds. Conditions that a task is mapped over need "
+                "a task each"
             )
         return datetime.fromisoformat(state["reached"])
+
+
+def _fault(text: str) -> ConfigurationError:
+    return ConfigurationError({"incremental": text}, subject="the task")

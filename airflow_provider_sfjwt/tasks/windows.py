@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
+from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 
 
 def run_interval(context: Mapping[str, Any]) -> Window:
@@ -19,20 +21,25 @@ def run_interval(context: Mapping[str, Any]) -> Window:
     https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/cron.html
     """
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    if "dag_run" not in context and (start is None or end is None):
+        raise ConfigurationError(
+            {"incremental": "'data_interval' needs a task run, which has an interval: use dag.test()"},
+            subject="the task",
+        )
     if start is None or end is None:
         raise ConfigurationError(
             {
-                "incremental": "'data_interval' needs a run with a data interval, and this run has none. Schedule the "
-                "Dag with CronDataIntervalTimetable, and trigger runs by hand with a logical date"
+                "incremental": "this run has no data interval: trigger it with a logical date, or schedule the Dag "
+                "with CronDataIntervalTimetable"
             },
             subject="the task",
         )
     if end <= start:
         raise ConfigurationError(
             {
-                "incremental": f"'data_interval' found an interval of no width ({start.isoformat()}), which no row can "
-                "lie in. A cron expression as schedule gives such intervals since Airflow 3: use "
-                'schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC")'
+                "incremental": 'use schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"): the interval of '
+                f"this run has no width ({start.isoformat()}), so no row can lie in it. A cron expression as schedule "
+                "gives such intervals since Airflow 3"
             },
             subject="the task",
         )
@@ -56,3 +63,15 @@ def given_window(spec: ExtractSpec) -> Window | None:
             subject="the task",
         )
     return window
+
+
+def with_replaced_rows(window: Window, output_path: str) -> Window:
+    """Widen a window by that of the data set which it replaces: a cleared run must fetch those rows again as well.
+
+    :param window: of the run.
+    :param output_path: of the run.
+    """
+    replaced = DataSetFolder(output_path).previous_receipt
+    if replaced is None or replaced.window is None:
+        return window
+    return min(window[0], datetime.fromisoformat(replaced.window[0])), window[1]

@@ -19,14 +19,15 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
 
     The jobs hold their rows already. At most ``parallel_jobs`` of them work at a time; the trigger lets the next one
     begin when one has ended. The event's payload: ``status`` is ``ended``, ``timeout`` or ``error``; ``ledger`` is what
-    the trigger was given; ``api_calls`` is what the load cost with the waiting. The last two have a ``message`` and say
-    whether a retry helps (``retryable``); a ``timeout`` has the ``job`` that had not ended.
+    the trigger was given, and so is ``began_at``; ``api_calls`` is what the load cost with the waiting. The last two
+    have a ``message`` and say whether a retry helps (``retryable``); a ``timeout`` has the ``job`` that had not ended.
 
     :param salesforce_conn_id: the connection.
     :param jobs: the jobs, each with its id and the API version it was created in, in the order in which they begin.
     :param parallel_jobs: how many work at a time.
     :param ledger: which part each job holds, handed over to the task as it is.
     :param api_calls: what the load cost up to now.
+    :param began_at: seconds since the epoch at which the attempt began, handed over to the task as it is.
     :param poll_interval: seconds between two looks at a job at most.
     :param deadline: seconds since the epoch at which the waiting ends.
     :param not_before: seconds since the epoch before which no event is fired, or None.
@@ -39,6 +40,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         parallel_jobs: int = 4,
         ledger: Mapping[str, Any] | None = None,
         api_calls: int = 0,
+        began_at: float | None = None,
         poll_interval: float = 30,
         deadline: float | None = None,
         not_before: float | None = None,
@@ -50,6 +52,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         self.parallel_jobs = parallel_jobs
         self.ledger = ledger
         self.api_calls = api_calls
+        self.began_at = began_at
 
     def own_arguments(self) -> dict[str, Any]:
         """The jobs, what they hold and what they cost."""
@@ -58,6 +61,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
             "parallel_jobs": self.parallel_jobs,
             "ledger": self.ledger,
             "api_calls": self.api_calls,
+            "began_at": self.began_at,
         }
 
     async def ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
@@ -85,7 +89,8 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
 
         :param ending: what came of the waiting.
         """
-        return {**ending, "ledger": self.ledger, "api_calls": self.api_calls + int(ending["api_calls"])}
+        calls = self.api_calls + int(ending["api_calls"])
+        return {**ending, "ledger": self.ledger, "api_calls": calls, "began_at": self.began_at}
 
     async def on_kill(self) -> None:
         """Abort the jobs. What they loaded already is in the org and in the ledger."""

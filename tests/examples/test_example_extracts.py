@@ -88,8 +88,17 @@ def test_watermark_extract(in_airflow: Run, environment: dict[str, str], org: Si
     settled = [row for row in accounts if row["SystemModstamp"].isoformat() < begun["window"][1]]
     assert begun["records"] == len(settled)
     data_set(tmp_path / "output/watermark/accounts/run=20261110T000000")
-    for run, returned in ((first, begun), (second, continued)):
-        assert run["events"] == [{"uri": "salesforce://salesforce_jwt_default/Account", "extra": returned}]
+    assert first["events"] == [{"uri": "salesforce://salesforce_jwt_default/Account", "extra": begun}]
+    assert (continued["records"], second["events"]) == (0, [])  # nothing changed, so emit_empty=False emits nothing
+
+
+def test_watermark_extract_mapped(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+    (run,) = in_airflow(
+        "run_dag", str(EXAMPLES / "watermark_extract.py"), f"salesforce_watermark_mapped!{DAY}", **environment
+    )
+    assert run["state"] == "success"
+    uris = [f"salesforce://salesforce_jwt_default/{name}" for name in ("Account", "Contact") if org.rows(name)]
+    assert sorted(event["uri"] for event in run["events"]) == uris
 
 
 def test_sparing_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:

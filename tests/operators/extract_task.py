@@ -26,7 +26,7 @@ def extract(path: Path, **arguments: Any) -> SalesforceExtractOperator:
 
 def watermark(path: Path, **arguments: Any) -> SalesforceExtractOperator:
     """The accounts that changed since the last run."""
-    return extract(path, incremental="watermark", outlets=[ACCOUNTS], **arguments)
+    return extract(path, incremental="watermark", **{"inlets": [ACCOUNTS], **arguments})
 
 
 def receipt_of(path: Path) -> dict[str, Any]:

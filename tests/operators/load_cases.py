@@ -136,7 +136,7 @@ class Attempt:
         expected = (error if isinstance(error, tuple) else (error,)) if self.retryable else (AirflowFailException,)
         with pytest.raises(expected) as caught:
             run_to_end(operator, {"task_state_store": store})
-        cause: Any = caught.value if self.retryable else caught.value.__cause__
+        cause: Any = caught.value if self.retryable else caught.value.__context__
         if isinstance(cause, KilledError):
             return "killed"
         assert isinstance(cause, error)

@@ -49,7 +49,7 @@ TASKS = {
         SalesforceJwtHook.extract,
         ExtractSpec,
         "extract.md",
-        OF_THE_CONNECTION | OF_A_TASK | {"incremental", "commit_lag", "list_parts"},
+        OF_THE_CONNECTION | OF_A_TASK | {"incremental", "commit_lag", "list_parts", "emit_empty"},
         set(),
     ),
     "query": Task(

@@ -78,12 +78,12 @@ def test_the_interval_decides_the_rows(org: SimulatedOrg, context: dict[str, Any
 
 @pytest.mark.parametrize(
     ("interval", "message"),
-    [((None, None), "this run has none"), ((datetime(2026, 11, 3, tzinfo=timezone.utc),) * 2, "CronDataIntervalTimetable")],
+    [((None, None), "this run has no data interval"), ((datetime(2026, 11, 3, tzinfo=timezone.utc),) * 2, "CronDataIntervalTimetable")],
 )  # fmt: skip
 def test_an_interval_without_width_is_never_green(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, interval: tuple[Any, Any], message: str
 ) -> None:
-    context |= dict(zip(("data_interval_start", "data_interval_end"), interval, strict=True))
+    context |= dict(zip(("data_interval_start", "data_interval_end"), interval, strict=True), dag_run=object())
     with pytest.raises(AirflowFailException, match=message):
         run_to_end(extract(tmp_path, incremental="data_interval"), context)
     assert not org.jobs

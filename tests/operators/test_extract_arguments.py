@@ -131,8 +131,8 @@ def test_all_faults_of_a_task_come_at_once(org: SimulatedOrg, context: dict[str,
         setattr(operator, name, value)  # as a template leaves it
     with pytest.raises(AirflowFailException) as caught:
         operator.execute(context)
-    assert isinstance(caught.value.__cause__, ConfigurationError)
-    assert caught.value.__cause__.fields.keys() == wrong.keys()
+    assert isinstance(caught.value.__context__, ConfigurationError)
+    assert caught.value.__context__.fields.keys() == wrong.keys()
     assert not org.requests
 
 

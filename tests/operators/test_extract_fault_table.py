@@ -202,7 +202,7 @@ def red(task: SalesforceExtractOperator, context: dict[str, Any], case: Case) ->
     """Run a task that fails, as Airflow sees it, and say how."""
     with pytest.raises(case.error if case.retryable else AirflowFailException, match=re.escape(case.says)) as caught:
         run_to_end(task, context)
-    error = caught.value if case.retryable else caught.value.__cause__
+    error = caught.value if case.retryable else caught.value.__context__
     assert type(error) is case.error
     assert error.retryable == case.retryable
     words = f": … {case.says} …" if case.says else ""

@@ -167,7 +167,7 @@ BAD_INPUT = [
     ({"sobject": None, "fields": None, "soql": "SELECT Id, Nope FROM Account"}, "INVALID_FIELD"),
     ({"file_format": "xlsx"}, "file_format: 'xlsx' is not one of"),
     ({"incremental": "yes"}, "incremental: 'yes' is neither"),
-    ({"incremental": "watermark"}, 'outlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")]'),
+    ({"incremental": "watermark"}, 'inlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")]'),
     ({"incremental": "data_interval", "cursor_field": "Name"}, "cursor_field: Account.Name is a string field"),
     ({"parallel_pages": 0, "compression": "zip"}, "parallel_pages: must be at least 1"),
 ]  # fmt: skip

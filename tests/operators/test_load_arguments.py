@@ -51,8 +51,8 @@ def test_an_argument_of_another_kind_is_named_and_nothing_is_done(org: Simulated
             arguments["operation"] = "upsert"
         with pytest.raises(AirflowFailException) as refused:
             SalesforceLoadOperator(task_id="load", deferrable=False, **arguments).execute({})
-        assert isinstance(refused.value.__cause__, ConfigurationError), value
-        assert list(refused.value.__cause__.fields) == [name], value
+        assert isinstance(refused.value.__context__, ConfigurationError), value
+        assert list(refused.value.__context__.fields) == [name], value
         with pytest.raises(ConfigurationError) as told:
             SalesforceJwtHook().load(**arguments)
         assert list(told.value.fields) == [name], value
@@ -66,8 +66,8 @@ def test_so_is_an_argument_that_only_the_operator_takes(org: SimulatedOrg, name:
         arguments = {"sobject": "Account", "operation": "insert", "source": ROWS, name: value}
         with pytest.raises(AirflowFailException) as refused:
             SalesforceLoadOperator(task_id="load", **arguments).execute({})
-        assert isinstance(refused.value.__cause__, ConfigurationError), value
-        assert list(refused.value.__cause__.fields) == [name], value
+        assert isinstance(refused.value.__context__, ConfigurationError), value
+        assert list(refused.value.__context__.fields) == [name], value
     assert org.requests == []
 
 
@@ -79,8 +79,8 @@ def test_everything_that_is_wrong_is_reported_at_once(org: SimulatedOrg) -> None
     wrong |= {name: values[0] for name, values in WRONG_OF_THE_OPERATOR.items()}
     with pytest.raises(AirflowFailException) as refused:
         SalesforceLoadOperator(task_id="load", **wrong).execute({})
-    assert isinstance(refused.value.__cause__, ConfigurationError)
-    assert set(refused.value.__cause__.fields) == {*WRONG, *WRONG_OF_THE_OPERATOR}
+    assert isinstance(refused.value.__context__, ConfigurationError)
+    assert set(refused.value.__context__.fields) == {*WRONG, *WRONG_OF_THE_OPERATOR}
     assert org.requests == []
 
 

@@ -57,7 +57,7 @@ def test_it_is_refused_before_anything_is_sent(org: SimulatedOrg, tmp_path: Path
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(AirflowFailException) as refused:
         load(f"file://{file}", **{"transport": transport, **arguments})
-    assert isinstance(refused.value.__cause__, ConfigurationError)
+    assert isinstance(refused.value.__context__, ConfigurationError)
     for part in says:
         assert part.format(file=f"file://{file}") in str(refused.value)
     _nothing_was_sent(org)

@@ -51,7 +51,7 @@ def test_an_insert_over_rest_that_breaks_off_keeps_the_outcome_of_its_first_call
     arguments = {"transport": "rest", "results_path": f"file://{tmp_path}", "part_bytes": part_bytes}
     with pytest.raises(AirflowFailException) as red:
         run_to_end(task("Item__c", items(450), **arguments), context)
-    cause = red.value.__cause__
+    cause = red.value.__context__
     assert isinstance(cause, kind)
     saved = {row["Key__c"]: row["Id"] for row in org.rows("Item__c")}
     told = {row["Key__c"]: row["sf__Id"] for row in results_in(tmp_path, "succeeded")}

@@ -294,7 +294,7 @@ def _try(world: World, plan: Plan, sobject: str, store: MortalStore, number: int
             _check_results(org, sobject, folder, len(rows))
         return True
     seen["killed" if isinstance(error, KilledError) else "red"] += 1
-    cause = error.__cause__ if isinstance(error, AirflowFailException) else error
+    cause = error.__context__ if isinstance(error, AirflowFailException) else error
     if isinstance(cause, RecordsFailedError) and "were not loaded into" in str(cause):
         seen["counted"] += 1
         lost = (wanted - loaded).total()

@@ -100,7 +100,7 @@ def test_a_row_that_is_refused_is_told_by_its_own_error(
 ) -> None:
     with pytest.raises(AirflowFailException, match="1 of 40 rows") as caught:
         load(context, visits(40, {17}), tmp_path, max_failed_ratio=None)
-    assert isinstance(caught.value.__cause__, RecordsFailedError)
+    assert isinstance(caught.value.__context__, RecordsFailedError)
     sample = report_in(tmp_path / "results")["errors_by_code"]["JSON_PARSER_ERROR"]
     assert (sample["count"], sample["sample"]["row"]) == (1, 18)
     assert sample["sample"]["message"].startswith(

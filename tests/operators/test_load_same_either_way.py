@@ -74,7 +74,7 @@ def outcome(org: SimulatedOrg, name: str, cell: str, transport: str, null_policy
             rows, "update", sobject="Cell__c", transport=transport, null_policy=null_policy, max_failed_records=1
         )
     except AirflowFailException as refused:
-        assert isinstance(refused.__cause__, RowFaultsError)
+        assert isinstance(refused.__context__, RowFaultsError)
         assert f"rows row 1, column {name}" in str(refused)
         return "fault", None
     after = org.rows("Cell__c")[-1]

@@ -112,7 +112,7 @@ def test_records_that_were_refused_fail_the_task(org: SimulatedOrg) -> None:
     call = {"path": "composite/sobjects", "method": "POST", "payload": {"records": records}}
     with pytest.raises(AirflowFailException, match=r"reports 1 failed part\(s\): REQUIRED_FIELD_MISSING") as caught:
         rest(**call)
-    error = caught.value.__cause__
+    error = caught.value.__context__
     assert isinstance(error, ApiError)
     assert (error.status, [item.code for item in error.items]) == (200, ["REQUIRED_FIELD_MISSING"])
     answer = rest(**call, response_check=lambda answer: True)
@@ -129,7 +129,7 @@ def test_what_may_have_been_processed_is_not_sent_again(org: SimulatedOrg, metho
     lost_answer(org, method)
     with pytest.raises(AirflowFailException, match=f"unknown whether Salesforce processed this {method}") as caught:
         apex("x", method=method)
-    assert isinstance(caught.value.__cause__, TransportError)
+    assert isinstance(caught.value.__context__, TransportError)
     assert calls(org, "apexrest") == 1
 
 

@@ -2,29 +2,54 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_sfjwt.extract.spec import ExtractSpec
+from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.tasks.watermark import Watermark
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import StateStore, run_to_end
-from tests.operators.extract_task import ACCOUNTS, rows_of, watermark
+from tests.operators.extract_task import ACCOUNTS, extract, rows_of, watermark
+
+ALIAS = AssetAlias("salesforce")
+CONTACTS = Asset(uri="salesforce://salesforce_jwt_default/Contact")
+#: The key of release 0.1.0 for a task that is not mapped.
+KEY = "watermark.adhoc_airflow.extract.SystemModstamp"
 
 
-def reached(context: dict[str, Any]) -> str | None:
+def reached(context: dict[str, Any], asset: Asset = ACCOUNTS) -> str | None:
     """How far the task's watermark got."""
-    [state] = context["asset_state_store"][ACCOUNTS].values.values() or [{}]
+    [state] = context["asset_state_store"][asset].values.values() or [{}]
     return state.get("reached")
 
 
 class OutletEvent:
-    extra: dict[str, Any]
+    """What Airflow offers to a task for one outlet."""
+
+    def __init__(self) -> None:
+        self.extra: dict[str, Any] = {}
+        self.added: list[tuple[str, dict[str, Any]]] = []
+
+    def add(self, asset: Asset, extra: dict[str, Any]) -> None:
+        self.added.append((asset.uri, extra))
 
 
 @pytest.fixture
 def context(context: dict[str, Any]) -> dict[str, Any]:
-    return {**context, "asset_state_store": {ACCOUNTS: StateStore()}, "outlet_events": {ACCOUNTS: OutletEvent()}}
+    stores = {asset: StateStore() for asset in (ACCOUNTS, CONTACTS)}
+    events = {asset: OutletEvent() for asset in (ACCOUNTS, CONTACTS, ALIAS)}
+    return {**context, "asset_state_store": stores, "outlet_events": events}
+
+
+def instance(context: dict[str, Any], index: int) -> dict[str, Any]:
+    """The context of an instance of a mapped task."""
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="extract", map_index=index, xcom_push=lambda **entry: None)
+    return {**context, "task_state_store": StateStore(), "ti": ti}
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -39,7 +64,45 @@ def test_each_run_takes_what_came_since_the_last(
     assert sorted(row["Id"] for row in rows_of(tmp_path / "2")) == sorted(new)
     assert second["window"][0] == first["window"][1]
     assert reached(context) == second["window"][1]
-    assert context["outlet_events"][ACCOUNTS].extra == second
+
+
+def test_the_asset_in_outlets_still_works_and_its_event_has_the_result(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    result = run_to_end(watermark(tmp_path, inlets=[], outlets=[ACCOUNTS]), context)
+    assert reached(context) == result["window"][1]
+    assert context["outlet_events"][ACCOUNTS].extra == result
+
+
+def test_a_watermark_of_release_0_1_0_is_taken_over(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    before = {"reached": "2026-11-01T00:00:00+00:00", "where": None, "include_deleted": False}
+    context["asset_state_store"][ACCOUNTS].set(KEY, before)
+    result = run_to_end(watermark(tmp_path), context)
+    assert result["window"][0] == "2026-11-01T00:00:00+00:00"
+    assert list(context["asset_state_store"][ACCOUNTS].values) == [KEY]
+    assert reached(context) == result["window"][1]
+
+
+def test_the_position_among_mapped_instances_does_not_matter(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    assets = {"Account": ACCOUNTS, "Contact": CONTACTS}
+
+    def run(index: int, sobject: str) -> dict[str, Any]:
+        path = tmp_path / f"{sobject}{index}"
+        task = watermark(path, sobject=sobject, fields=["Id"], inlets=list(assets.values()), outlets=[ALIAS])
+        result: dict[str, Any] = run_to_end(task, instance(context, index))
+        return result
+
+    first = {sobject: run(index, sobject) for index, sobject in enumerate(assets)}
+    second = {sobject: run(index, sobject) for index, sobject in enumerate(reversed(assets))}
+    for sobject, asset in assets.items():
+        assert second[sobject]["window"][0] == first[sobject]["window"][1]
+        assert list(context["asset_state_store"][asset].values) == [KEY]
+    emitted = [uri for uri, _ in context["outlet_events"][ALIAS].added]
+    assert emitted == [ACCOUNTS.uri, CONTACTS.uri, CONTACTS.uri, ACCOUNTS.uri]
+    results = [*first.values(), *second.values()]
+    assert [extra for _, extra in context["outlet_events"][ALIAS].added] == results
 
 
 def test_rows_that_may_still_be_committed_are_left_for_the_next_run(
@@ -52,22 +115,24 @@ def test_rows_that_may_still_be_committed_are_left_for_the_next_run(
     assert timedelta(seconds=299) <= behind < timedelta(seconds=330)
 
 
-def test_a_failed_run_moves_nothing(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+def test_a_failed_run_moves_nothing_and_emits_nothing(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
     org.add_fault(
         Fault(path="*/jobs/query/7*AAA", times=None, edit_json=lambda job: {**job, "numberRecordsProcessed": 1})
     )
     with pytest.raises(AirflowFailException):
-        run_to_end(watermark(tmp_path), context)
+        run_to_end(watermark(tmp_path, outlets=[ALIAS]), context)
     assert context["asset_state_store"][ACCOUNTS].values == {}
+    assert context["outlet_events"][ALIAS].added == []
 
 
 def test_a_late_retry_does_not_move_it_back(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
-    from airflow_provider_sfjwt.tasks.watermark import Watermark
-
-    asked = {"conn_id": "salesforce_jwt_default", "sobject": "Account", "owner": "a", "condition": {"where": None}}
+    task = watermark(tmp_path)
     far = datetime(2026, 11, 20, tzinfo=timezone.utc)
-    for end in (far, far - timedelta(days=1)):
-        Watermark(context, [ACCOUNTS], **asked).advance((end - timedelta(days=1), end), {})
+    with SalesforceJwtHook().connect() as connected:
+        for end in (far, far - timedelta(days=1)):
+            Watermark(context, task, ExtractSpec.of(task), connected).advance((end - timedelta(days=1), end))
     assert reached(context) == far.isoformat()
 
 
@@ -101,6 +166,16 @@ def test_a_changed_condition_is_refused_since_its_rows_were_never_seen(
         run_to_end(watermark(tmp_path / "2"), context)
 
 
+def test_another_org_behind_the_connection_is_refused(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    run_to_end(watermark(tmp_path / "1"), context)
+    store = context["asset_state_store"][ACCOUNTS]
+    store.set(KEY, {**store.get(KEY), "org_id": "00D000000000001EAA"})
+    with pytest.raises(AirflowFailException, match="the watermark is of org 00D000000000001EAA"):
+        run_to_end(watermark(tmp_path / "2"), context)
+
+
 def test_clearing_a_run_fetches_the_rows_that_it_replaces_again(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -108,3 +183,52 @@ def test_clearing_a_run_fetches_the_rows_that_it_replaces_again(
     cleared = run_to_end(watermark(tmp_path), context)
     assert cleared["records"] == 1000
     assert len(rows_of(tmp_path)) == 1000
+
+
+@pytest.mark.parametrize(("emit_empty", "events"), [(True, 2), (False, 1)])
+def test_an_empty_window_emits_an_event_only_where_that_is_wanted(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, emit_empty: bool, events: int
+) -> None:
+    for number, records in enumerate((1000, 0)):
+        task = watermark(tmp_path / str(number), outlets=[ALIAS], emit_empty=emit_empty)
+        assert run_to_end(task, context)["records"] == records
+    assert [uri for uri, _ in context["outlet_events"][ALIAS].added] == [ACCOUNTS.uri] * events
+
+
+def test_a_full_extract_emits_the_event_of_its_object_too(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    whole = extract(tmp_path / "whole", sobject=None, fields=None, soql="SELECT Id FROM Contact", outlets=[ALIAS])
+    result = run_to_end(whole, context)
+    assert context["outlet_events"][ALIAS].added == [(CONTACTS.uri, result)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "index", "says"),
+    [
+        ({"inlets": []}, -1, r'incremental: add inlets=\[Asset\(uri="salesforce://salesforce_jwt_default/Account"\)\]'),
+        (
+            {"outlets": [ACCOUNTS, CONTACTS]},
+            0,
+            r'outlets: set outlets=\[AssetAlias\("salesforce"\)\] and move .*/Contact',
+        ),
+        ({"outlets": [ACCOUNTS], "emit_empty": False}, -1, r'outlets: set outlets=\[AssetAlias\("salesforce"\)\]'),
+    ],
+)
+def test_assets_that_would_report_what_did_not_happen_are_refused(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, arguments: dict[str, Any], index: int, says: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=f"^{says}"):
+        run_to_end(watermark(tmp_path, **arguments), instance(context, index))
+    assert not org.jobs
+
+
+def test_a_mapped_instance_may_name_its_own_asset(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    result = run_to_end(watermark(tmp_path, inlets=[], outlets=[ACCOUNTS]), instance(context, 0))
+    assert context["outlet_events"][ACCOUNTS].extra == result
+
+
+@pytest.mark.parametrize("incremental", ["watermark", "data_interval"])
+def test_outside_a_run_it_says_how_to_get_one(org: SimulatedOrg, tmp_path: Path, incremental: str) -> None:
+    with pytest.raises(AirflowFailException, match=r"needs a task run.*use dag\.test\(\)"):
+        extract(tmp_path, incremental=incremental, inlets=[ACCOUNTS]).execute({})

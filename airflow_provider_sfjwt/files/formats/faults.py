@@ -31,7 +31,9 @@ def unreadable(name: str, reason: str, argument: str = "source") -> Configuratio
     :param reason: what is wrong with it.
     :param argument: of the task, the one to change.
     """
-    return ConfigurationError({argument: f"{name}: {reason}"}, subject="the task")
+    error = ConfigurationError({argument: f"{name}: {reason}"}, subject="the task")
+    error.brief = f"{argument} {name.rpartition('/')[2]}: {reason}"
+    return error
 
 
 def checked_columns(names: Sequence[str], name: str) -> tuple[str, ...]:

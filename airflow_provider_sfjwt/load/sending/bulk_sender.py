@@ -13,7 +13,7 @@ from airflow_provider_sfjwt.load.ledger import Ledger, LedgerEntry, LedgerJob
 from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
 from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys
 from airflow_provider_sfjwt.load.outcomes.part_outcome import PartOutcome, read_accepted, read_rejected
-from airflow_provider_sfjwt.load.sending.sender import CORRECT_AND_CLEAR, Interruption, Settled, unknown_insert
+from airflow_provider_sfjwt.load.sending.sender import Interruption, Settled, unknown_insert
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
@@ -62,7 +62,10 @@ class BulkSender:
     def advice(self) -> str:
         """What to do about rows that Salesforce refused."""
         if self._spec.action.repeatable:
-            return CORRECT_AND_CLEAR
+            return (
+                "Correct these rows in the source and clear the task: it sends each part with changed rows as a whole, "
+                "and of the other parts what was not accepted"
+            )
         return (
             "If the cause is in the org, mend it and clear the task: it sends only what was not accepted. If it is in "
             "the rows, load the corrected ones by themselves"

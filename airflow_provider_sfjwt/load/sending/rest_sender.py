@@ -14,7 +14,6 @@ from airflow_provider_sfjwt.load.outcomes.part_outcome import Accepted, PartOutc
 from airflow_provider_sfjwt.load.report import ANSWER_LOST
 from airflow_provider_sfjwt.load.sending.json_records import record_of
 from airflow_provider_sfjwt.load.sending.sender import (
-    CORRECT_AND_CLEAR,
     Interruption,
     Settled,
     begun_over_bulk,
@@ -79,7 +78,7 @@ class RestSender:
     def advice(self) -> str:
         """What to do about rows that Salesforce refused."""
         if self._spec.action.repeatable:
-            return CORRECT_AND_CLEAR
+            return "Correct these rows in the source and clear the task: over REST, it sends all rows again"
         return "Load the corrected rows by themselves: over REST, an insert cannot be resumed"
 
     def advance(self) -> list[JobRef]:

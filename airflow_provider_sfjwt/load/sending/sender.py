@@ -14,8 +14,6 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 
 #: Takes a part whose rows' outcomes are known, the outcomes, and its jobs as Salesforce described them last.
 Settled = Callable[[JobFile, PartOutcome, list[Job]], None]
-#: Advice on refused rows that may be sent any number of times.
-CORRECT_AND_CLEAR = "Correct these rows in the source and clear the task: it sends only what was not accepted"
 
 
 @dataclass(frozen=True)

@@ -26,17 +26,20 @@ class RowFaultsError(ConfigurationError):
 
     :param faults: the first of them, at most 1,000.
     :param total: how many there are in all.
+    :param path: of the file that holds them, or None where there is none.
     """
 
-    def __init__(self, faults: Sequence[Fault], total: int) -> None:
+    def __init__(self, faults: Sequence[Fault], total: int, path: str | None = None) -> None:
         self.faults = tuple(faults)
         self.total = total
         shown = "; ".join(_worded(fault) for fault in faults[:_SHOWN])
         more = f"; and {total - _SHOWN:,} more" if total > _SHOWN else ""
+        more += f"; {'they are' if total <= MOST_FAULTS else 'the first are'} in {path}" if path else ""
         super().__init__(
             {"source": f"{total:,} fault{'s' * (total != 1)} in its rows, so nothing was sent: {shown}{more}"},
             subject="the load",
         )
+        self.brief = f"{_in_brief(self.faults[0])}. {total:,} fault{'s' * (total != 1)}, nothing was sent"
 
     def table(self) -> pa.Table:
         """The faults as a table of text.
@@ -110,7 +113,9 @@ class RowFaults:
         :raises RowFaultsError: when there are any.
         """
         if self.total:
-            raise RowFaultsError(self.kept, self.total)
+            files = list(dict.fromkeys(fault.file for fault in self.kept))
+            in_order = sorted(self.kept, key=lambda fault: (files.index(fault.file), fault.row or 0))
+            raise RowFaultsError(in_order, self.total)
 
     @property
     def _room(self) -> int:
@@ -121,3 +126,10 @@ def _worded(fault: Fault) -> str:
     place = fault.file if fault.row is None else f"{fault.file} row {fault.row}"
     column = f", column {fault.column}" if fault.column else ""
     return f"{place}{column}: {fault.message}"
+
+
+def _in_brief(fault: Fault) -> str:
+    """A fault that begins with what to correct, and without the folder of its file."""
+    name = fault.file.rpartition("/")[2]
+    place = f"row {fault.row} of {name}" if fault.row is not None else name
+    return f"Column {fault.column}, {place}: {fault.message}" if fault.column else f"{place}: {fault.message}"

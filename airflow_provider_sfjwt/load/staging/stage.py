@@ -74,7 +74,7 @@ def staged(org: ConnectedOrg, spec: LoadSpec, source: LoadSource) -> Iterator[St
             _add_checked(staging, source, columns, spec)
             parts = tuple(staging.parts())
         rows = sum(part.rows for part in parts)
-        log.info("Checked %d rows of %s; they make %d parts", rows, source.files, len(parts))
+        log.info("Checked %d rows of %s; parts to send: %d", rows, ", ".join(source.files), len(parts))
         yield StagedLoad(source, columns, parts, staging.folder)
 
 
