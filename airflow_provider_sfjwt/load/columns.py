@@ -99,8 +99,13 @@ class _Matching:
         renamed: dict[str, str | None] = {}
         field: str | None
         for name, field in mapping.items():
+            if not name:  # the columns without a name, which the source leaves out
+                continue
             found = _spelt(name, source_columns)
-            if found is None:
+            inside = [each for each in source_columns if each.lower().startswith(f"{name.strip().lower()}.")]
+            if found is None and field is None and inside:  # a nested object
+                renamed.update(dict.fromkeys(inside))
+            elif found is None:
                 hint = did_you_mean(name, source_columns)
                 self._fault("column_mapping", f"the source has no column '{name}'{hint}")
             elif field is not None and not field.strip():

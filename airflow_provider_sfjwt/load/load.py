@@ -50,7 +50,9 @@ def prepared_load(
     folder = ResultsFolder(spec.results_path, spec.written_by) if spec.results_path is not None else None
     if folder is not None:
         folder.prepare(begun=bool(ledger.numbers))
-    source = LoadSource(spec.source, file_format=spec.file_format)
+    source = LoadSource(
+        spec.source, file_format=spec.file_format, options=spec.read_options, ignores_nameless=spec.ignores_nameless
+    )
     if folder is not None:
         folder.keep_apart_from(spec.source, source.files)
     with ExitStack() as disk:

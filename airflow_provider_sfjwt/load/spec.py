@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import JobSpec, argument
+from airflow_provider_sfjwt.files.formats.input_file import ReadOptions
+from airflow_provider_sfjwt.files.formats.recoding import fault_of_encoding
 from airflow_provider_sfjwt.files.values.arrow_arrays import require_arrow
 from airflow_provider_sfjwt.files.values.cells import NULL_POLICIES
 from airflow_provider_sfjwt.load.operations import OPERATIONS, Operation, operation_named
@@ -23,6 +25,10 @@ def _mapping(value: Any) -> str | None:
     if not isinstance(value, Mapping):
         return f"must map columns to fields, as in {{'e-mail': 'Email'}}, and is a {type(value).__name__}"
     for column, name in value.items():
+        if column == "":
+            if name is not None:
+                return "gives the columns without a name a field; name them in the source, or leave them out with None"
+            continue
         if fault := arguments.text(column):
             return f"has a column whose name {fault}"
         if name is not None and (fault := arguments.text(name)):
@@ -35,6 +41,12 @@ def _operation(value: Any) -> str | None:
     if fault := arguments.text(value):
         return fault
     return None if operation_named(value) else f"'{value}' is not one of {', '.join(OPERATIONS)}"
+
+
+def _delimiter(value: Any) -> str | None:
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n':
+        return f"must be one character, such as ';' or '\\t', that is neither a quote nor a line break, not {value!r}"
+    return None
 
 
 def _null_policy(value: Any) -> str | None:
@@ -63,6 +75,9 @@ class LoadSpec(JobSpec):
     :param transport: ``auto``, ``bulk`` or ``rest``.
     :param assignment_rule_id: the assignment rule for leads and cases, or None.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``; None to tell by the files' names.
+    :param delimiter: of CSV; None takes the one that the first line has.
+    :param encoding: of CSV and JSON, as Python names it.
+    :param header: the columns of a CSV without a header; None takes its first line.
     :param dry_run: whether the load ends when all rows are checked.
     :param written_by: the task instance that loads; None outside a task.
     :param part_bytes: bytes of the rows of one job at most.
@@ -87,6 +102,9 @@ class LoadSpec(JobSpec):
     transport: str = argument(arguments.one_of("auto", "bulk", "rest"), default="auto", harmless=True)
     assignment_rule_id: str | None = argument(arguments.optional(arguments.name), default=None)
     file_format: str | None = argument(arguments.optional(arguments.text), default=None, harmless=True)
+    delimiter: str | None = argument(arguments.optional(_delimiter), default=None, harmless=True)
+    encoding: str = argument(fault_of_encoding, default="utf-8", harmless=True)
+    header: Sequence[str] | None = argument(arguments.optional(arguments.names), default=None, harmless=True)
     dry_run: bool = argument(arguments.flag, default=False, harmless=True)
     written_by: Writer | None = None
     part_bytes: int = 24 * 2**20
@@ -98,6 +116,16 @@ class LoadSpec(JobSpec):
         if found is None:
             raise ValueError(f"there is no operation {self.operation}")
         return found
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How files are read that do not say so themselves."""
+        return ReadOptions(self.delimiter, self.encoding, None if self.header is None else tuple(self.header))
+
+    @property
+    def ignores_nameless(self) -> bool:
+        """Whether columns of the source that have no name are left out."""
+        return "" in (self.column_mapping or {})
 
     def faults(self) -> dict[str, str]:
         """What is wrong, by the names of the arguments."""

@@ -50,6 +50,9 @@ class SalesforceLoadOperator(BaseOperator):
         an update or upsert, which may be sent again after a lost answer, else Bulk API 2.0.
     :param assignment_rule_id: the assignment rule for leads and cases (templated).
     :param file_format: ``csv``, ``jsonl`` or ``parquet``; None to tell by the files' names.
+    :param delimiter: of CSV files, one character; None takes the comma, semicolon, tab or bar that the first line has.
+    :param encoding: of CSV and JSON files, as Python names it, e.g. ``cp1252`` or ``utf-16``.
+    :param header: the names of the columns of CSV files without a header; None takes the first line.
     :param dry_run: whether the task ends when all rows are checked.
     :param deferrable: whether the waiting is done in the triggerer, without a worker's slot. Default:
         ``[operators] default_deferrable``.
@@ -84,6 +87,9 @@ class SalesforceLoadOperator(BaseOperator):
         transport: str = "auto",
         assignment_rule_id: str | None = None,
         file_format: str | None = None,
+        delimiter: str | None = None,
+        encoding: str = "utf-8",
+        header: Sequence[str] | None = None,
         dry_run: bool = False,
         deferrable: bool = default_deferrable(),
         poll_interval: float = 30,
@@ -108,6 +114,9 @@ class SalesforceLoadOperator(BaseOperator):
         self.transport = transport
         self.assignment_rule_id = assignment_rule_id
         self.file_format = file_format
+        self.delimiter = delimiter
+        self.encoding = encoding
+        self.header = header
         self.is_dry_run = dry_run  # BaseOperator.dry_run is a method
         self.deferrable = deferrable
         self.poll_interval = poll_interval

@@ -7,9 +7,9 @@ import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.airflow_run import StateStore
-from tests.orgs import fresh_masker, private_key
+from tests.orgs import fresh_masker, private_key, things_org
 
-__all__ = ["fresh_masker", "private_key"]
+__all__ = ["fresh_masker", "private_key", "things_org"]
 
 
 @pytest.fixture

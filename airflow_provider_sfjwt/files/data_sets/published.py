@@ -148,8 +148,8 @@ class PublishedDataSet:
         file_format = FORMATS[self.receipt.file_format]
         read = 0
         for part in self.receipt.parts:
-            packed = file_format.is_packed(part.name)
-            file = InputFile(self._folder / part.name, file_format.name, part, packed)
+            packing = file_format.packing_of(part.name)
+            file = InputFile(self._folder / part.name, file_format.name, part, packing)
             rows = 0
             for table, faults in file_format.load().pieces(file, list(columns), known):
                 if faults:

@@ -5,17 +5,17 @@ Reading needs the extra ``parquet``.
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_sfjwt.files.formats.cell_faults import check_text
 from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record
+from airflow_provider_sfjwt.files.formats.csv_strict import AmbiguousQuoteError, Record, StrictReader
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.recoding import WrongEncodingError, check_marks, fault_of_text
 from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
 from airflow_provider_sfjwt.files.values.cells import EMPTY_CELLS_ARE_NULL, LONGEST_TEXT
@@ -29,9 +29,8 @@ _BLOCK_SIZE = 2**20
 #: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_bulkapi.htm
 _LONGEST_RECORD = 16 * 2**20
 _BOM = b"\xef\xbb\xbf"
-_OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_DELIMITERS = (";", "\t", "|")
-_QUOTE, _NEWLINE = b'"', b"\n"
+_DELIMITERS = (",", ";", "\t", "|")
+_QUOTE, _NEWLINE, _RETURN = b'"', b"\n", b"\r"
 #: Characters of a cell that a message shows.
 _SHOWN = 60
 _FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
@@ -52,8 +51,8 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> P
 
 def columns(file: InputFile) -> tuple[str, ...]:
     """The columns that the header names. See :class:`~.registry.InputReader`."""
-    with file.opened() as stream:
-        return _header(file, stream.read(_BLOCK_SIZE))[0]
+    with file.opened_text() as stream:
+        return _layout(file, _start(stream, _BLOCK_SIZE)).names
 
 
 def pieces(
@@ -73,55 +72,130 @@ def pieces(
     :param longest_record: bytes of a record after which its quote counts as never closed.
     :raises ConfigurationError: if it is ambiguous, by its quotes, where the rows end.
     """
-    names: tuple[str, ...] = ()
-    delimiter, row = ",", 1
-    with file.opened() as stream:
+    layout, row = None, 1
+    with file.opened_text() as stream:
         try:
-            for place, piece in enumerate(_records(stream, block_size, longest_record)):
+            for piece in _records(stream, block_size, longest_record):
                 data = piece
-                if place == 0:
-                    names, delimiter, end = _header(file, piece)
-                    data = piece[end:]
-                _check_quotes(file, data, delimiter, row)
-                table, faults = _table(file, data, names, delimiter, row, wanted)
+                if layout is None:
+                    layout = _layout(file, piece)
+                    data = piece[layout.start :]
+                table, faults = _table(file, data, layout, row, wanted)
                 if table.num_rows:
                     row += table.num_rows
                     yield table, faults
         except _OpenQuoteError as error:
-            where = f"row {row} opens" if names else "its header opens"
-            raise unreadable(file.name, f"{where} a quote that is never closed: {error}") from None
+            where = "its header" if layout is None else f"row {row}{error.column(layout)}"
+            raise unreadable(file.name, f"{where} opens a quote that is never closed: {error}") from None
 
 
-def _header(file: InputFile, start: bytes) -> tuple[tuple[str, ...], str, int]:
-    """The columns, the delimiter, and where the data begins."""
-    if start.startswith(_OTHER_BOMS):
-        raise unreadable(file.name, "its encoding is UTF-16. Save it as UTF-8")
-    skipped = len(_BOM) if start.startswith(_BOM) else 0
-    skipped += len(start) - skipped - len(start[skipped:].lstrip(b"\r\n"))
-    end = skipped + end_of_first_record(start[skipped:])
-    line = start[skipped:end]
-    if not line.strip():
-        raise unreadable(file.name, "it is empty, without even a header")
-    if b"\r" in line.rstrip(b"\r\n"):
-        raise unreadable(file.name, "its lines end with a carriage return alone. Save it with LF or CRLF")
+@dataclass(frozen=True)
+class _Layout:
+    """What the beginning of a file says about all of it.
+
+    :param names: of the columns. Blank ones differ in their length.
+    :param delimiter: one character.
+    :param returns: carriage returns that belong to the end of each line.
+    :param start: where the data begins.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    returns: int
+    start: int
+
+    @property
+    def strict(self) -> StrictReader:
+        """Reads the records where Arrow cannot."""
+        return StrictReader(self.delimiter, self.returns, len(self.names))
+
+
+def _start(stream: BinaryIO, size: int) -> bytes:
+    """The beginning of a file. A stream that unpacks may give less than it is asked for."""
+    start = b""
+    while len(start) < size and (block := stream.read(size - len(start))):
+        start += block
+    return start
+
+
+def _layout(file: InputFile, start: bytes) -> _Layout:
+    """Read the header, or the first row of a file that has none."""
     try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise unreadable(
-            file.name, f"its header is not UTF-8 (encoding): {error.reason} at byte {error.start}"
-        ) from None
-    bare = "".join(text.split('"')[::2])
-    delimiter = "," if "," in bare else next((each for each in _DELIMITERS if each in bare), ",")
-    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    return checked_columns(names, file.name), delimiter, end
+        check_marks(start, "utf-8")
+    except WrongEncodingError as error:
+        raise unreadable(file.name, str(error), "encoding") from None
+    skipped = len(_BOM) if start.startswith(_BOM) else 0
+    skipped += len(start) - skipped - len(start[skipped:].lstrip(_RETURN + _NEWLINE))
+    end = skipped + end_of_first_record(start[skipped:])
+    line, header = start[skipped:end], file.options.header
+    content = line.rstrip(_NEWLINE).rstrip(_RETURN)
+    if not content.strip():
+        if header is not None:
+            return _Layout(header, ",", 0, end)
+        raise unreadable(file.name, "it is empty, without even a header")
+    bare = b"".join(content.split(_QUOTE)[::2])
+    if _RETURN in bare and (header is None or _NEWLINE not in line):
+        raise unreadable(file.name, "its lines end with a carriage return alone. Save it with LF or CRLF")
+    text = content.decode("utf-8", "surrogateescape")
+    if (fault := fault_of_text(text, file.options.encoding)) and header is None:
+        raise unreadable(file.name, f"its header: {fault}", "encoding")
+    returns = len(line.rstrip(_NEWLINE)) - len(content) if line.endswith(_NEWLINE) else 0
+    delimiter = file.options.delimiter or _delimiter(text, header)
+    first = _cells(text, delimiter)
+    if header is None:
+        return _Layout(checked_columns(_named(first), file.name), delimiter, returns, end)
+    if [cell.strip().lower() for cell in first] == [name.strip().lower() for name in header]:
+        reason = "its first row holds the names that header gives: the file has a header of its own. Leave header out"
+        raise unreadable(file.name, reason, "header")
+    return _Layout(header, delimiter, min(returns, _returns_of_all(start[skipped:])), skipped)
+
+
+def _returns_of_all(data: bytes) -> int:
+    """Carriage returns that each line of the beginning has at its end. A header never ends in one, but a cell may."""
+    outside = _QUOTE.join(data.split(_QUOTE)[::2])
+    return int(outside.count(_RETURN + _NEWLINE) == outside.count(_NEWLINE))
+
+
+def _delimiter(line: str, header: Sequence[str] | None) -> str:
+    """The delimiter that the first line has outside quotes; of a row, the one that gives a cell for each name."""
+    bare = "".join(line.split('"')[::2])
+    if header is None:
+        return next((each for each in _DELIMITERS if each in bare), ",")
+    return next((each for each in _DELIMITERS if bare.count(each) == len(header) - 1), ",")
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next((record.cells for record in StrictReader(delimiter, 0, 1).records(line)), [])
+    except AmbiguousQuoteError:
+        return []
+
+
+def _named(cells: Sequence[str]) -> list[str]:
+    """The names of a header. Columns without a name get blanks of different lengths."""
+    names: list[str] = []
+    blanks = 0
+    for cell in cells:
+        names.append(cell if cell.strip() else " " * blanks)
+        blanks += not cell.strip()
+    return names
 
 
 class _OpenQuoteError(Exception):
     """The first record that is left opens a quote, and nothing closes it. The message shows its beginning."""
 
     def __init__(self, left: bytes) -> None:
-        line = left.partition(_NEWLINE)[0]
-        super().__init__(repr(line[max(line.rfind(_QUOTE), 0) :].decode("utf-8", "replace")[:_SHOWN]))
+        line = left.lstrip(_RETURN + _NEWLINE).partition(_NEWLINE)[0].decode("utf-8", "replace")
+        self._before, _, opened = line.rpartition('"')
+        super().__init__(repr(f'"{opened}'[:_SHOWN]))
+
+    def column(self, layout: _Layout) -> str:
+        """The column that opens the quote, for a message.
+
+        :param layout: of the file.
+        """
+        place = "".join(self._before.split('"')[::2]).count(layout.delimiter)
+        return f", column {_column(layout.names, place)},"
 
 
 def _records(stream: BinaryIO, block_size: int, longest_record: int) -> Iterator[bytes]:
@@ -154,23 +228,22 @@ def _last_record_end(data: bytes) -> int:
     return 0
 
 
-def _check_quotes(file: InputFile, data: bytes, delimiter: str, first_row: int) -> None:
-    """Accept quotes around whole cells only: any other quote makes it ambiguous where a row ends."""
+def _is_plain(data: bytes, layout: _Layout) -> bool:
+    """Whether Arrow finds the rows where they are: quotes are around whole cells only, and returns at ends of lines."""
+    returns = _RETURN in data
     if _QUOTE not in data:
-        return
+        at_ends = data.count(_RETURN + _NEWLINE) if layout.returns == 1 else 0
+        return not returns or (layout.returns < 2 and data.count(_RETURN) == at_ends)
     # The text outside quotes. It is empty between doubled quotes.
     parts = data.split(_QUOTE)[::2]
-    edge = delimiter.encode()
-    edges = {b"", b"\r", _NEWLINE, edge}
-    if set(map(_FIRST, parts[1:])) <= edges and set(map(_LAST, parts[:-1])) <= edges:
-        return
+    edges = {b"", _RETURN, _NEWLINE, layout.delimiter.encode()}
+    if not (set(map(_FIRST, parts[1:])) <= edges and set(map(_LAST, parts[:-1])) <= edges):
+        return False
+    if not returns or (layout.returns == 1 and data.count(_RETURN) == data.count(_RETURN + _NEWLINE)):
+        return True
     outside = _QUOTE.join(parts)
-    edge = re.escape(edge)
-    match = re.search(rb'[^"\r\n%s]"|"[^"\r\n%s]' % (edge, edge), outside)
-    if match:
-        row = first_row + outside.count(_NEWLINE, 0, match.start())
-        message = f"row {row} has a quote within a cell that is not quoted. Quote the cell and double the quotes in it"
-        raise unreadable(file.name, message)
+    at_ends = outside.count(_RETURN + _NEWLINE) if layout.returns == 1 else 0
+    return layout.returns < 2 and outside.count(_RETURN) == at_ends
 
 
 def read_text(
@@ -205,59 +278,72 @@ def read_text(
 
 
 def _table(
-    file: InputFile, data: bytes, names: Sequence[str], delimiter: str, row: int, wanted: Sequence[str]
+    file: InputFile, data: bytes, layout: _Layout, row: int, wanted: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
     import pyarrow as pa
 
+    table: pa.Table | None = None
     faults: list[Fault] = []
-    try:
-        table = read_text(data, names, delimiter, columns=wanted)
-    except pa.ArrowInvalid:
-        # Read it again, row by row, to find what is wrong.
-        table, faults = _row_by_row(file, data, names, delimiter, row, wanted)
+    if layout.delimiter.isascii() and _is_plain(data, layout):
+        try:
+            table = read_text(data, layout.names, layout.delimiter, columns=wanted)
+        except pa.ArrowInvalid:  # it does not say which rows and cells are wrong
+            table = None
+    if table is None:
+        table, faults = _row_by_row(file, data, layout, row, wanted)
     return table, faults + _too_long(file.name, table, row)
 
 
 def _row_by_row(
-    file: InputFile, data: bytes, names: Sequence[str], delimiter: str, first_row: int, wanted: Sequence[str]
+    file: InputFile, data: bytes, layout: _Layout, first_row: int, wanted: Sequence[str]
 ) -> tuple[pa.Table, list[Fault]]:
     """Read records one by one, and name the faulty ones."""
     import pyarrow as pa
 
-    # Python's own limit is 131,072 characters. It is one for the process.
-    csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
+    names = layout.names
     faults: list[Fault] = []
     rows: list[list[str | None]] = []
     places = [names.index(name) for name in wanted]
-    text = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
     try:
-        for cells in csv.reader(text, delimiter=delimiter):
-            if not cells:
-                continue
+        for record in layout.strict.records(data.decode("utf-8", "surrogateescape")):
             number = first_row + len(rows)
-            if len(cells) != len(names):
-                message = f"has {len(cells)} cells where the header names {len(names)} columns"
-                faults.append(Fault(file.name, number, None, message))
-            row: list[str | None] = [cell or None for cell in cells[: len(names)]]
+            row: list[str | None] = [cell or None for cell in record.cells[: len(names)]]
             row += [None] * (len(names) - len(row))
-            for place in places:
-                fault = _not_utf8(row[place])
-                if fault:
-                    faults.append(Fault(file.name, number, names[place], fault))
-                    row[place] = None
+            if record.broken:
+                row = [None] * len(names)
+            elif len(record.cells) != len(names) and not _lacks_nothing(record, names):
+                faults.append(Fault(file.name, number, None, _wrong_width(record, names)))
+            unread = [(place, fault) for place, fault in record.faults if record.broken or place in places]
+            unread += [
+                (each, fault) for each in places if (fault := fault_of_text(row[each] or "", file.options.encoding))
+            ]
+            for place, fault in unread:
+                faults.append(Fault(file.name, number, _column(names, place), fault))
+                row[min(place, len(names) - 1)] = None
             rows.append(row)
-    except csv.Error as error:
-        raise unreadable(file.name, f"row {first_row + len(rows)} is not CSV that can be read: {error}") from None
+    except AmbiguousQuoteError as error:
+        where = f"row {first_row + error.record}, column {_column(names, error.place)}"
+        raise unreadable(file.name, f"{where}: {error}") from None
     arrays = [pa.array([row[place] for row in rows], pa.string()) for place in places]
     return pa.Table.from_arrays(arrays, names=list(wanted)), faults
 
 
-def _not_utf8(cell: str | None) -> str | None:
-    for character in cell or "":
-        if "\udc80" <= character <= "\udcff":
-            byte = ord(character) - 0xDC00
-            return f"byte 0x{byte:02X} is not UTF-8 (encoding). Save the file as UTF-8"
-    return None
+def _column(names: Sequence[str], place: int) -> str:
+    """The name of a column, for a message; its number where it has none."""
+    name = names[place] if place < len(names) else ""
+    return name if name.strip() else str(place + 1)
+
+
+def _lacks_nothing(record: Record, names: Sequence[str]) -> bool:
+    """Whether a record lacks only the last columns, and these have no names."""
+    return len(record.cells) < len(names) and not any(name.strip() for name in names[len(record.cells) :])
+
+
+def _wrong_width(record: Record, names: Sequence[str]) -> str:
+    message = f"has {len(record.cells)} cells where the header names {len(names)} columns"
+    if not record.returns:
+        return message
+    return f"{message}, and a carriage return (CR) within a cell: a line that ends with CR alone does not end a row"
 
 
 def _too_long(name: str, table: pa.Table, first_row: int) -> list[Fault]:

@@ -37,16 +37,14 @@ def unreadable(name: str, reason: str, argument: str = "source") -> Configuratio
 
 
 def checked_columns(names: Sequence[str], name: str) -> tuple[str, ...]:
-    """Check that each column has a name, and that no two have the same.
+    """Check that no two columns have the same name. Columns whose name is blank are left to the load.
 
     :param names: the columns of a file.
     :param name: of the file.
     :return: the columns.
     :raises ConfigurationError: otherwise.
     """
-    for place, each in enumerate(names, 1):
-        if not each.strip():
-            raise unreadable(name, f"column {place} of its header has no name")
+    for each in names:
         if names.count(each) > 1:
             raise unreadable(name, f"its header names column {each} {names.count(each)} times")
     return tuple(names)

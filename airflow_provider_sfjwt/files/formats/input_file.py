@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.files.formats.faults import unreadable
+from airflow_provider_sfjwt.files.formats.packing import DamagedError, unpacked
+from airflow_provider_sfjwt.files.formats.recoding import WrongEncodingError, as_utf8, is_utf8
 from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 
@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 _READ_AHEAD = 4 * 2**20
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    """How files are read that do not say so themselves.
+
+    :param delimiter: of CSV, one character; None takes the one that the first row has.
+    :param encoding: of CSV and JSON, one that Python knows.
+    :param header: the columns of a CSV that has no header; None takes its first row.
+    """
+
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    header: tuple[str, ...] | None = None
+
+
+#: Everything as the files say it, in UTF-8.
+AS_IT_IS = ReadOptions()
+
+
 @dataclass
 class InputFile:
     """A file to load.
@@ -29,13 +47,15 @@ class InputFile:
     :param path: the file.
     :param file_format: its name in the registry.
     :param part: how a receipt lists it, or None.
-    :param packed: whether there is gzip around it.
+    :param packing: the compression around it, as ``PACKINGS`` names it, or None.
+    :param options: how it is read.
     """
 
     path: StoragePath
     file_format: str
     part: OutputFile | None = None
-    packed: bool = False
+    packing: str | None = None
+    options: ReadOptions = AS_IT_IS
     _verified: bool = field(default=False, repr=False)
 
     @property
@@ -54,18 +74,28 @@ class InputFile:
         """
         self._verify()
         try:
-            with self._raw(in_order) as raw:
-                if self.packed:
-                    with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
-                        yield cast(BinaryIO, unpacked)
-                else:
-                    yield raw
-        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+            with ExitStack() as layers:
+                stream = layers.enter_context(self._raw(in_order))
+                yield layers.enter_context(unpacked(stream, self.packing)) if self.packing else stream
+        except DamagedError as error:
             raise unreadable(self.name, f"it cannot be unpacked: {error}") from None
         except FileNotFoundError:
             raise unreadable(self.name, "there is no such file") from None
         except storage_failures() as error:
             raise unread(self.name, error) from error
+
+    @contextmanager
+    def opened_text(self) -> Iterator[BinaryIO]:
+        """Open the file, unpacked and as UTF-8. A byte that is not of the file's encoding is not UTF-8 either.
+
+        :raises ConfigurationError: as :meth:`opened`, and if the file is in another encoding than it should be.
+        :raises SalesforceError: retryable, if the storage fails.
+        """
+        with self.opened() as stream:
+            try:
+                yield stream if is_utf8(self.options.encoding) else as_utf8(stream, self.options.encoding)
+            except WrongEncodingError as error:
+                raise unreadable(self.name, str(error), "encoding") from None
 
     def _raw(self, in_order: bool = True) -> Any:
         cache = {} if in_order else {"cache_type": "none"}

@@ -1,4 +1,4 @@
-"""JSON lines: result pages written; files, and rows that are given as they are, read as Arrow tables.
+"""JSON: result pages written, one object a line; files, and rows that are given as they are, read as Arrow tables.
 
 Reading needs the extra ``parquet``.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,25 @@ from airflow_provider_sfjwt.files.formats.cell_faults import check_text, id_of, 
 from airflow_provider_sfjwt.files.formats.csv_records import rows as csv_rows
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.json_rows import (
+    JsonRow,
+    Repeated,
+    column_names,
+    json_rows,
+    parents,
+    without_null_parents,
+)
 from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
 from airflow_provider_sfjwt.files.values.arrow_arrays import texts
 from airflow_provider_sfjwt.files.values.columns import Column
-from airflow_provider_sfjwt.files.values.from_python import Digits, UnfitValueError, text_of
+from airflow_provider_sfjwt.files.values.from_python import UnfitValueError, text_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Lines that are read at once.
+#: Objects that are read at once.
 _LINES_AT_ONCE = 5_000
-_BOM = "\ufeff"
 #: What Java prints for doubles that JSON has no numbers for. They become text.
 _NOT_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
@@ -88,21 +95,28 @@ def _number(column: Column, cell: str) -> str:
     return cell  # the digits stay as they came, so that nothing is rounded
 
 
-class _Repeated(dict[str, Any]):
-    """An object that names some keys more than once."""
-
-    names: frozenset[str]
-
-
 def columns(file: InputFile) -> tuple[str, ...]:
-    """The keys of the first lines. See :class:`~.registry.InputReader`."""
-    names: dict[str, None] = {}
-    with file.opened() as stream:
-        for row, line in enumerate(islice(_lines(stream), _LINES_AT_ONCE), 1):
-            names.update(dict.fromkeys(_object(file.name, row, line)))
-    if not names:
-        raise unreadable(file.name, "it is empty, so its columns are unknown")
-    return checked_columns(list(names), file.name)
+    """The keys of all objects. See :class:`~.registry.InputReader`."""
+    with file.opened_text() as stream:
+        first: list[JsonRow] = []
+        names = column_names(_values(json_rows(file, stream), first))
+    if not names and (first or _is_blank(file)):
+        faults = [f"row 1 {message}" for row in first for _, message in row.faults]
+        raise unreadable(file.name, faults[0] if faults else "it is empty, so its columns are unknown")
+    return checked_columns(names, file.name)
+
+
+def _is_blank(file: InputFile) -> bool:
+    """Whether a file without rows holds nothing at all, and not an empty array."""
+    with file.opened_text() as stream:
+        return not any(line.strip() for line in stream)
+
+
+def _values(rows: Iterable[JsonRow], first: list[JsonRow]) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        if not first:
+            first.append(row)
+        yield row.values
 
 
 def pieces(
@@ -113,42 +127,23 @@ def pieces(
     :param file: the file.
     :param wanted: the columns to read, in the order that the tables shall have.
     :param known: all columns of the source.
-    :param lines_at_once: lines of a piece.
-    :raises ConfigurationError: if a line is not a JSON object.
+    :param lines_at_once: objects of a piece.
+    :raises ConfigurationError: if it is unknown where a row ends.
     """
-    row = 1
-    with file.opened() as stream:
-        lines = _lines(stream)
-        while block := list(islice(lines, lines_at_once)):
-            rows = [_object(file.name, row + place, line) for place, line in enumerate(block)]
-            yield table_of(rows, wanted, file.name, row, known)
-            row += len(rows)
-
-
-def _lines(stream: Any) -> Iterator[bytes]:
-    return (line for line in stream if line.strip())
-
-
-def _object(name: str, row: int, line: bytes) -> dict[str, Any]:
-    try:
-        text = line.decode("utf-8").removeprefix(_BOM)
-        value = json.loads(text, parse_int=Digits, parse_float=Digits, object_pairs_hook=_pairs)
-    except UnicodeDecodeError as error:
-        raise unreadable(name, f"row {row} is not UTF-8 (encoding): {error.reason} at its byte {error.start}") from None
-    except ValueError as error:
-        raise unreadable(name, f"row {row} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise unreadable(name, f"row {row} is a JSON {type(value).__name__}, not an object")
-    return value
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    repeated, seen = _Repeated(found), [name for name, _ in pairs]
-    repeated.names = frozenset(name for name in found if seen.count(name) > 1)
-    return repeated
+    row, above = 1, parents(known)
+    with file.opened_text() as stream:
+        found = json_rows(file, stream)
+        while block := list(islice(found, lines_at_once)):
+            values = [without_null_parents(each.values, above) for each in block]
+            table, faults = table_of(values, wanted, file.name, row, known)
+            unread = [
+                Fault(file.name, number, column, message)
+                for number, each in enumerate(block, row)
+                for column, message in each.faults
+                if column is None or column in wanted
+            ]
+            yield table, unread + faults
+            row += len(block)
 
 
 def table_of(
@@ -189,6 +184,6 @@ def _faults_of_keys(
         if not row.keys() <= names:
             more = ", ".join(str(name) for name in row if name not in names)
             faults.append(Fault(file, place, None, f"has the unexpected key(s) {more}"))
-        if isinstance(row, _Repeated):
+        if isinstance(row, Repeated):
             faults += [Fault(file, place, name, "appears more than once") for name in wanted if name in row.names]
     return faults

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.recoding import fault_of_text
 from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.formats.typed_cells import TypedCells
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter
@@ -80,9 +81,18 @@ def _write_group(writer: pq.ParquetWriter, group: list[pa.Table]) -> None:
 
 
 def columns(file: InputFile) -> tuple[str, ...]:
-    """The columns of the file. See :class:`~.registry.InputReader`."""
+    """The columns of the file; those of a struct by their paths. See :class:`~.registry.InputReader`."""
     with file.opened(in_order=False) as stream:
-        return checked_columns(_open(file, stream).schema_arrow.names, file.name)
+        schema = _open(file, stream).schema_arrow
+        return checked_columns([path for field in schema for path in _paths(field)], file.name)
+
+
+def _paths(field: pa.Field, prefix: str = "") -> list[str]:
+    """The paths of what a column holds, e.g. ``Account.Key__c``: a struct is a parent."""
+    if not pa.types.is_struct(field.type):
+        return [prefix + field.name]
+    inner = (field.type.field(place) for place in range(field.type.num_fields))
+    return [path for each in inner for path in _paths(each, f"{prefix}{field.name}.")]
 
 
 def pieces(
@@ -96,29 +106,68 @@ def pieces(
     :param most_rows: of a piece.
     :raises ConfigurationError: if the file is damaged.
     """
+    row = 1
     with file.opened(in_order=False) as stream:
         parquet = _open(file, stream)
         size = sum(parquet.metadata.row_group(place).total_byte_size for place in range(parquet.num_row_groups))
         rows = min(max(_PIECE_SIZE * parquet.metadata.num_rows // max(size, 1), 1), most_rows)
         try:
             for place in range(parquet.num_row_groups):
-                yield from _row_group(parquet, place, rows, wanted)
+                for table in _row_group(parquet, place, rows, wanted):
+                    yield _checked(table, file.name, row)
+                    row += table.num_rows
                 # Otherwise Arrow keeps this memory and takes the next row group's on top of it.
                 pa.default_memory_pool().release_unused()
         except pa.ArrowInvalid as error:
             raise unreadable(file.name, f"it is damaged: {error}") from None
 
 
-def _row_group(
-    parquet: pq.ParquetFile, place: int, rows: int, wanted: Sequence[str]
-) -> Iterator[tuple[pa.Table, list[Fault]]]:
+def _row_group(parquet: pq.ParquetFile, place: int, rows: int, wanted: Sequence[str]) -> Iterator[pa.Table]:
     """Read a row group by itself: Arrow returns its memory only when the iteration ends."""
-    names = list(wanted)
-    for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], columns=names, use_threads=False):
-        table = pa.Table.from_batches([batch]).select(names)
-        table.validate(full=True)
+    needed, names = set(wanted), list(wanted)
+    columns = [field.name for field in parquet.schema_arrow if not needed.isdisjoint(_paths(field))]
+    for batch in parquet.iter_batches(batch_size=rows, row_groups=[place], columns=columns, use_threads=False):
+        table = pa.Table.from_batches([batch])
+        while any(pa.types.is_struct(field.type) for field in table.schema):
+            table = table.flatten()
         if table.num_rows:
-            yield table, []
+            yield table.select(names)
+
+
+def _checked(table: pa.Table, name: str, first_row: int) -> tuple[pa.Table, list[Fault]]:
+    """Check the values. Text that is not UTF-8 is a fault of its row.
+
+    :raises pyarrow.ArrowInvalid: for anything else that a value cannot be.
+    """
+    faults: list[Fault] = []
+    for place, column in enumerate(table.column_names):
+        values = table.column(column)
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid:
+            texts, found = _text_faults(values)
+            if not found:
+                raise
+            faults += [Fault(name, first_row + row, column, fault) for row, fault in found]
+            table = table.set_column(place, column, texts)
+    return table, faults
+
+
+def _text_faults(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[tuple[int, str]]]:
+    """The texts that are UTF-8, and the places of those that are not, which become null."""
+    if pa.types.is_dictionary(values.type):
+        values = pa.chunked_array([chunk.dictionary_decode() for chunk in values.chunks])
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return values, []
+    texts: list[str | None] = []
+    faults: list[tuple[int, str]] = []
+    for row, data in enumerate(values.cast(pa.large_binary()).to_pylist()):
+        text = None if data is None else data.decode("utf-8", "surrogateescape")
+        if text is not None and (fault := fault_of_text(text)):
+            faults.append((row, fault))
+            text = None
+        texts.append(text)
+    return pa.chunked_array([pa.array(texts, pa.string())]), faults
 
 
 def _open(file: InputFile, stream: Any) -> pq.ParquetFile:

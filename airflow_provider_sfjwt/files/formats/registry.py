@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
-from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.input_file import AS_IT_IS, InputFile, ReadOptions
 from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, writing
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
@@ -76,8 +76,9 @@ class Format:
     :param name: as ``file_format`` names it.
     :param load: imports the format's module, which may need pyarrow.
     :param endings: of files to read, without the dot; files that are written get the first.
-    :param suffixes: what each compression adds to the ending; nothing if the file is compressed inside. None is the
-        format's default.
+    :param suffixes: what each compression adds to the ending of files that are written; nothing if the file is
+        compressed inside. None is the format's default.
+    :param packings: the compression around files to read, by what it adds to the ending.
     :param needs_arrow: whether writing takes pyarrow. Reading always does.
     :param rows_may_lack_columns: whether two files of one source may differ in their columns.
     """
@@ -86,14 +87,14 @@ class Format:
     load: Callable[[], FormatModule] = field(repr=False)
     endings: tuple[str, ...]
     suffixes: Mapping[str | None, str]
+    packings: Mapping[str, str] = field(default_factory=dict)
     needs_arrow: bool = False
     rows_may_lack_columns: bool = False
 
     @property
     def all_endings(self) -> tuple[str, ...]:
         """What the names of files to read end with, dots included."""
-        suffixes = dict.fromkeys(self.suffixes.values())
-        return tuple(f".{ending}{suffix}" for ending in self.endings for suffix in suffixes)
+        return tuple(f".{ending}{suffix}" for ending in self.endings for suffix in ("", *self.packings))
 
     def extension(self, compression: str | None) -> str:
         """The ending of files that are written, without the first dot.
@@ -102,12 +103,12 @@ class Format:
         """
         return self.endings[0] + self.suffixes[compression]
 
-    def is_packed(self, name: str) -> bool:
-        """Whether a file is gzip around the format, by its name.
+    def packing_of(self, name: str) -> str | None:
+        """The compression around a file, by its name.
 
         :param name: of the file.
         """
-        return name.lower().endswith(tuple(suffix for suffix in self.suffixes.values() if suffix))
+        return next((each for suffix, each in self.packings.items() if name.lower().endswith(suffix)), None)
 
 
 def _csv() -> FormatModule:
@@ -130,6 +131,8 @@ def _parquet() -> FormatModule:
 
 
 _GZIP_AROUND: Mapping[str | None, str] = MappingProxyType({None: "", "gzip": ".gz"})
+#: Files to read may be packed in more ways than files are written.
+_PACKED: Mapping[str, str] = MappingProxyType({".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"})
 _PARQUET_INSIDE: Mapping[str | None, str] = MappingProxyType(
     dict.fromkeys((None, "zstd", "snappy", "gzip", "none"), "")
 )
@@ -138,8 +141,10 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         each.name: each
         for each in (
-            Format("csv", _csv, ("csv",), _GZIP_AROUND),
-            Format("jsonl", _json_lines, ("jsonl", "ndjson"), _GZIP_AROUND, rows_may_lack_columns=True),
+            Format("csv", _csv, ("csv",), _GZIP_AROUND, _PACKED),
+            Format(
+                "jsonl", _json_lines, ("jsonl", "ndjson", "json"), _GZIP_AROUND, _PACKED, rows_may_lack_columns=True
+            ),
             Format("parquet", _parquet, ("parquet",), _PARQUET_INSIDE, needs_arrow=True),
         )
     }
@@ -225,18 +230,21 @@ def fault_of_format(name: str) -> str:
     return f"'{name}' is not one of {', '.join(FORMATS)}"
 
 
-def input_file(path: StoragePath, file_format: str | None, part: OutputFile | None = None) -> InputFile:
+def input_file(
+    path: StoragePath, file_format: str | None, part: OutputFile | None = None, options: ReadOptions = AS_IT_IS
+) -> InputFile:
     """A file to read.
 
     :param path: the file.
     :param file_format: one of ``FORMATS``; None takes it from the ending, e.g. ``.csv`` or ``.csv.gz``.
     :param part: how a receipt lists the file, or None.
+    :param options: how it is read.
     :raises ConfigurationError: if the format is not known, or the ending does not name one.
     """
     known = FORMATS.get(file_format) if file_format else _format_of(str(path))
     if known is None:
         raise unreadable(str(path), f"its format {fault_of_format(file_format or '')}")
-    return InputFile(path, known.name, part, packed=known.is_packed(str(path)))
+    return InputFile(path, known.name, part, known.packing_of(str(path)), options)
 
 
 def reader_of(file: InputFile) -> InputReader:

@@ -9,22 +9,28 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, read_receipt
 from airflow_provider_sfjwt.files.formats.faults import unreadable
-from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
+from airflow_provider_sfjwt.files.formats.input_file import AS_IT_IS, InputFile, ReadOptions, unread
 from airflow_provider_sfjwt.files.formats.registry import FORMATS, fault_of_format, input_file
 from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
 from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path, text_of_path
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
+from airflow_provider_sfjwt.load.reading.file_rows import FileRows
+from airflow_provider_sfjwt.load.reading.partitions import partitions_of
 from airflow_provider_sfjwt.load.reading.source_argument import WILDCARD, fault_of_source, paths_of
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 
-def find_files(source: object, file_format: str | None) -> list[InputFile]:
+def find_files(
+    source: object, file_format: str | None, options: ReadOptions, *, ignores_nameless: bool
+) -> list[FileRows]:
     """Find the files that a task's ``source`` names.
 
     :param source: paths, globs, a folder with a receipt, or what an extract returned.
     :param file_format: overrides the endings; None takes the format from them.
+    :param options: how files are read that are named by a path or a glob.
+    :param ignores_nameless: whether columns without a name are left out; else they must be empty.
     :raises ConfigurationError: if there are no files, or one cannot be loaded.
     :raises SalesforceError: retryable, if the storage fails.
     """
@@ -33,10 +39,36 @@ def find_files(source: object, file_format: str | None) -> list[InputFile]:
     if fault := fault_of_source(source):
         raise ConfigurationError({"source": fault}, subject="the task")
     if isinstance(source, Mapping):
-        return _of_receipt(text_of_path(source["receipt"]) or "")
-    found = [file for each in paths_of(source) for file in _of_path(each, file_format)]
-    _check_twice(found)
-    return found
+        found = [(file, "") for file in _of_receipt(text_of_path(source["receipt"]) or "")]
+    else:
+        found = [(file, each) for each in paths_of(source) for file in _of_path(each, file_format, options)]
+    files = [file for file, _ in found]
+    _check_twice(files)
+    _check_options(files, options)
+    return [
+        FileRows(
+            file,
+            partitions_of(str(file.path), pattern) if file.part is None and WILDCARD.search(pattern) else {},
+            ignores_nameless=ignores_nameless,
+        )
+        for file, pattern in found
+    ]
+
+
+def _check_options(files: Sequence[InputFile], options: ReadOptions) -> None:
+    """Refuse what does not go with the files that were found."""
+    given = {"delimiter": options.delimiter, "header": options.header}
+    if options.encoding != AS_IT_IS.encoding:
+        given["encoding"] = options.encoding
+    for argument in (name for name, value in given.items() if value is not None):
+        for file in files:
+            if file.part is not None:
+                raise unreadable(file.name, "it is part of an extract, whose receipt says how it is read", argument)
+            if file.file_format == "parquet" or (file.file_format != "csv" and argument != "encoding"):
+                goes_with = "csv and jsonl" if argument == "encoding" else "csv"
+                raise unreadable(
+                    file.name, f"its format is {file.file_format}, and this goes with {goes_with}", argument
+                )
 
 
 def _check_twice(files: Sequence[InputFile]) -> None:
@@ -57,13 +89,13 @@ def _path(text: str) -> StoragePath:
         raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
 
 
-def _of_path(text: str, file_format: str | None) -> list[InputFile]:
+def _of_path(text: str, file_format: str | None, options: ReadOptions) -> list[InputFile]:
     path = _path(text)
     if text.rstrip("/").rpartition("/")[2] == RECEIPT_NAME:
         return _of_receipt(text)
     try:
         if WILDCARD.search(text) and not path.exists():
-            return _of_glob(path, text, file_format)
+            return _of_glob(path, text, file_format, options)
         if path.is_dir():
             return _of_receipt(f"{text.rstrip('/')}/{RECEIPT_NAME}")
         if not path.exists():
@@ -72,10 +104,10 @@ def _of_path(text: str, file_format: str | None) -> list[InputFile]:
         raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
     except storage_failures() as error:
         raise unread(text, error) from error
-    return [input_file(path, file_format)]
+    return [input_file(path, file_format, None, options)]
 
 
-def _of_glob(path: StoragePath, text: str, file_format: str | None) -> list[InputFile]:
+def _of_glob(path: StoragePath, text: str, file_format: str | None, options: ReadOptions) -> list[InputFile]:
     fs = path.fs
     if is_local(path):
         from airflow_provider_sfjwt.files.storage.symlinks import FollowedLinks
@@ -92,7 +124,7 @@ def _of_glob(path: StoragePath, text: str, file_format: str | None) -> list[Inpu
     stem = text.split("://", 1)[0] + "://" if "://" in text else ""
     if stem and not is_local(path) and path.conn_id:
         stem += f"{path.conn_id}@"
-    return [input_file(_path(stem + name), file_format) for name in names]
+    return [input_file(_path(stem + name), file_format, None, options) for name in names]
 
 
 def _is_file(fs: Any, name: str, entry: Mapping[str, Any]) -> bool:

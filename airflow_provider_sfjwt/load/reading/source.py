@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
-from airflow_provider_sfjwt.files.formats.input_file import InputFile
-from airflow_provider_sfjwt.files.formats.registry import FORMATS, reader_of
+from airflow_provider_sfjwt.files.formats.input_file import AS_IT_IS, ReadOptions
+from airflow_provider_sfjwt.files.formats.json_rows import (
+    column_names,
+    flattened,
+    parents,
+    without_null_parents,
+)
 from airflow_provider_sfjwt.files.values.arrow_arrays import require_arrow
+from airflow_provider_sfjwt.load.reading.file_rows import FileRows
 from airflow_provider_sfjwt.load.reading.files import find_files
 from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source, is_rows
 
@@ -83,25 +89,34 @@ class LoadSource:
     :param source: a path, a glob (with ``*``, ``?`` or ``[``) or several of them; the folder, the receipt's path or the
         returned summary of a previous extract; or rows, at most 10,000. A path is a URL or absolute.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``. None takes it from the names: ``.csv``, ``.jsonl``,
-        ``.ndjson``, ``.parquet``, the first three also with ``.gz``.
+        ``.ndjson``, ``.json``, ``.parquet``, all but the last also with ``.gz``, ``.bz2`` or ``.zst``.
+    :param options: how files are read that do not say so themselves.
+    :param ignores_nameless: whether columns without a name are left out; else they must be empty.
     :raises ConfigurationError: if it is something else, a file is missing, or one cannot be read at all.
     """
 
-    def __init__(self, source: Source, *, file_format: str | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        file_format: str | None = None,
+        options: ReadOptions = AS_IT_IS,
+        ignores_nameless: bool = False,
+    ) -> None:
         require_arrow()
         self._rows: list[Row] = []
-        self._files: list[InputFile] = []
+        self._files: list[FileRows] = []
         self._locations = RowLocations()
         if fault := fault_of_source(source):
             raise ConfigurationError({"source": fault}, subject="the task")
         if is_rows(source):
-            self._rows = _bounded(source)
+            self._rows = [flattened(row) for row in _bounded(source)]
             self.files: tuple[str, ...] = (ROWS,)
-            self.columns = tuple(dict.fromkeys(str(name) for row in self._rows for name in row))
+            self.columns = tuple(column_names(self._rows))
             if self._rows and not self.columns:
                 raise unreadable(ROWS, "they are empty, so their columns are unknown")
         else:
-            self._files = find_files(source, file_format)
+            self._files = find_files(source, file_format, options, ignores_nameless=ignores_nameless)
             self.files = tuple(file.name for file in self._files)
             self.columns = _columns(self._files)
 
@@ -114,13 +129,15 @@ class LoadSource:
         wanted, position = self.columns if columns is None else tuple(columns), 0
         for file in self._files:
             first_row = 1
-            for table, faults in reader_of(file).pieces(file, wanted, self.columns):
+            for table, faults in file.pieces(wanted, self.columns):
                 yield self._located(SourcePiece(file.name, first_row, position, table, tuple(faults)))
                 first_row, position = first_row + table.num_rows, position + table.num_rows
         if self._rows:
             from airflow_provider_sfjwt.files.formats.json_lines import table_of
 
-            table, faults = table_of(self._rows, wanted, ROWS, 1, self.columns)
+            above = parents(self.columns)
+            rows = [without_null_parents(row, above) for row in self._rows]
+            table, faults = table_of(rows, wanted, ROWS, 1, self.columns)
             yield self._located(SourcePiece(ROWS, 1, 0, table, tuple(faults)))
 
     def _located(self, piece: SourcePiece) -> SourcePiece:
@@ -144,18 +161,19 @@ def _bounded(rows: Sequence[Row]) -> list[Row]:
     return list(rows)
 
 
-def _columns(files: Sequence[InputFile]) -> tuple[str, ...]:
+def _columns(files: Sequence[FileRows]) -> tuple[str, ...]:
     """The columns that all files have, in the order of the first."""
     columns: tuple[str, ...] = ()
     for file in files:
-        found = tuple(reader_of(file).columns(file))
+        found = file.columns
         if not columns:
             columns = found
-        elif all(FORMATS[each.file_format].rows_may_lack_columns for each in (file, files[0])):
+        elif file.may_lack_columns and files[0].may_lack_columns:
             columns = tuple(dict.fromkeys(columns + found))
         elif set(columns) != set(found):
             missing, more = sorted(set(columns) - set(found)), sorted(set(found) - set(columns))
             parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has {', '.join(more)} as well"] * bool(more)
             reason = f"its columns differ from those of {files[0].name}: it {' and '.join(parts)}"
             raise unreadable(file.name, reason)
-    return columns
+    above = parents(columns)
+    return tuple(name for name in columns if name not in above)

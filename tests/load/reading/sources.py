@@ -24,13 +24,19 @@ def read(source: Any, **options: Any) -> list[dict[str, Any]]:
     return [row for piece in pieces for row in piece.table.to_pylist()]
 
 
-def faults(source: Any) -> list[Fault]:
-    return [fault for piece in LoadSource(source).pieces() for fault in piece.faults]
+def faults(source: Any, **options: Any) -> list[Fault]:
+    return [fault for piece in LoadSource(source, **options).pieces() for fault in piece.faults]
 
 
 def refusal(source: Any, **options: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
         list(LoadSource(source, **options).pieces())
-    assert list(caught.value.fields) in (["source"], ["file_format"])
+    assert list(caught.value.fields) in (
+        ["source"],
+        ["file_format"],
+        ["encoding"],
+        ["delimiter"],
+        ["header"],
+    )
     assert str(caught.value).count("the task: ") == 1
     return str(caught.value)

@@ -22,6 +22,9 @@ from airflow_provider_sfjwt.load.reading.source import LoadSource
 from tests.files.bodies import ChunkedBody, salesforce_csv
 from tests.load.reading.sources import faults, read, refusal, write
 
+NOT_UTF8 = (
+    "byte 0xE9 is not UTF-8 (encoding). Give the encoding of the file, e.g. encoding='cp1252', or save it as UTF-8"
+)
 cells = st.text(alphabet=st.sampled_from('ab",;\n\ré🚀 #N/A'), max_size=12)
 tables = st.integers(2, 4).flatmap(
     lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=30)
@@ -41,8 +44,8 @@ def test_csv_comes_back_as_it_was_written(
     names = [f"c{place}" for place in range(len(rows[0]))]
     out = io.StringIO(newline="")
     quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
-    # Python quotes no carriage return by itself where lines end with LF, and Arrow takes a bare one for an end.
-    safe = [[cell.replace("\r", "") for cell in row] for row in rows] if not quote_all else rows
+    # A carriage return before the line feed that ends a line is ambiguous unless the cell is quoted.
+    safe = rows if quote_all else [[*row[:-1], row[-1].rstrip("\r")] for row in rows]
     csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([names, *safe])
     path = write(tmp_path_factory.mktemp("in"), (b"\xef\xbb\xbf" if bom else b"") + out.getvalue().encode())
     assert read(path) == [dict(zip(names, (cell or None for cell in row), strict=True)) for row in safe]
@@ -81,18 +84,36 @@ def test_a_header_alone_is_a_load_of_nothing(tmp_path: Path) -> None:
     ("data", "words"),
     [
         ("A,B,A\n1,2,3\n", "names column A 2 times"),
-        ("A,,B\n1,2,3\n", "column 2 of its header has no name"),
-        ("A,B\n1,2\n3,x \"y\" z\n", "row 2 has a quote within a cell"),
-        ('A,B\n1,"2"x\n', "row 1 has a quote within a cell"),
-        ('A,B\n1,"2\n3,4\n', "never closed"),
-        ('A,B\n1,5" wide\n2,"line\nline"\n3,3" wide\n', "row 1 has a quote"),
+        ("A,,B\n1,2,3\n", "row 1, column 2: the column has no name and holds values"),
+        ('A,B\n1,"2\n3,4\n', "row 1, column B, opens a quote that is never closed"),
+        ('A,B\n1,5" wide\n2,"line\nline"\n3,3" wide\n', "row 1, column B: has a quote within a cell"),
         ("A,B\r1,2\r", "carriage return alone"),
-        ("A,B\n1,2\n".encode("utf-16"), "UTF-16"),
-        (b"A,\xe9\n1,2\n", "not UTF-8 (encoding)"),
+        ("A,B\n1,2\n".encode("utf-16"), "encoding: {path}: its encoding is UTF-16"),
+        (b"A,\xe9\n1,2\n", "its header: byte 0xE9 is not UTF-8 (encoding)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_at_all_is_refused_with_its_place(tmp_path: Path, data: Any, words: str) -> None:
-    assert words in refusal(write(tmp_path, data))
+    path = write(tmp_path, data)
+    assert words.format(path=path) in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "row", "column"),
+    [
+        ("A,B\n1,2\n3,x \"y\" z\n5,6\n", 2, "B"),
+        ('A,B\n1,"2"x\n3,4\n', 1, "B"),
+        ('A,B\n\n\r\n"1"x,2\n3,4\n', 1, "A"),
+        ('A,B\n"1\n1",2\n\n"3"",4"x,"5"\n6,7\n', 2, "A"),
+    ],
+)  # fmt: skip
+def test_a_quote_that_is_out_of_place_is_a_fault_of_its_row(tmp_path: Path, data: str, row: int, column: str) -> None:
+    path = write(tmp_path, data)
+    (fault,) = faults(path)
+    assert (fault.row, fault.column) == (row, column)
+    assert fault.message.startswith("has a quote within a cell that is not quoted")
+    (piece,) = LoadSource(path).pieces()
+    assert piece.table.to_pylist()[row - 1] == {"A": None, "B": None}
+    assert piece.table.num_rows == data.count("\n", data.rindex('"')) + row - 1
 
 
 def test_rows_that_are_wrong_are_told_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
@@ -100,7 +121,7 @@ def test_rows_that_are_wrong_are_told_and_the_others_keep_their_numbers(tmp_path
     assert faults(path) == [
         Fault(path, 2, None, "has 1 cells where the header names 2 columns"),
         Fault(path, 3, None, "has 3 cells where the header names 2 columns"),
-        Fault(path, 4, "B", "byte 0xE9 is not UTF-8 (encoding). Save the file as UTF-8"),
+        Fault(path, 4, "B", NOT_UTF8),
         Fault(path, 5, "B", "has 131,073 characters; Salesforce takes 131,072"),
     ]
     piece = next(LoadSource(path).pieces())
@@ -204,7 +225,7 @@ def test_rows_are_taken_as_they_are(tmp_path: Path) -> None:
     ]
     assert read([]) == []
     assert "10,001 rows are more" in refusal([{"A": 1}] * 10_001)
-    assert faults([{"A": {"b": 1}}]) == [Fault("rows", 1, "A", "holds a dict; a field takes one value")]
+    assert faults([{"A": [{"b": 1}]}]) == [Fault("rows", 1, "A", "holds a list; a field takes one value")]
 
 
 @pytest.mark.parametrize("source", [{"no": "receipt"}, [1], [{"A": 1}, "path"]])
