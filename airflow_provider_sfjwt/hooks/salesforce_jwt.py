@@ -262,12 +262,8 @@ class SalesforceJwtHook(BaseHook):
         :raises RecordsFailedError: when more rows failed than are tolerated.
         """
         asked = {name: value for name, value in locals().items() if name != "self"}  # by name, whatever is added above
-        spec = LoadSpec(
-            **asked,
-            salesforce_conn_id=self.salesforce_conn_id,
-            api_version=self.api_version,
-            written_by=_writer(),
-        )
+        asked |= {"salesforce_conn_id": self.salesforce_conn_id, "api_version": self.api_version}
+        spec = LoadSpec(**asked, written_by=_writer())
         spec.check()
         from airflow_provider_sfjwt.load.load import run_load  # needs pyarrow, which the check has looked for
 
@@ -325,8 +321,6 @@ class SalesforceJwtHook(BaseHook):
         :raises ApiError: when the session has ended already.
         """
         self._org.transport.run(revoke(self._org.token(), retry_policy()))
-
-    # -- the same flows, for those who need more ---------------------------------------------------------------------
 
     @contextmanager
     def connect(self, *, shared: bool = True) -> Iterator[ConnectedOrg]:

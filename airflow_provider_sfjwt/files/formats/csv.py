@@ -141,10 +141,12 @@ def _layout(file: InputFile, start: bytes) -> _Layout:
         raise unreadable(file.name, f"its header: {fault}", "encoding")
     returns = len(line.rstrip(_NEWLINE)) - len(content) if line.endswith(_NEWLINE) else 0
     delimiter = file.options.delimiter or _delimiter(text, header)
-    first = _cells(text, delimiter)
+    first = _first_cells(text, delimiter)
+    if header is None and first is None:
+        raise unreadable(file.name, "its header has a quote within a name that is not quoted. Quote the name")
     if header is None:
-        return _Layout(checked_columns(_named(first), file.name), delimiter, returns, end)
-    if [cell.strip().lower() for cell in first] == [name.strip().lower() for name in header]:
+        return _Layout(checked_columns(_named(first or ()), file.name), delimiter, returns, end)
+    if [cell.strip().lower() for cell in first or ()] == [name.strip().lower() for name in header]:
         reason = "its first row holds the names that header gives: the file has a header of its own. Leave header out"
         raise unreadable(file.name, reason, "header")
     return _Layout(header, delimiter, min(returns, _returns_of_all(start[skipped:])), skipped)
@@ -164,11 +166,13 @@ def _delimiter(line: str, header: Sequence[str] | None) -> str:
     return next((each for each in _DELIMITERS if bare.count(each) == len(header) - 1), ",")
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def _first_cells(line: str, delimiter: str) -> list[str] | None:
+    """The cells of the first line; None if a quote is out of place."""
     try:
-        return next((record.cells for record in StrictReader(delimiter, 0, 1).records(line)), [])
+        first = next(StrictReader(delimiter, 0, 1).records(line), Record())
     except AmbiguousQuoteError:
-        return []
+        return None
+    return None if first.broken else first.cells
 
 
 def _named(cells: Sequence[str]) -> list[str]:

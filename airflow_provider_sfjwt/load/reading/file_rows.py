@@ -44,6 +44,8 @@ class FileRows:
     def columns(self) -> tuple[str, ...]:
         """The columns that have a name: those of the file, and those that its path adds."""
         named = tuple(name for name in self._read if name.strip())
+        if self._read and not named:
+            raise unreadable(self.name, "none of its columns has a name")
         return named + tuple(self._added)
 
     @cached_property

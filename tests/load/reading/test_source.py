@@ -85,6 +85,9 @@ def test_a_header_alone_is_a_load_of_nothing(tmp_path: Path) -> None:
     [
         ("A,B,A\n1,2,3\n", "names column A 2 times"),
         ("A,,B\n1,2,3\n", "row 1, column 2: the column has no name and holds values"),
+        (",\n1,2\n", "none of its columns has a name"),
+        ('A,"B"x,C\n1,2,3\n', "its header has a quote within a name"),
+        ('A,B"x\n1,2"\n', "its header has a quote within a name"),
         ('A,B\n1,"2\n3,4\n', "row 1, column B, opens a quote that is never closed"),
         ('A,B\n1,5" wide\n2,"line\nline"\n3,3" wide\n', "row 1, column B: has a quote within a cell"),
         ("A,B\r1,2\r", "carriage return alone"),
