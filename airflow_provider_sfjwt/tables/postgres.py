@@ -207,17 +207,19 @@ def _sqlstate(error: Exception) -> str | None:
 
 
 def _csv(tables: Iterable[pa.Table]) -> Iterator[memoryview]:
-    """Rows as CSV: text is quoted, so that empty text and null differ."""
+    """Rows as CSV: text is quoted, so that empty text and null differ. Moments are in UTC, as the session is."""
     import pyarrow as pa
     import pyarrow.csv as pv
 
-    from airflow_provider_sfjwt.tables.values import number_text
+    from airflow_provider_sfjwt.tables.values import number_text, without_zone
 
     options = pv.WriteOptions(include_header=False)
     for table in tables:
         for place, field in enumerate(table.schema):
             if pa.types.is_decimal(field.type):
                 table = table.set_column(place, field.name, number_text(table.column(place)))
+            elif pa.types.is_timestamp(field.type):
+                table = table.set_column(place, field.name, without_zone(table.column(place)))
         sink = pa.BufferOutputStream()
         pv.write_csv(table, sink, options)
         yield memoryview(sink.getvalue())
