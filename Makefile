@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test soak lint format pins docs bench clean
+.PHONY: help demo demo-tables ui test soak lint format pins docs bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
@@ -15,10 +15,13 @@ SALESFORCE := */airflow_provider_sfjwt/salesforce
 COVERED := */airflow_provider_sfjwt/exceptions.py,$(SALESFORCE)/wire/*,$(SALESFORCE)/auth/*,$(SALESFORCE)/api/*
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.complete ## run the scheduled extract on a real Airflow against a simulated org, and prove it complete
 	@$(DEMO)/bin/python -m tests.local_airflow.demo
+
+demo-tables: $(DEMO)/.complete ## merge a simulated org into a DuckDB database, and query it
+	@$(DEMO)/bin/python -m tests.local_airflow.demo_tables
 
 ui: $(DEMO)/.complete ## the same, and leave Airflow's UI running to click in
 	@$(DEMO)/bin/python -m tests.local_airflow.ui $(if $(PORT),--port $(PORT))

@@ -29,7 +29,7 @@ with DAG(
         sobject="Account",
         incremental="watermark",
         include_deleted=True,  # so that rows that are deleted in Salesforce leave the table
-        outlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")],
+        inlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")],
         output_path=OUTPUT + "/accounts/run={{ dag_run.run_after | ts_nodash }}",
     )
     # [START delta]
