@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.operators.airflow_run import run_to_end
+from tests.operators.airflow_run import event_of, run_to_end
 from tests.operators.extract_task import FIELDS, extract, receipt_of, rows_of
 
 
@@ -87,6 +87,16 @@ def test_an_interval_without_width_is_never_green(
     with pytest.raises(AirflowFailException, match=message):
         run_to_end(extract(tmp_path, incremental="data_interval"), context)
     assert not org.jobs
+
+
+def test_the_seconds_count_a_deferral(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
+    operator = extract(tmp_path, deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    submitted = deferred.value.kwargs["submitted"]
+    submitted["created_at"] -= 61
+    operator.execute_complete(context, event_of(deferred.value.trigger), submitted)
+    assert 61 <= receipt_of(tmp_path)["seconds"] < 121
 
 
 def test_no_rows_are_published_as_no_rows(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:

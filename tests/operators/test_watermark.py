@@ -83,6 +83,27 @@ def test_a_watermark_of_release_0_1_0_is_taken_over(org: SimulatedOrg, context: 
     assert reached(context) == result["window"][1]
 
 
+def test_a_watermark_of_a_position_says_nothing_of_the_object_there(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    before = {"reached": "2026-11-01T00:00:00+00:00", "where": None, "include_deleted": False}
+    context["asset_state_store"][ACCOUNTS].set(f"{KEY}.0", before)
+    result = run_to_end(watermark(tmp_path), instance(context, 0))
+    assert result["window"][0] == "1999-01-01T00:00:00+00:00"
+
+
+def test_two_connections_do_not_share_a_watermark(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", org.connection_json())
+    other = Asset(uri="salesforce://other/Account")
+    context["asset_state_store"][other] = StateStore()
+    for number, conn_id in enumerate(("salesforce_jwt_default", "other")):
+        task = watermark(tmp_path / str(number), inlets=[ACCOUNTS, other], salesforce_conn_id=conn_id)
+        assert run_to_end(task, context)["records"] == 1000
+    assert reached(context, other)
+
+
 def test_the_position_among_mapped_instances_does_not_matter(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
 ) -> None:
