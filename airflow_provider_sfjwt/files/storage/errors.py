@@ -21,6 +21,12 @@ _OF_CLIENTS = (
     ("aiohttp", "ClientError"),
     ("azure.core.exceptions", "AzureError"),
 )
+#: What brings the file system of a path, by the path's scheme.
+_PACKAGES = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+}
 #: Errors that a path or its connection causes. A retry may help against any other.
 _OF_PATHS = (
     ValueError,
@@ -47,7 +53,11 @@ def reason_of(error: Exception) -> str:
 
     :param error: what it raised.
     """
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    package = next(
+        (name for scheme, name in _PACKAGES.items() if reason.endswith(f"registered for scheme {scheme}")), ""
+    )
+    return f"{reason}: install {package} where the task runs" if package else reason
 
 
 @contextmanager

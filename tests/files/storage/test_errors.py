@@ -75,3 +75,17 @@ def test_a_disk_that_is_full_is_tried_again() -> None:
     with pytest.raises(SalesforceError, match=said) as caught, storage_errors("/x"):
         raise OSError(28, "No space left on device")
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package"),
+    [
+        ("s3", "apache-airflow-providers-amazon[s3fs]"),
+        ("gs", "apache-airflow-providers-google"),
+        ("abfs", "apache-airflow-providers-microsoft-azure"),
+    ],
+)
+def test_a_missing_file_system_names_the_package_that_brings_it(scheme: str, package: str) -> None:
+    with pytest.raises(ConfigurationError) as refused, usable_folder(f"{scheme}://bucket/x", "output_path"):
+        raise ValueError(f"No filesystem registered for scheme {scheme}")  # as airflow.sdk.io says it
+    assert f"registered for scheme {scheme}: install {package} where the task runs" in str(refused.value)
