@@ -102,7 +102,8 @@ def columns(file: InputFile) -> tuple[str, ...]:
         names = column_names(_values(json_rows(file, stream), first))
     if not names and (first or _is_blank(file)):
         faults = [f"row 1 {message}" for row in first for _, message in row.faults]
-        raise unreadable(file.name, faults[0] if faults else "it is empty, so its columns are unknown")
+        advice = "Write one object a line, or one array of objects"
+        raise unreadable(file.name, f"{faults[0]}. {advice}" if faults else "it is empty, so its columns are unknown")
     return checked_columns(names, file.name)
 
 
