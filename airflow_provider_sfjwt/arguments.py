@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar, overload
+from zoneinfo import ZoneInfo
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 
@@ -144,6 +145,20 @@ def one_of(*choices: str) -> Check:
         return None if value in choices else f"'{value}' is not one of {', '.join(choices)}"
 
     return check
+
+
+def time_zone(value: Any) -> str | None:
+    """The name of a time zone, as the IANA's database has it.
+
+    :param value: what was given.
+    """
+    if fault := name(value):
+        return fault
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name gives an OSError
+        return f"'{value}' is not the name of a time zone, such as Europe/Berlin or UTC"
+    return None
 
 
 def names(value: Any) -> str | None:

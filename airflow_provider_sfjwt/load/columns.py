@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class LoadColumn:
     :param field: the org's description of the field whose values stand in the column: the parent's key for a parent.
     :param reference: for a parent: the description of the field that will point to it; else None.
     :param required: whether a new record must have a value there.
+    :param ids: where records are given by names that Salesforce does not look up: the record id by each name.
     """
 
     source: str
@@ -35,6 +37,7 @@ class LoadColumn:
     field: Mapping[str, Any]
     reference: Mapping[str, Any] | None = None
     required: bool = False
+    ids: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def written(self) -> Mapping[str, Any]:

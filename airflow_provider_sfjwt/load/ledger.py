@@ -20,6 +20,7 @@ class LedgerJob:
     :param rows: how many rows it was given.
     :param retry: how often this attempt had sent rows again after a passing error by then.
     :param uploaded: whether Salesforce confirmed that it has the rows.
+    :param taken_over: whether a later attempt waits for it. Then it may be aborted by the kill of the earlier one.
     """
 
     id: str
@@ -27,6 +28,7 @@ class LedgerJob:
     rows: int
     retry: int = 0
     uploaded: bool = False
+    taken_over: bool = False
 
     @property
     def ref(self) -> JobRef:
@@ -130,6 +132,14 @@ class Ledger:
         :param job_id: the job.
         """
         self._change(number, job_id, lambda job: replace(job, uploaded=True))
+
+    def taken_over(self, number: int, job_id: str) -> None:
+        """Remember that a later attempt waits for a job.
+
+        :param number: of the part.
+        :param job_id: the job.
+        """
+        self._change(number, job_id, lambda job: replace(job, taken_over=True))
 
     def dropped(self, number: int, job_id: str) -> None:
         """Forget a job that was aborted before it did anything.

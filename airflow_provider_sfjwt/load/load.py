@@ -24,6 +24,7 @@ from airflow_provider_sfjwt.load.staging.stage import StagedLoad, staged
 from airflow_provider_sfjwt.salesforce.api import bulk_ingest
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.salesforce.api.row_errors import RETRIABLE
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
@@ -78,8 +79,10 @@ def run_load(org: ConnectedOrg, spec: LoadSpec) -> LoadReport:
     :param org: where the rows go.
     :param spec: what is asked for; it has been checked.
     :return: the report.
+    :raises RequestLimitError: retryable, when the org has fewer API calls left than the spec spares.
     :raises RecordsFailedError: when more rows failed than the spec tolerates.
     """
+    ApiBudget(org, spec.min_api_calls_left).check()
     with prepared_load(org, spec, Ledger(None)) as load:
         while refs := load.advance():
             load.wait(refs)
@@ -157,6 +160,7 @@ class Load:
         :raises RecordsFailedError: when more rows failed than the spec tolerates. The report is published.
         """
         spec, tally = self._spec, self._tally
+        tally.add_skipped()
         report = self._report(sent=0 if spec.dry_run else self._staged.rows)
         if tally.folder is not None:
             tally.folder.publish(report, dry_run=spec.dry_run)
@@ -172,13 +176,14 @@ class Load:
         for code, each in sorted(report.errors_by_code.items(), key=lambda item: -item[1]["count"]):
             log.info("%s (%d rows, e.g. %s)", code, each["count"], _in_words(each["sample"]))
         log.info(
-            "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed; %d API calls, %.1f s",
+            "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed, %d skipped; %d API calls, %.1f s",
             counts["read"],
             self._spec.sobject,
             self._spec.operation,
             counts["succeeded"],
             counts["failed"],
             counts["unprocessed"],
+            tally.counts["skipped"],
             report.api_calls,
             report.seconds,
         )
@@ -191,6 +196,7 @@ class Load:
         tally, path = self._tally, self._spec.results_path
         where = f"; every row's outcome is in {path}" if path else ""
         try:
+            tally.add_skipped()
             for part, outcome in interruption.parts:
                 tally.add(part, outcome, [])
             if tally.folder is not None:
@@ -259,13 +265,14 @@ class Load:
         return f"{self._tally.counts['unprocessed']} of them were not processed, e.g. {named}" if named else ""
 
     def _report(self, sent: int) -> LoadReport:
-        tally, rows = self._tally, self._staged.rows
+        tally, rows = self._tally, self._staged.read
+        skipped = {"skipped": tally.counts["skipped"]} if self._spec.on_invalid == "skip" else {}
         return LoadReport(
             sobject=self._spec.sobject,
             operation=self._spec.action.name,
             files=self._staged.source.files,
             results_path=self._spec.results_path or "",
-            counts={"read": rows, "sent": sent, **tally.counts},
+            counts={"read": rows, "sent": sent, **tally.counts, **skipped},
             errors_by_code=tally.errors,
             jobs=tuple(tally.jobs),
             parts=tuple(tally.files),

@@ -22,8 +22,8 @@ class LoadReport:
     :param sobject: the object.
     :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
     :param files: what was read.
-    :param counts: rows that were ``read``, ``sent`` (none in a dry run), ``succeeded``, ``failed`` and left
-        ``unprocessed``.
+    :param counts: rows that were ``read``, ``sent`` (none in a dry run), ``succeeded``, ``failed``, were left
+        ``unprocessed``; and with ``on_invalid="skip"`` those that were ``skipped`` because they are faulty.
     :param errors_by_code: for each error code its ``count`` and a ``sample`` with ``file``, ``row``, ``message`` and
         ``fields``.
     :param jobs: ``id``, ``part``, ``state``, ``processed``, ``failed`` and ``error`` of each job.

@@ -66,7 +66,7 @@ class LoadSpec(JobSpec):
     :param external_id_field: the field by which an upsert finds records.
     :param column_mapping: the field for a column of the source, None to leave the column out.
     :param null_policy: ``ignore`` or ``clear``.
-    :param max_failed_records: how many rows may be rejected or left unprocessed.
+    :param max_failed_records: how many rows may be skipped, rejected or left unprocessed.
     :param max_failed_ratio: the same as a part of all rows, from 0 to 1; the larger of the two counts.
     :param results_path: the folder for the outcome of every row, or None.
     :param parallel_jobs: how many jobs work at a time, and how many are uploaded at once.
@@ -78,6 +78,11 @@ class LoadSpec(JobSpec):
     :param delimiter: of CSV; None takes the one that the first line has.
     :param encoding: of CSV and JSON, as Python names it.
     :param header: the columns of a CSV without a header; None takes its first line.
+    :param on_invalid: ``fail`` sends nothing where a row is faulty; ``skip`` sends the rows that are not, and counts the
+        faulty ones as failed.
+    :param timezone: of datetimes that have none, by its IANA name; None refuses them.
+    :param trim: whether white space is taken off the ends of texts.
+    :param min_api_calls_left: how many API calls of its 24 hours the org must have left; None for no such limit.
     :param dry_run: whether the load ends when all rows are checked.
     :param written_by: the task instance that loads; None outside a task.
     :param part_bytes: bytes of the rows of one job at most.
@@ -105,6 +110,12 @@ class LoadSpec(JobSpec):
     delimiter: str | None = argument(arguments.optional(_delimiter), default=None, harmless=True)
     encoding: str = argument(fault_of_encoding, default="utf-8", harmless=True)
     header: Sequence[str] | None = argument(arguments.optional(arguments.names), default=None, harmless=True)
+    on_invalid: str = argument(arguments.one_of("fail", "skip"), default="fail", harmless=True)
+    timezone: str | None = argument(arguments.optional(arguments.time_zone), default=None, harmless=True)
+    trim: bool = argument(arguments.flag, default=False, harmless=True)
+    min_api_calls_left: int | None = argument(
+        arguments.optional(arguments.whole_number(1)), default=None, harmless=True
+    )
     dry_run: bool = argument(arguments.flag, default=False, harmless=True)
     written_by: Writer | None = None
     part_bytes: int = 24 * 2**20
@@ -156,7 +167,7 @@ class LoadSpec(JobSpec):
     def tolerates(self, lost: int, rows: int) -> bool:
         """Whether this many failed rows are within the task's limits.
 
-        :param lost: rows that Salesforce rejected or did not process.
+        :param lost: rows that were skipped, and those that Salesforce rejected or did not process.
         :param rows: rows in all.
         """
         by_ratio = 0 if self.max_failed_ratio is None else self.max_failed_ratio * rows

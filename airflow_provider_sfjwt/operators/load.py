@@ -39,7 +39,7 @@ class SalesforceLoadOperator(BaseOperator):
     :param column_mapping: the field for a column of the source, None to leave the column out; other columns are fields
         by their own names, parents' as ``Owner.Email`` or ``Parent__r.Ext__c`` (templated).
     :param null_policy: what an empty value does to its field: ``ignore`` leaves it as it is, ``clear`` empties it.
-    :param max_failed_records: how many rows may be rejected or left unprocessed.
+    :param max_failed_records: how many rows may be skipped, rejected or left unprocessed.
     :param max_failed_ratio: the same as a share of all rows, from 0 to 1; the larger of the two counts.
     :param results_path: the folder for every row's outcome, on any ``ObjectStoragePath`` (templated); None for counts
         alone.
@@ -53,6 +53,13 @@ class SalesforceLoadOperator(BaseOperator):
     :param delimiter: of CSV files, one character; None takes the comma, semicolon, tab or bar that the first line has.
     :param encoding: of CSV and JSON files, as Python names it, e.g. ``cp1252`` or ``utf-16``.
     :param header: the names of the columns of CSV files without a header; None takes the first line.
+    :param on_invalid: what faulty rows do: ``fail`` sends nothing, ``skip`` sends the other rows. Skipped rows count as
+        failed ones, and ``results_path`` has them with their reason.
+    :param timezone: the zone of datetimes that have none, by its IANA name, e.g. ``Europe/Berlin``. None: such a value
+        is a fault.
+    :param trim: whether white space is taken off the ends of texts, e.g. of ``CHAR(n)`` columns.
+    :param min_api_calls_left: how many API calls of its 24 hours the org must have left. Below that, the task waits
+        in the triggerer where it is deferrable, and else fails and is retried. None: no such limit.
     :param dry_run: whether the task ends when all rows are checked.
     :param deferrable: whether the waiting is done in the triggerer, without a worker's slot. Default:
         ``[operators] default_deferrable``.
@@ -90,6 +97,10 @@ class SalesforceLoadOperator(BaseOperator):
         delimiter: str | None = None,
         encoding: str = "utf-8",
         header: Sequence[str] | None = None,
+        on_invalid: str = "fail",
+        timezone: str | None = None,
+        trim: bool = False,
+        min_api_calls_left: int | None = None,
         dry_run: bool = False,
         deferrable: bool = default_deferrable(),
         poll_interval: float = 30,
@@ -117,6 +128,10 @@ class SalesforceLoadOperator(BaseOperator):
         self.delimiter = delimiter
         self.encoding = encoding
         self.header = header
+        self.on_invalid = on_invalid
+        self.timezone = timezone
+        self.trim = trim
+        self.min_api_calls_left = min_api_calls_left
         self.is_dry_run = dry_run  # BaseOperator.dry_run is a method
         self.deferrable = deferrable
         self.poll_interval = poll_interval
@@ -132,10 +147,21 @@ class SalesforceLoadOperator(BaseOperator):
 
         :param context: Airflow's.
         :return: ``records`` (rows that succeeded), ``counts`` (``read``, ``sent``, ``succeeded``, ``failed``,
-            ``unprocessed``), ``errors`` by code, ``unprocessed_sample``, ``job_ids``, ``job_id``, ``results_path`` and
+            ``unprocessed``, and ``skipped`` with ``on_invalid="skip"``), ``errors`` by code, ``unprocessed_sample``, ``job_ids``, ``job_id``, ``results_path`` and
             ``receipt``.
         """
         return self._run(context, None)
+
+    def execute_after_budget(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on when the org has API calls left again.
+
+        :param context: Airflow's.
+        :param event: of :class:`~airflow_provider_sfjwt.triggers.api_calls.SalesforceApiCallsTrigger`.
+        :return: as :meth:`execute`.
+        """
+        with airflow_outcome(self, LOAD_ADVICE):
+            check_event(event)
+        return self.execute(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Resume when the jobs have ended.

@@ -10,7 +10,8 @@ from airflow_provider_sfjwt.compat import settling_time, task_state_store
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.load import prepared_load
-from airflow_provider_sfjwt.tasks.deferral import DeferrableTask
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
+from airflow_provider_sfjwt.tasks.deferral import DeferrableTask, spare_api_calls
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class LoadTask:
 
         :return: what the task returns.
         """
+        if not self._resumes:  # a job that has been created is seen through
+            budget = ApiBudget(self._org, self._spec.min_api_calls_left)
+            spare_api_calls(self._operator, self._spec, budget, method_name="execute_after_budget")
         with prepared_load(
             self._org, self._spec, self._ledger, new_attempt=not self._resumes, began_at=self._began_at
         ) as load:

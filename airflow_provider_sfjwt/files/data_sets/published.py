@@ -141,7 +141,9 @@ class PublishedDataSet:
             of rows.
         :raises SalesforceError: retryable, when the storage fails.
         """
+        from airflow_provider_sfjwt.files.values.cells import UnfitValueError
         from airflow_provider_sfjwt.files.values.from_text import arrow_type_of, typed
+        from airflow_provider_sfjwt.files.values.python_table import PythonTable
 
         types = {each["name"]: arrow_type_of(each["arrow_type"]) for each in self.receipt.columns}
         known = list(types)
@@ -156,8 +158,8 @@ class PublishedDataSet:
                     raise unreadable(file.name, faults[0].message)
                 rows += table.num_rows
                 try:
-                    yield typed(table, types)
-                except ValueError as error:
+                    yield typed(table.as_text() if isinstance(table, PythonTable) else table, types)
+                except (ValueError, UnfitValueError) as error:
                     raise unreadable(file.name, str(error)) from None
             if rows != part.records:
                 raise unreadable(file.name, f"it holds {rows:,} rows, and the receipt says {part.records:,}")

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.cell_faults import check_text, id_of, unfit_value
@@ -26,12 +26,8 @@ from airflow_provider_sfjwt.files.formats.json_rows import (
 )
 from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
-from airflow_provider_sfjwt.files.values.arrow_arrays import texts
 from airflow_provider_sfjwt.files.values.columns import Column
-from airflow_provider_sfjwt.files.values.from_python import UnfitValueError, text_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from airflow_provider_sfjwt.files.values.python_table import PythonTable
 
 #: Objects that are read at once.
 _LINES_AT_ONCE = 5_000
@@ -122,7 +118,7 @@ def _values(rows: Iterable[JsonRow], first: list[JsonRow]) -> Iterator[Mapping[s
 
 def pieces(
     file: InputFile, wanted: Sequence[str], known: Sequence[str], *, lines_at_once: int = _LINES_AT_ONCE
-) -> Iterator[tuple[pa.Table, list[Fault]]]:
+) -> Iterator[tuple[PythonTable, list[Fault]]]:
     """Read the rows. See :class:`~.registry.InputReader`.
 
     :param file: the file.
@@ -149,31 +145,18 @@ def pieces(
 
 def table_of(
     rows: Sequence[Mapping[str, Any]], wanted: Sequence[str], file: str, first_row: int, known: Sequence[str]
-) -> tuple[pa.Table, list[Fault]]:
-    """Turn rows into a table of text.
+) -> tuple[PythonTable, list[Fault]]:
+    """Turn rows into a table of their values.
 
     :param rows: the rows.
     :param wanted: the columns to read, in their order. Other columns are not checked.
     :param file: where the rows came from.
     :param first_row: the number of the first.
     :param known: all columns of the source.
-    :return: the table, and the values that cannot be a cell of it.
+    :return: the table, and the faults in the rows' keys.
     """
-    import pyarrow as pa
-
     faults = _faults_of_keys(rows, wanted, file, first_row, known)
-    arrays = []
-    for name in wanted:
-        cells: list[str | None] = []
-        for place, row in enumerate(rows):
-            value = row.get(name)
-            try:
-                cells.append(None if value is None else text_of(value))
-            except UnfitValueError as error:
-                faults.append(Fault(file, first_row + place, name, str(error)))
-                cells.append(None)
-        arrays.append(texts(cells))
-    return pa.Table.from_arrays(arrays, names=list(wanted)), faults
+    return PythonTable({name: [row.get(name) for row in rows] for name in wanted}, len(rows)), faults
 
 
 def _faults_of_keys(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
+    from airflow_provider_sfjwt.files.values.python_table import PythonTable
 
 
 class PageWriter(Protocol):
@@ -55,8 +56,10 @@ class InputReader(Protocol):
 
     def pieces(
         self, file: InputFile, wanted: Sequence[str], known: Sequence[str]
-    ) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    ) -> Iterator[tuple[pa.Table | PythonTable, list[Fault]]]:
         """Read the rows, some at a time: a table that has rows, and the faults in them. A faulty cell is null.
+
+        The values are as the file has them: typed where its format has types.
 
         :param file: the file.
         :param wanted: the columns to read, in the order that the tables shall have.

@@ -5,7 +5,7 @@ Salesforce type             text                          Arrow type            
 ==========================  ============================  =========================  ==========================
 boolean                     ``true``                      ``bool``                   ``bool``
 int, long                   ``-7``                        ``int64``                  ``int``
-double, currency, percent   ``12.50``                     ``decimal128(38, 18)``     ``Decimal``
+double, currency, percent   ``12.5``                      ``decimal128(38, 18)``     ``Decimal``
 date                        ``2026-11-20``                ``date32``                 ``date``
 datetime                    ``2026-11-20T08:00:00.123Z``  ``timestamp[ms, tz=UTC]``  ``datetime`` with a zone
 time                        ``10:00:00.000Z``             ``time32[ms]``             ``time``

@@ -35,12 +35,16 @@ class RowKeys:
     An Id or an external id is such a column. Rows that are equal in all cells have the same key.
 
     :param part: the rows.
+    :param first: the columns that are tried first, those that name a record.
     :param candidates: columns that are tried at most.
     :param compared: values that are compared at once.
     """
 
-    def __init__(self, part: JobFile, *, candidates: int = _CANDIDATES, compared: int = _COMPARED) -> None:
+    def __init__(
+        self, part: JobFile, first: Sequence[str] = (), *, candidates: int = _CANDIDATES, compared: int = _COMPARED
+    ) -> None:
         self._part = part
+        self._first = tuple(first)
         self._candidates = candidates
         self._compared = compared
         self.names = part.columns
@@ -62,15 +66,16 @@ class RowKeys:
 
         :param rows: with the columns that are needed, under the names that they were sent with.
         """
-        return _digests(rows) if self._key_column is None else one_array(rows.column(self._key_column.name))
+        return _digests(rows) if self._key_column is None else _one_line_end(rows.column(self._key_column.name))
 
     @cached_property
     def _key_column(self) -> _KeyColumn | None:
         """The first column whose values are unique, or None."""
         first = next(self._part.pieces())
-        names = [name for name in self.names if self._is_unique(one_array(first.column(name)))]
+        ordered = [*self._first, *(name for name in self.names if name not in self._first)]
+        names = [name for name in ordered if self._is_unique(_one_line_end(first.column(name)))]
         for name in names[: self._candidates]:
-            cells = pa.concat_arrays([chunk for piece in self._part.pieces([name]) for chunk in piece.column(0).chunks])
+            cells = pa.concat_arrays([_one_line_end(piece.column(0)) for piece in self._part.pieces([name])])
             if self._is_unique(cells):
                 return _KeyColumn(name, cells)
         return None
@@ -154,9 +159,9 @@ def _their_names(names: Sequence[str], keys: RowKeys, columns: Sequence[str]) ->
         if name not in names:
             raise ProtocolError(f"a result set lacks the column {name}, so the outcome of its rows is unknown")
     named = {name.lower(): name for name in names if not name.lower().startswith("sf__")}
-    missing = [name for name in keys.names if name.lower() not in named]
+    missing = [name for name in keys.needed if name.lower() not in named]
     if missing:
-        raise ProtocolError(f"a result set lacks the columns {', '.join(missing)}, which were sent")
+        raise ProtocolError(f"a result set lacks the columns {', '.join(missing)}, by which its rows are recognised")
     return [named[name.lower()] for name in keys.needed]
 
 
@@ -204,9 +209,17 @@ def numbers(values: pa.Int64Array) -> memoryview:
     return memoryview(values.buffers()[1]).cast("B")[start : start + 8 * len(values)].cast("q")
 
 
+def _one_line_end(values: pa.ChunkedArray) -> pa.Array:
+    """A column with LF alone, whatever ends its lines: Salesforce may return another end than it was sent."""
+    cells = one_array(values)
+    if not pc.any(pc.match_substring(cells, "\r")).as_py():
+        return cells
+    return pc.replace_substring(pc.replace_substring(cells, "\r\n", "\n"), "\r", "\n")
+
+
 def _digests(rows: pa.Table) -> pa.FixedSizeBinaryArray:
     """A SHA-256 of each row that no other row has unless all its cells are the same."""
-    cells = [one_array(column).fill_null(scalar("")) for column in rows.columns]
+    cells = [_one_line_end(column).fill_null(scalar("")) for column in rows.columns]
     lengths = [pc.binary_length(column).cast(pa.string()) for column in cells]
     joined = pc.binary_join_element_wise(*lengths, *cells, scalar(_SEPARATOR))
     _, ends, data = joined.buffers()

@@ -33,7 +33,7 @@ from airflow_provider_sfjwt.load.staging.parts import bytes_of, encoded
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.load.reading.source_argument import Source
 
-Kind = Literal["succeeded", "failed", "unprocessed", "faults"]
+Kind = Literal["succeeded", "failed", "unprocessed", "skipped", "faults"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _RESULT_FILE = re.compile(rf"(?:{'|'.join(_KINDS)})-\d{{5,}}-[0-9a-f]{{12}}\.csv")
 _DRY_RUN_NAME = "_dry_run.json"

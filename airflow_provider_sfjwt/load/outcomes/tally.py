@@ -14,6 +14,7 @@ from airflow_provider_sfjwt.files.values.arrow_arrays import integers, one_array
 from airflow_provider_sfjwt.load.outcomes.part_outcome import ERRORS_AT_ONCE, KNOWN, PartOutcome, State
 from airflow_provider_sfjwt.load.outcomes.results_folder import Kind, ResultsFolder, RowsWithOutcome
 from airflow_provider_sfjwt.load.staging.parts import JobFile
+from airflow_provider_sfjwt.load.staging.skipped_rows import INVALID_ROW
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
 
@@ -76,10 +77,29 @@ class Tally:
         # Otherwise the memory of the next part, which another thread reads, comes on top of what Arrow keeps for reuse.
         pa.default_memory_pool().release_unused()
 
+    def add_skipped(self) -> None:
+        """Add the rows that were not sent because they are faulty. Call it once."""
+        skipped = self._staged.skipped
+        if skipped is None:
+            return
+        file, row = self._staged.source.locate(skipped.position)
+        sample = {"file": file, "row": row, "message": skipped.message, "fields": list(skipped.fields)}
+        self.counts["skipped"] = skipped.file.rows
+        self.errors[INVALID_ROW] = {"count": skipped.file.rows, "sample": sample}
+        if self.folder is not None:
+            columns, positions = [*_ORIGIN, *skipped.file.columns], skipped.file.positions()
+            self.files.append(self.folder.write_rows("skipped", 0, columns, self._skipped(skipped.file, positions)))
+
+    def _skipped(self, file: JobFile, positions: pa.Int64Array) -> Iterator[RowsWithOutcome]:
+        first = 0
+        for records in file.records():
+            yield RowsWithOutcome(self._origin(positions.slice(first, len(records))), records)
+            first += len(records)
+
     @property
     def lost(self) -> int:
-        """Rows that Salesforce rejected or did not process."""
-        return self.counts["failed"] + self.counts["unprocessed"]
+        """Rows that were skipped, and those that Salesforce rejected or did not process."""
+        return self.counts["failed"] + self.counts["unprocessed"] + self.counts["skipped"]
 
     @property
     def reasons(self) -> list[str]:

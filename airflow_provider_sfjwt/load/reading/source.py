@@ -24,6 +24,7 @@ from airflow_provider_sfjwt.load.reading.source_argument import fault_of_source,
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from airflow_provider_sfjwt.files.values.python_table import PythonTable
     from airflow_provider_sfjwt.load.reading.source_argument import Row, Source
 
 #: The most rows that may be given as they are, e.g. from an XCom. More belong in a file.
@@ -46,7 +47,7 @@ class SourcePiece:
     file: str
     first_row: int
     first_position: int
-    table: pa.Table
+    table: pa.Table | PythonTable
     faults: tuple[Fault, ...] = ()
 
 
@@ -137,8 +138,8 @@ class LoadSource:
 
             above = parents(self.columns)
             rows = [without_null_parents(row, above) for row in self._rows]
-            table, faults = table_of(rows, wanted, ROWS, 1, self.columns)
-            yield self._located(SourcePiece(ROWS, 1, 0, table, tuple(faults)))
+            values, found = table_of(rows, wanted, ROWS, 1, self.columns)
+            yield self._located(SourcePiece(ROWS, 1, 0, values, tuple(found)))
 
     def _located(self, piece: SourcePiece) -> SourcePiece:
         self._locations.add(piece)

@@ -111,6 +111,8 @@ class BulkSender:
             if job is None or job.ended:
                 return entry
             if last.uploaded or job.state != "Open":
+                if self._new_attempt and part.number not in self._seen and not last.taken_over:
+                    self._ledger.taken_over(part.number, last.id)
                 return job.ref
             # It is unknown whether it has its rows. It has not begun, and once it is aborted it never will.
             self._org.run(bulk_ingest.retire_job, job.ref)
@@ -178,9 +180,13 @@ class BulkSender:
     def _settle(self, part: JobFile, entry: LedgerEntry, *, again: bool) -> JobRef | None:
         """Send the rows of a part that are to be sent again; if there are none, the part is settled."""
         outcome, jobs = self._outcome(part, entry)
-        retry = entry.jobs[-1].retry + 1
+        last, left = entry.jobs[-1], outcome.row_numbers("unprocessed")
+        retry = last.retry + 1
         if again:
-            rows, retry = sorted([*outcome.row_numbers("rejected"), *outcome.row_numbers("unprocessed")]), 0
+            rows, retry = sorted([*outcome.row_numbers("rejected"), *left]), 0
+        elif last.taken_over and left:
+            # Airflow ends the earlier attempt's wait after this one has begun, and with it this job.
+            rows, retry = sorted([*outcome.passing(), *left]), 0
         else:
             rows = outcome.passing() if retry <= self._spec.row_retries else []
         if rows:
@@ -194,7 +200,7 @@ class BulkSender:
 
     def _outcome(self, part: JobFile, entry: LedgerEntry) -> tuple[PartOutcome, list[Job]]:
         jobs = [(known, self._look_up(known)) for known in entry.jobs]
-        outcome, keys = PartOutcome(part.rows), RowKeys(part)
+        outcome, keys = PartOutcome(part.rows), RowKeys(part, self._staged.keys)
         for known, job in jobs:
             if job is not None and job.ended:
                 self._take_results(outcome, keys, known, job)

@@ -14,15 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_sfjwt.files.values.arrow_arrays import scalar, texts
-from airflow_provider_sfjwt.files.values.cells import LONGEST_TEXT, NULL
+from airflow_provider_sfjwt.files.values.cells import LONGEST_TEXT, NULL, shown
+from airflow_provider_sfjwt.files.values.from_python import CONVERSIONS
 from airflow_provider_sfjwt.load.columns import LoadColumn
 from airflow_provider_sfjwt.load.operations import Operation
-from airflow_provider_sfjwt.load.staging.field_patterns import PATTERNS, FieldPattern
 
 #: Types whose description limits the number of characters.
 _TEXTS = frozenset(("string", "textarea", "email", "phone", "url", "encryptedstring", "picklist", "combobox"))
-#: Characters of a cell that a message shows.
-_SHOWN = 40
+#: Types that have a conversion of their own and are held to a list of values.
+_CHOSEN = frozenset(("multipicklist",))
 
 #: Marks the cells of a column that break a rule; None where there are none.
 Find = Callable[[pa.ChunkedArray], "pa.ChunkedArray | None"]
@@ -71,11 +71,12 @@ def _rules_of_field(column: LoadColumn) -> Iterator[Rule]:
     """The rules that the field's description makes. A parent's key must be readable, and need not exist."""
     field, header = column.field, column.header
     kind, length = field["type"], int(field.get("length") or 0)
-    pattern = PATTERNS.get("id" if _holds_record_ids(field) else kind)
-    if pattern is not None:
-        if kind == "boolean" and not field.get("nillable"):
-            yield Rule(_nulled, _words(f"{header} is a checkbox, which cannot be emptied; give true or false"))
-        yield Rule(_Misshapen(pattern), partial(_misshapen, header, pattern.words))
+    if _holds_record_ids(field) or kind == "id":
+        yield Rule(_no_id, partial(_not_an_id, header))
+        return
+    if kind == "boolean" and not field.get("nillable"):
+        yield Rule(_nulled, _words(f"{header} is a checkbox, which cannot be emptied; give true or false"))
+    if kind in CONVERSIONS and kind not in _CHOSEN:
         return
     own = column.reference is None
     if own and kind == "email":
@@ -83,7 +84,7 @@ def _rules_of_field(column: LoadColumn) -> Iterator[Rule]:
     values = {value["value"] for value in field.get("picklistValues") or ()}
     labels = {value.get("label") or "" for value in field.get("picklistValues") or ()}
     if own and values and field.get("restrictedPicklist"):
-        yield Rule(_Unlisted(values | labels), lambda text: f"{header}: {_shown(text)} is not one of its values")
+        yield Rule(_Unlisted(values | labels), lambda text: f"{header}: {shown(text)} is not one of its values")
         return
     limited = own and kind in _TEXTS and length and not field.get("htmlFormatted")
     limit = min(length, LONGEST_TEXT) if limited else LONGEST_TEXT
@@ -123,24 +124,8 @@ def _nulled(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.equal(cells, scalar(NULL))
 
 
-class _Misshapen:
-    """Finds cells that do not look like values of a type."""
-
-    def __init__(self, pattern: FieldPattern) -> None:
-        self._pattern = rf"^(?s:{NULL}|{pattern.pattern})?$"
-        self._arrow_type = pattern.arrow_type
-
-    def __call__(self, cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-        if self._arrow_type is not None:
-            try:
-                values = pc.cast(cells, self._arrow_type)
-            except pa.ArrowInvalid:
-                # A failed cast costs more than matching, and the next pieces will most likely fail as well.
-                self._arrow_type = None
-            else:
-                if self._arrow_type != pa.float64() or pc.all(pc.is_finite(values)).as_py() is not False:
-                    return None
-        return pc.invert(pc.match_substring_regex(cells, self._pattern))
+def _no_id(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.invert(pc.match_substring_regex(cells, rf"^(?:{NULL}|[A-Za-z0-9]{{15}}(?:[A-Za-z0-9]{{3}})?)?$"))
 
 
 class _Unlisted:
@@ -190,10 +175,6 @@ def _words(message: str) -> Callable[[str], str]:
     return lambda _: message
 
 
-def _misshapen(header: str, words: str, text: str) -> str:
+def _not_an_id(header: str, text: str) -> str:
     spaces = "; it has spaces around it" if text.strip() != text else ""
-    return f"{header}: {_shown(text)} {words}{spaces}"
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    return f"{header}: {shown(text)} is not a record id of 15 or 18 letters and digits{spaces}"

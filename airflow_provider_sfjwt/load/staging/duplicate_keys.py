@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import pyarrow as pa
@@ -41,12 +41,14 @@ class DuplicateKeys:
         self._starts: list[int] = []
         self._pieces: list[tuple[str, int]] = []
 
-    def add(self, table: pa.Table, piece: SourcePiece) -> None:
+    def add(self, table: pa.Table, piece: SourcePiece, *, skipped: Iterable[int] = ()) -> None:
         """Remember the keys of some rows. Pieces come in their order, each once.
 
         :param table: the piece's cells as they are sent: text, under the columns' headers.
         :param piece: where the rows stand.
+        :param skipped: rows of the piece, from 0, that are not sent. They are duplicates of no other.
         """
+        start = len(self._hashes)
         self._starts.append(len(self._hashes))
         self._pieces.append((piece.file, piece.first_row))
         cells = table.column(self._column.header)
@@ -58,6 +60,16 @@ class DuplicateKeys:
             keys = pc.ascii_lower(keys)
         # The hash of an empty text is 0. A row without a key is a duplicate of no other.
         self._hashes.extend(map(hash, keys.to_pylist()))
+        for row in skipped:
+            self._hashes[start + row] = 0
+
+    def repeated(self) -> RepeatedRows:
+        """All rows that have the key of an earlier one."""
+        found = RepeatedRows(self)
+        for position, earlier in sorted(self._pairs()):
+            found.positions.append(position)
+            found.earlier.append(earlier)
+        return found
 
     def faults(self, most: int) -> tuple[int, list[Fault]]:
         """Find the rows that have the key of an earlier one.
@@ -75,9 +87,14 @@ class DuplicateKeys:
 
         # nsmallest(0) would not consume the iterator, so nothing would be counted.
         first = heapq.nsmallest(max(most, 1), pairs())[:most]
-        return counted, [self._fault(position, earlier) for position, earlier in first]
+        return counted, [self.fault(position, earlier) for position, earlier in first]
 
-    def _fault(self, position: int, earlier: int) -> Fault:
+    def fault(self, position: int, earlier: int) -> Fault:
+        """What is wrong with a row that has the key of an earlier one.
+
+        :param position: of the row in the source, from 0.
+        :param earlier: of the earlier one.
+        """
         (file, row), (first_file, first_row) = self._origin(position), self._origin(earlier)
         where = f"row {first_row}" if first_file == file else f"row {first_row} of {first_file}"
         return Fault(file, row, self._column.source, f"{self._column.header} is the same as in {where}")
@@ -107,3 +124,28 @@ class DuplicateKeys:
                     earlier = seen.setdefault(self._hashes[position], position)
                     if earlier != position:
                         yield position, earlier
+
+
+class RepeatedRows:
+    """Rows that have the key of an earlier row, in their order.
+
+    :param keys: that found them.
+    """
+
+    def __init__(self, keys: DuplicateKeys | None = None) -> None:
+        self._keys = keys
+        self.positions, self.earlier = array("q"), array("q")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def faults(self, first: int, last: int) -> list[Fault]:
+        """What is wrong with some rows.
+
+        :param first: the position of the first in the source, from 0.
+        :param last: where they end, exclusively.
+        """
+        if self._keys is None:
+            return []
+        places = range(bisect_left(self.positions, first), bisect_left(self.positions, last))
+        return [self._keys.fault(self.positions[place], self.earlier[place]) for place in places]

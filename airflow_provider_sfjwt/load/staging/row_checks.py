@@ -33,6 +33,11 @@ class Finding:
     rows: pa.ChunkedArray
     words: Callable[[int], str]
 
+    @property
+    def source(self) -> str | None:
+        """The column's name in the source; None where the whole row is meant."""
+        return self.column.source if self.column is not None else None
+
 
 class RowChecks:
     """Finds the rows that Salesforce would certainly refuse.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,6 +73,17 @@ class RowFaults:
         self.total += len(faults)
         self.kept += faults[: self._room]
 
+    def add_piece(self, piece: SourcePiece, findings: Iterable[Finding]) -> None:
+        """Add what is wrong in a piece, in the order of its rows.
+
+        :param piece: with the faults of its values.
+        :param findings: of the checks.
+        """
+        before = len(self.kept)
+        self.add(piece.faults)
+        self.add_findings(findings, piece)
+        self.kept[before:] = sorted(self.kept[before:], key=lambda fault: fault.row or 0)
+
     def add_findings(self, findings: Iterable[Finding], piece: SourcePiece) -> None:
         """Add what the checks found in a piece.
 
@@ -79,24 +91,12 @@ class RowFaults:
         :param piece: where the rows stand. Its own faults are cells that cannot be read and are null in the table, so
             findings in those cells are left out.
         """
-        unread: dict[str | None, list[int]] = defaultdict(list)
-        for fault in piece.faults:
-            if fault.row is not None:
-                unread[fault.column].append(fault.row - piece.first_row)
-        found: list[tuple[int, int, str]] = []
-        columns: dict[int, str | None] = {}
-        for finding in findings:
-            if not pc.any(finding.rows).as_py():  # much faster than to look for the rows
-                continue
-            source = finding.column.source if finding.column is not None else None
-            rows = pc.indices_nonzero(finding.rows)
-            if source in unread:
-                rows = rows.filter(pc.invert(pc.is_in(rows.cast(pa.int64()), value_set=integers(unread[source]))))
+        found: list[tuple[int, int, Finding]] = []
+        for finding, rows in found_rows(findings, piece):
             self.total += len(rows)
-            columns[finding.place] = source
-            found += [(row, finding.place, finding.words(row)) for row in rows.slice(0, self._room).to_pylist()]
-        for row, place, words in sorted(found)[: self._room]:
-            self.kept.append(Fault(piece.file, piece.first_row + row, columns[place], words))
+            found += [(row, finding.place, finding) for row in rows.slice(0, self._room).to_pylist()]
+        for row, _, finding in sorted(found, key=itemgetter(0, 1))[: self._room]:
+            self.kept.append(Fault(piece.file, piece.first_row + row, finding.source, finding.words(row)))
 
     def add_duplicates(self, keys: DuplicateKeys) -> None:
         """Add the rows that have the key of an earlier row.
@@ -120,6 +120,27 @@ class RowFaults:
     @property
     def _room(self) -> int:
         return max(0, self._most - len(self.kept))
+
+
+def found_rows(findings: Iterable[Finding], piece: SourcePiece) -> Iterator[tuple[Finding, pa.Array]]:
+    """The rows of each finding that has any, by their places in the piece.
+
+    :param findings: of the piece.
+    :param piece: where the rows stand. Cells that cannot be read, as its own faults say, are left out.
+    """
+    unread: dict[str | None, list[int]] = defaultdict(list)
+    for fault in piece.faults:
+        if fault.row is not None:
+            unread[fault.column].append(fault.row - piece.first_row)
+    for finding in findings:
+        if not pc.any(finding.rows).as_py():  # much faster than to look for the rows
+            continue
+        rows = pc.indices_nonzero(finding.rows)
+        if finding.source in unread:
+            known = integers(unread[finding.source])
+            rows = rows.filter(pc.invert(pc.is_in(rows.cast(pa.int64()), value_set=known)))
+        if len(rows):
+            yield finding, rows
 
 
 def _worded(fault: Fault) -> str:

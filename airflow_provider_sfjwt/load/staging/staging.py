@@ -85,7 +85,14 @@ class Staging:
         :param table: text columns in the order of the fields.
         :param first_position: of the first row within the input, from 0.
         """
-        positions = integers(range(first_position, first_position + table.num_rows))
+        self.add_some(table, integers(range(first_position, first_position + table.num_rows)))
+
+    def add_some(self, table: pa.Table, positions: pa.Int64Array) -> None:
+        """Add rows, in the order of the input.
+
+        :param table: text columns in the order of the fields.
+        :param positions: of each row within the input, from 0.
+        """
         if self._grouping is None:
             self._put(table, positions)
         else:

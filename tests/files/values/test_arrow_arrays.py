@@ -24,7 +24,8 @@ from airflow_provider_sfjwt.load.staging.duplicate_keys import DuplicateKeys
 from airflow_provider_sfjwt.load.staging.row_checks import RowChecks, key_column
 from airflow_provider_sfjwt.load.staging.row_faults import RowFaults
 from airflow_provider_sfjwt.load.staging.staging import Staging
-from airflow_provider_sfjwt.files.values.from_arrow import salesforce_text
+from airflow_provider_sfjwt.load.spec import LoadSpec
+from airflow_provider_sfjwt.load.staging.sent_cells import SentCells
 
 types = {"Key": "string", "Name": "string", "Mail": "email", "Money": "currency", "On": "date", "At": "datetime"}
 columns = [
@@ -34,13 +35,16 @@ columns = [
 source = LoadSource(sys.argv[1])
 key = key_column(columns, OPERATIONS["upsert"], "Key")
 checks, keys, faults = RowChecks(columns, OPERATIONS["upsert"], key), DuplicateKeys(key), RowFaults()
+spec = LoadSpec(
+    sobject="X", operation="upsert", source="/a", null_policy="clear", trim=True, timezone="Europe/Berlin"
+)
+cells = SentCells(columns, spec)
 with Staging(list(types)) as staging:
     for piece in source.pieces():
-        text, misfits = salesforce_text(piece.table, null_policy="clear")
-        assert not misfits
-        faults.add_findings(checks.findings(text), piece)
-        keys.add(text, piece)
-        staging.add(text, piece.first_position)
+        sent = cells.of(piece)
+        faults.add_piece(sent, checks.findings(sent.table))
+        keys.add(sent.table, sent)
+        staging.add(sent.table, sent.first_position)
     faults.add_duplicates(keys)
     assert not faults.total
     part = staging.parts()[0]

@@ -9,25 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_sfjwt.files.values.from_arrow import salesforce_text
+from airflow_provider_sfjwt.files.values.from_arrow import Form, cells_of
 
 #: Without a zone.
 MOMENTS = [datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2900-01-01")]
 
 
-def text(values: pa.Array, null_policy: str = "ignore") -> list[str | None]:
-    table, faults = salesforce_text(pa.table({"c": values}), null_policy=null_policy)
-    assert faults == []
-    assert table.schema.types == [pa.string()]
-    return table.column("c").to_pylist()
+def text(values: pa.Array, kind: str = "string", **options: Any) -> list[str | None]:
+    cells, unfit = cells_of(pa.chunked_array([values]), Form(kind, **options))
+    assert unfit == []
+    assert cells.type == pa.string()
+    cells.validate(full=True)
+    return cells.to_pylist()
 
 
-def fault(values: pa.Array) -> str:
-    table, faults = salesforce_text(pa.table({"c": values}), null_policy="ignore", first_row=11)
-    assert table.column("c").null_count == len(values)
-    ((name, message),) = faults
-    assert name == "c"
-    return message
+def faults(values: pa.Array, kind: str = "string") -> list[tuple[int, str]]:
+    cells, unfit = cells_of(pa.chunked_array([values]), Form(kind))
+    assert all(cells[each.row].as_py() is None for each in unfit)
+    return [(each.row, each.why) for each in unfit]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def fault(values: pa.Array) -> str:
         (pa.array([-1, 2**63 - 1]), ["-1", "9223372036854775807"]),
         (pa.array([1.0, 0.1, 1e20, 1e-7, -1.5e300, None])[:4], ["1", "0.1", "1" + "0" * 20, "0.0000001"]),
         (pa.array([0.1, None], pa.float32()), ["0.1", None]),
-        (pa.array([Decimal("1.10"), Decimal("0E-10")], pa.decimal128(20, 10)), ["1.1000000000", "0.0000000000"]),
+        (pa.array([Decimal("1.10"), Decimal("0E-10")], pa.decimal128(20, 10)), ["1.1", "0"]),
         (pa.array([Decimal("1200")], pa.decimal128(5, -2)), ["1200"]),
         (pa.array([date(2026, 2, 28), None]), ["2026-02-28", None]),
         (pa.array([date(2026, 2, 28)], pa.date64()), ["2026-02-28"]),
@@ -83,32 +82,38 @@ def test_a_moment_is_the_same_moment(naive: datetime, hours: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "rows", "words"),
     [
-        (pa.array([MOMENTS[0]]), "without a time zone"),
-        (pa.array([1.0, float("nan")]), "row 12 holds nan"),
-        (pa.array([None, None, float("-inf")]), "row 13 holds -inf"),
-        (pa.array([[1]]), "type list"),
-        (pa.array([b"x"]), "type binary"),
-        (pa.array([timedelta(1)]), "type duration"),
+        (pa.array([MOMENTS[0], None]), [0], "without a time zone"),
+        (pa.array([1.0, float("nan")]), [1], "holds nan"),
+        (pa.array([None, float("nan"), float("-inf")]), [1, 2], "which is not a number"),
+        (pa.array([[1], None]), [0], "holds a list"),
+        (pa.array([b"x", b"\xff"]), [1], "0xFF at byte 1"),
+        (pa.array([timedelta(1)]), [0], "is not a time"),
+        (pa.array([10**8], pa.int32()).cast(pa.date32()), [0], "out of range"),
+        (pa.array([2**62], pa.int64()).cast(pa.timestamp("s", "UTC")), [0], "out of range"),
     ],
 )
-def test_what_is_no_value_of_salesforce_is_told(values: pa.Array, words: str) -> None:
-    assert words in fault(values)
+def test_what_is_no_value_of_salesforce_is_reported_by_row(values: pa.Array, rows: list[int], words: str) -> None:
+    found = faults(values)
+    assert [row for row, _ in found] == rows
+    assert all(words in why for _, why in found)
 
 
-def test_nulls_are_left_or_cleared() -> None:
-    values: list[Any] = ["a", None, ""]
-    assert text(pa.array(values), "ignore") == ["a", None, None]
-    assert text(pa.array(values), "clear") == ["a", "#N/A", "#N/A"]
-    assert text(pa.array([True, None]), "clear") == ["true", "#N/A"]
-    with pytest.raises(ValueError, match="not one of ignore, clear"):
-        text(pa.array(values), "maybe")
+def test_text_that_is_not_utf8_is_a_fault_of_its_row() -> None:
+    broken = pa.array([b"a", b"\xe9"]).view(pa.string())
+    assert [row for row, _ in faults(broken)] == [1]
+    assert [row for row, _ in faults(broken, "date")] == [0, 1]
 
 
-def test_a_table_without_rows_or_chunks_is_text_as_well() -> None:
-    schema = pa.schema(
-        [("f", pa.float64()), ("s", pa.string()), ("t", pa.timestamp("us", "UTC")), ("d", pa.decimal128(5, 2))]
-    )
-    table, faults = salesforce_text(schema.empty_table(), null_policy="clear")
-    assert (table.num_rows, faults) == (0, [])
+def test_white_space_is_taken_off_where_it_is_asked_for() -> None:
+    padded = pa.array(["  a \u00a0", "\t\n", None, "b"])
+    assert text(padded) == ["  a \u00a0", "\t\n", None, "b"]
+    assert text(padded, trim=True) == ["a", None, None, "b"]
+    assert text(pa.array(["2026-01-31   "]), "date", trim=True) == ["2026-01-31"]
+
+
+def test_a_column_without_rows_or_chunks_is_text_as_well() -> None:
+    for kind in (pa.float64(), pa.string(), pa.timestamp("us", "UTC"), pa.decimal128(5, 2), pa.list_(pa.string())):
+        for each in ("string", "date", "double"):
+            assert cells_of(pa.chunked_array([], kind), Form(each))[0].to_pylist() == []

