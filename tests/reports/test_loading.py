@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -25,6 +25,9 @@ from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.airflow_run import StateStore, event_of
 from tests.operators.load_task import counted, in_org, items, report_in, results_in, task
 from tests.operators.things import load
+from tests.orgs import items_org, things_org
+
+__all__ = ["items_org", "things_org"]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TRANSPORTS = pytest.mark.parametrize("transport", ["bulk", "rest"])
@@ -36,7 +39,16 @@ def org(things_org: SimulatedOrg) -> Iterator[SimulatedOrg]:
 
 
 def stored(org: SimulatedOrg, field: str) -> list[Any]:
-    return [row[field] for row in sorted(org.rows("Thing__c"), key=lambda row: str(row["Key__c"]))]
+    """The values of a field; days and times as Salesforce writes them."""
+    return [_written(row[field]) for row in sorted(org.rows("Thing__c"), key=lambda row: str(row["Key__c"]))]
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S}.000Z"
+    if isinstance(value, time):
+        return f"{value:%H:%M:%S}.000Z"
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def refusal(source: Any, **arguments: Any) -> str:
