@@ -78,8 +78,8 @@ class LoadSpec(JobSpec):
     :param delimiter: of CSV; None takes the one that the first line has.
     :param encoding: of CSV and JSON, as Python names it.
     :param header: the columns of a CSV without a header; None takes its first line.
-    :param on_invalid: ``fail`` sends nothing where a row is faulty; ``skip`` sends the rows that are not, and counts the
-        faulty ones as failed.
+    :param on_invalid: ``fail`` sends nothing where a row is faulty; ``skip`` sends the others, and counts the faulty
+        ones as failed.
     :param timezone: of datetimes that have none, by its IANA name; None refuses them.
     :param trim: whether white space is taken off the ends of texts.
     :param min_api_calls_left: how many API calls of its 24 hours the org must have left; None for no such limit.

@@ -147,8 +147,8 @@ class SalesforceLoadOperator(BaseOperator):
 
         :param context: Airflow's.
         :return: ``records`` (rows that succeeded), ``counts`` (``read``, ``sent``, ``succeeded``, ``failed``,
-            ``unprocessed``, and ``skipped`` with ``on_invalid="skip"``), ``errors`` by code, ``unprocessed_sample``, ``job_ids``, ``job_id``, ``results_path`` and
-            ``receipt``.
+            ``unprocessed``, and ``skipped`` with ``on_invalid="skip"``), ``errors`` by code, ``unprocessed_sample``,
+            ``job_ids``, ``job_id``, ``results_path`` and ``receipt``.
         """
         return self._run(context, None)
 

@@ -15,8 +15,8 @@ from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import COLLECTIONS, report_in, results_in, task
 
 NAME = "Visit__c"
-#: Looks like a day, and is none.
-NO_DAY = "2026-02-30"
+#: A number to Java, which the check leaves to Salesforce. The simulated org refuses it.
+JAVA_NUMBER = "1.5d"
 
 
 @pytest.fixture
@@ -28,7 +28,6 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
             NAME,
             [
                 Field("Key__c", length=40, external_id=True, unique=True),
-                Field("Day__c", "date"),
                 Field("Score__c", "double"),
             ],
         )
@@ -36,9 +35,9 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
 
 
 def visits(count: int, bad: Container[int] = ()) -> list[dict[str, Any]]:
-    """Rows, some of them with a day that is none."""
-    days = (NO_DAY if place in bad else "2026-02-28" for place in range(count))
-    return [{"Key__c": f"k{place:04d}", "Day__c": day} for place, day in enumerate(days)]
+    """Rows, some of them with a number that the org refuses."""
+    scores = (JAVA_NUMBER if place in bad else "1.5" for place in range(count))
+    return [{"Key__c": f"k{place:04d}", "Score__c": score} for place, score in enumerate(scores)]
 
 
 def load(context: dict[str, Any], rows: list[dict[str, Any]], folder: Path, **arguments: Any) -> Any:
@@ -65,7 +64,7 @@ def prepared(org: SimulatedOrg, operation: str, rows: list[dict[str, Any]]) -> l
     """The rows as the operation takes them; what it changes is there before."""
     if operation == "insert":
         return rows
-    ids = org.insert(NAME, [{"Key__c": row["Key__c"], "Day__c": "2020-01-01"} for row in rows])
+    ids = org.insert(NAME, [{"Key__c": row["Key__c"], "Score__c": 0} for row in rows])
     return rows if operation == "upsert" else [{"Id": key, **row} for key, row in zip(ids, rows, strict=True)]
 
 
@@ -84,10 +83,10 @@ def test_both_ways_refuse_the_same_rows_and_save_the_others(
             assert calls(org) - before <= 1 + 16 * len(bad)
         told = results_in(tmp_path / transport / "results", "failed")
         assert {int(row["row"]) - 1 for row in told} == bad
-        assert all(NO_DAY in row["error_message"] for row in told)
-        days = {row["Key__c"]: str(row["Day__c"]) for row in org.rows(NAME) if not row["IsDeleted"]}
-        assert sum(day == "2026-02-28" for day in days.values()) == 200 - len(bad)
-        outcomes.append((days, report_in(tmp_path / transport / "results")["counts"]))
+        assert all(JAVA_NUMBER in row["error_message"] for row in told)
+        scores = {row["Key__c"]: row["Score__c"] for row in org.rows(NAME) if not row["IsDeleted"]}
+        assert sum(float(score or 0) == 1.5 for score in scores.values()) == 200 - len(bad)
+        outcomes.append((scores, report_in(tmp_path / transport / "results")["counts"]))
         for row in list(org.rows(NAME)):
             org.update(NAME, row["Id"], {"Key__c": None})
             org.delete(NAME, row["Id"])
@@ -104,7 +103,7 @@ def test_a_row_that_is_refused_is_told_by_its_own_error(
     sample = report_in(tmp_path / "results")["errors_by_code"]["JSON_PARSER_ERROR"]
     assert (sample["count"], sample["sample"]["row"]) == (1, 18)
     assert sample["sample"]["message"].startswith(
-        f"Cannot deserialize instance of date from VALUE_STRING value {NO_DAY}"
+        f"Cannot deserialize instance of double from VALUE_STRING value {JAVA_NUMBER}"
     )
     assert len(keys(org)) == 39
 

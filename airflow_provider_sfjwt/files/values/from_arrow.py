@@ -121,7 +121,9 @@ def is_float(values: pa.ChunkedArray | Sequence[Any]) -> bool:
     """
     if isinstance(values, pa.ChunkedArray):
         return bool(pa.types.is_floating(values.type)) and values.null_count < len(values)
-    return any(isinstance(value, float) or (isinstance(value, Digits) and not value.lstrip("-").isdigit()) for value in values)
+    return any(
+        isinstance(value, float) or (isinstance(value, Digits) and not value.lstrip("-").isdigit()) for value in values
+    )
 
 
 def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -183,7 +185,7 @@ def _without_surplus_zeros(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _day_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The calendar day in the values' own zone; a value with a time of day keeps it, so that it is not taken for a day."""
+    """The calendar day in the values' own zone. A value with a time of day keeps it, which makes it no day."""
     local = pc.local_timestamp(values) if values.type.tz is not None else values
     shown = local.cast(pa.string())
     return pc.replace_substring_regex(shown, r"^(\d{4}-\d\d-\d\d) 00:00:00(?:\.0+)?$", r"\1")

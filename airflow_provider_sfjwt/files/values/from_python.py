@@ -131,7 +131,12 @@ def _number(value: Any, zone: tzinfo | None) -> str:
         raise UnfitValueError(f"holds {value}, which is not a number. {_MISSING}")
     if isinstance(value, str) and _JAVA_NUMBER.fullmatch(value):
         return value
-    text = _decimal_text(value)
+    try:
+        text = _decimal_text(value)
+    except UnfitValueError:
+        if type(value) is str:  # Salesforce judges it
+            return value
+        raise
     if text is None:
         raise UnfitValueError(f"{shown(value)} is not a number{_spaces(value)}")
     return text

@@ -71,7 +71,7 @@ def time_cell(value: Any, zone: tzinfo | None = None) -> str:
     if isinstance(value, str):
         value = _time_of(value)
     if isinstance(value, timedelta) and timedelta() <= value < _WHOLE_DAY:
-        value = (datetime(2000, 1, 1) + value).time()
+        value = (datetime.combine(FIRST_DAY, _MIDNIGHT) + value).time()
     if not isinstance(value, time):
         raise UnfitValueError(f"{shown(value)} is not a time like 12:00:00.000Z")
     offset = value.utcoffset()
