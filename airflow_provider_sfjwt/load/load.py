@@ -176,14 +176,14 @@ class Load:
         for code, each in sorted(report.errors_by_code.items(), key=lambda item: -item[1]["count"]):
             log.info("%s (%d rows, e.g. %s)", code, each["count"], _in_words(each["sample"]))
         log.info(
-            "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed, %d skipped; %d API calls, %.1f s",
+            "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed%s; %d API calls, %.1f s",
             counts["read"],
             self._spec.sobject,
             self._spec.operation,
             counts["succeeded"],
             counts["failed"],
             counts["unprocessed"],
-            tally.counts["skipped"],
+            f", {counts['skipped']} skipped" if counts.get("skipped") else "",
             report.api_calls,
             report.seconds,
         )
