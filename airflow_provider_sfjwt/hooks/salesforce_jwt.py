@@ -267,8 +267,7 @@ class SalesforceJwtHook(BaseHook):
         """
         asked = {name: value for name, value in locals().items() if name != "self"}  # by name, whatever is added above
         asked |= {"salesforce_conn_id": self.salesforce_conn_id, "api_version": self.api_version}
-        spec = LoadSpec(**asked, written_by=_writer())
-        spec.check()
+        (spec := LoadSpec(**asked, written_by=_writer())).check()
         from airflow_provider_sfjwt.load.load import run_load  # needs pyarrow, which the check has looked for
 
         with self.connect() as org:

@@ -28,6 +28,28 @@ class PythonTable:
         """The names, in their order."""
         return list(self.columns)
 
+    def column(self, name: str) -> Sequence[Any]:
+        """The values of a column.
+
+        :param name: of the column.
+        """
+        return self.columns[name]
+
+    def append_column(self, name: str, values: Sequence[Any]) -> PythonTable:
+        """The table with one more column.
+
+        :param name: of the column.
+        :param values: of each row.
+        """
+        return PythonTable({**self.columns, name: values}, self.num_rows)
+
+    def select(self, names: Sequence[str]) -> PythonTable:
+        """The table with some of its columns.
+
+        :param names: of the columns, in their order.
+        """
+        return PythonTable({name: self.columns[name] for name in names}, self.num_rows)
+
     def to_pylist(self) -> list[dict[str, Any]]:
         """The rows, one dict each."""
         return [{name: values[row] for name, values in self.columns.items()} for row in range(self.num_rows)]

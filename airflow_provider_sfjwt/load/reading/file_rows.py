@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.formats.registry import FORMATS, reader_of
 from airflow_provider_sfjwt.files.values.arrow_arrays import texts
+from airflow_provider_sfjwt.files.values.python_table import PythonTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +58,9 @@ class FileRows:
         own = {name.strip().lower() for name in self._read}
         return {name: value for name, value in self._in_path.items() if name.lower() not in own}
 
-    def pieces(self, wanted: Sequence[str], known: Sequence[str]) -> Iterator[tuple[pa.Table, list[Fault]]]:
+    def pieces(
+        self, wanted: Sequence[str], known: Sequence[str]
+    ) -> Iterator[tuple[pa.Table | PythonTable, list[Fault]]]:
         """Read the rows, some at a time.
 
         :param wanted: the columns to read, in the order that the tables shall have.
@@ -79,15 +82,15 @@ class FileRows:
             first_row += table.num_rows
             yield self._with_path(table, wanted), faults
 
-    def _with_path(self, table: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    def _with_path(self, table: pa.Table | PythonTable, wanted: Sequence[str]) -> pa.Table | PythonTable:
         for name in wanted:
             if name in self._added:
-                table = table.append_column(name, texts([self._added[name] or None] * table.num_rows))
+                values = [self._added[name] or None] * table.num_rows
+                table = table.append_column(name, values if isinstance(table, PythonTable) else texts(values))
         return table.select(list(wanted))
 
 
-def _first_value(values: pa.ChunkedArray) -> int | None:
+def _first_value(values: pa.ChunkedArray | Sequence[Any]) -> int | None:
     """The place of the first value that is not empty."""
-    if values.null_count == len(values):
-        return None
-    return next((place for place, value in enumerate(values.to_pylist()) if value not in (None, "")), None)
+    listed = values if isinstance(values, Sequence) else values.to_pylist()
+    return next((place for place, value in enumerate(listed) if value not in (None, "")), None)
