@@ -30,6 +30,11 @@ class LedgerJob:
     uploaded: bool = False
     taken_over: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        """The job as JSON knows it. What 0.1.0 did not know is there only where it is true."""
+        content = asdict(self)
+        return content if self.taken_over else {name: content[name] for name in content if name != "taken_over"}
+
     @property
     def ref(self) -> JobRef:
         """Enough to find the job again."""
@@ -54,7 +59,7 @@ class LedgerEntry:
 
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON knows it."""
-        jobs = [asdict(job) for job in self.jobs]
+        jobs = [job.to_json() for job in self.jobs]
         return {"sha256": self.sha256, "jobs": jobs, "over_rest": self.over_rest, "deleted": self.deleted}
 
     @classmethod
