@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.random_tests import PLUGIN, RandomTests, set_up_hypothesis
+from tests.reports.kinds import kind_of, table
 
 #: Set where everything has been installed, so that a test which skips is one that should have run.
 NO_SKIP = os.environ.get("SFJWT_NO_SKIP") == "1"
@@ -150,3 +151,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     # In the order of the tests, not by how many there are of them.
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what became of the inputs that others reported, where the run tried them."""
+    ids = {name: [each.nodeid for each in terminalreporter.stats.get(name, [])] for name in ("passed", "failed")}
+    if any(kind_of(nodeid) for nodeid in ids["passed"] + ids["failed"]):
+        terminalreporter.section("what others reported")
+        for line in table(ids["passed"], ids["failed"]):
+            terminalreporter.write_line(line)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import argument
@@ -187,7 +187,7 @@ class _DeltaMerge:
     def _append(self, table: DeltaTable) -> MergeReport:
         from deltalake import write_deltalake
 
-        mode = "merge" if self._spec.schema_evolution == "add" else None
+        mode: Literal["merge"] | None = "merge" if self._spec.schema_evolution == "add" else None
         write_deltalake(table, self._reader(), mode="append", schema_mode=mode, commit_properties=self._commit())
         return MergeReport(self._spec.table_uri, inserted=self._data_set.receipt.records)
 

@@ -68,7 +68,7 @@ def extract(path: Path, **order: Any) -> tuple[pa.Table, Receipt]:
         ("Whole__c", "1.0E7"),
     ],
 )
-def test_r1_more_digits_than_described_are_kept(
+def test_R1_more_digits_than_described_are_kept(
     org: SimulatedOrg, tmp_path: Path, transport: str, field: str, cell: str
 ) -> None:
     org.insert("Sum__c", [{field: cell}, {field: None}])
@@ -79,7 +79,7 @@ def test_r1_more_digits_than_described_are_kept(
 
 
 @pytest.mark.parametrize("transport", ["bulk", "rest"])
-def test_r1_digits_after_the_18th_place_are_rounded_and_counted(
+def test_R1_digits_after_the_18th_place_are_rounded_and_counted(
     org: SimulatedOrg, tmp_path: Path, transport: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -95,7 +95,7 @@ def test_r1_digits_after_the_18th_place_are_rounded_and_counted(
 @pytest.mark.parametrize(
     ("field", "cell"), [("Amount__c", "1.2E25"), ("Rate__c", "1.0E20"), ("Count__c", "123456789012345678901")]
 )
-def test_r1_a_number_that_does_not_fit_widens_its_column(
+def test_R1_a_number_that_does_not_fit_widens_its_column(
     org: SimulatedOrg, tmp_path: Path, transport: str, field: str, cell: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     org.insert("Sum__c", [{field: "1"}, {field: "2"}, {field: "3"}, {field: cell}, {field: "5"}])
@@ -107,14 +107,14 @@ def test_r1_a_number_that_does_not_fit_widens_its_column(
     assert {part.name for part in receipt.parts} | {"_receipt.json"} == {each.name for each in tmp_path.iterdir()}
 
 
-def test_r1_doubles_on_request(org: SimulatedOrg, tmp_path: Path) -> None:
+def test_R1_doubles_on_request(org: SimulatedOrg, tmp_path: Path) -> None:
     org.insert("Sum__c", [{"Amount__c": "1300.56172841", "Rate__c": "1.0E25"}])
     table, receipt = extract(tmp_path, fields=["Amount__c", "Rate__c"], numbers="float64")
     assert table.to_pylist() == [{"Amount__c": 1300.56172841, "Rate__c": 1e25}]
     assert (receipt.numbers, receipt.widened) == ("float64", ())
 
 
-def test_r1_described_types_on_request_name_the_row_and_the_way_out(org: SimulatedOrg, tmp_path: Path) -> None:
+def test_R1_described_types_on_request_name_the_row_and_the_way_out(org: SimulatedOrg, tmp_path: Path) -> None:
     [_, wrong] = org.insert("Sum__c", [{"Amount__c": "12.25"}, {"Amount__c": "1300.56172841"}])
     with pytest.raises(ProtocolError) as refused:
         extract(tmp_path, fields=["Id", "Amount__c"], numbers="described")
@@ -123,7 +123,7 @@ def test_r1_described_types_on_request_name_the_row_and_the_way_out(org: Simulat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_r1_another_name_of_a_way_is_refused(org: SimulatedOrg, tmp_path: Path) -> None:
+def test_R1_another_name_of_a_way_is_refused(org: SimulatedOrg, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="numbers: 'exact' is not one of decimal, float64, described"):
         extract(tmp_path, numbers="exact")
 
@@ -131,7 +131,7 @@ def test_r1_another_name_of_a_way_is_refused(org: SimulatedOrg, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("kind", "cell"), [("int", "2.5"), ("long", "1.0E30"), ("double", "NaN"), ("int", "-Infinity")]
 )
-def test_r1_no_kind_of_number_fails(tmp_path: Path, kind: str, cell: str) -> None:
+def test_R1_no_kind_of_number_fails(tmp_path: Path, kind: str, cell: str) -> None:
     values, column, _ = written(str(tmp_path), "parquet", Column("Field__c", kind, 9).kept_as("decimal"), ["1", cell])
     assert column.is_widened
     assert repr(values) == repr([1.0, float(cell)])
@@ -169,7 +169,7 @@ def written(folder: str, file_format: str, column: Column, cells: list[str | Non
     st.integers(0, 8),
     st.sampled_from(["decimal", "float64"]),
 )
-def test_r1_any_double_in_any_described_type_is_green_in_every_format(
+def test_R1_any_double_in_any_described_type_is_green_in_every_format(
     numbers: list[float | None], kind: str, precision: int, scale: int, kept: str
 ) -> None:
     cells = [None if number is None else java_text(number) for number in numbers]
