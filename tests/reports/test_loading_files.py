@@ -150,6 +150,12 @@ def test_L4_a_bad_line_of_json_stands_beside_the_others(org: SimulatedOrg, tmp_p
         assert fault in said
 
 
+def test_L4_a_row_that_cannot_be_read_is_one_fault(org: SimulatedOrg, tmp_path: Path) -> None:
+    lines = write(tmp_path, '{"Key__c": "a"}\nnonsense\n', "in.jsonl")
+    assert "1 fault in its rows" in refusal(lines, operation="upsert")
+    assert "1 fault in its rows" in refusal(write(tmp_path, 'Key__c,Text__c\na,x\n"b"x,y\n'), operation="upsert")
+
+
 # -- L7: files of every kind -------------------------------------------------------------------------------------------
 
 
@@ -299,5 +305,11 @@ def test_L7_partition_columns_give_way_and_are_left_out(org: SimulatedOrg, tmp_p
     source = f"file://{tmp_path}/day=*/text__c=1/*.csv"
     assert "no field day" in refusal(source)
     load(source, column_mapping={"day": None})
-    assert loaded(org, "Key__c", "Text__c") == [("a", "x"), ("b", "y")]
+    write(tmp_path, '{"Key__c": "c"}', "Text__c=z/in.jsonl")
+    load(f"file://{tmp_path}/*/in.jsonl")
+    load(write(tmp_path, '[{"": null, "Key__c": "d"}, {"": "", "Key__c": "e"}]', "in.json"), dry_run=True)
+    assert "row 2, column 1: the column has no name" in refusal(
+        write(tmp_path, '{"": null, "Key__c": "d"}\n{"": 1}', "in.json")
+    )
+    assert loaded(org, "Key__c", "Text__c") == [("a", "x"), ("b", "y"), ("c", "z")]
     load(f"file://{tmp_path}/day=1/*/in.csv", "upsert")  # a folder that the pattern names adds no column

@@ -126,7 +126,7 @@ def found_rows(findings: Iterable[Finding], piece: SourcePiece) -> Iterator[tupl
     """The rows of each finding that has any, by their places in the piece.
 
     :param findings: of the piece.
-    :param piece: where the rows stand. Cells that cannot be read, as its own faults say, are left out.
+    :param piece: where the rows stand. Rows and cells that cannot be read, as its own faults say, are left out.
     """
     unread: dict[str | None, list[int]] = defaultdict(list)
     for fault in piece.faults:
@@ -136,8 +136,8 @@ def found_rows(findings: Iterable[Finding], piece: SourcePiece) -> Iterator[tupl
         if not pc.any(finding.rows).as_py():  # much faster than to look for the rows
             continue
         rows = pc.indices_nonzero(finding.rows)
-        if finding.source in unread:
-            known = integers(unread[finding.source])
+        if known_rows := unread[finding.source] + unread[None]:
+            known = integers(known_rows)
             rows = rows.filter(pc.invert(pc.is_in(rows.cast(pa.int64()), value_set=known)))
         if len(rows):
             yield finding, rows
