@@ -158,6 +158,10 @@ class _Matching:
             return LoadColumn(source, found["name"], found, required=self._target.requires(found))
         if "." not in name:
             return self._target.unknown(name)
+        if ids := self._target.record_types(name):
+            field = self._target.field("RecordTypeId")
+            if field is not None:
+                return LoadColumn(source, field["name"], field, required=self._target.requires(field), ids=ids)
         parent = self._target.parent(name)
         if isinstance(parent, str):
             return parent
@@ -240,6 +244,19 @@ class _Target(DescribedObject):
     def keys(self) -> str:
         """The fields by which records can be found, for a message."""
         return ", ".join(each["name"] for each in self.fields if is_key(each))
+
+    def record_types(self, path: str) -> dict[str, str]:
+        """The ids of the object's record types by their developer names, which Salesforce does not look up itself.
+
+        :param path: what a column is called.
+        :return: nothing where it is not called ``RecordType.DeveloperName``, or the description has none.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_describesobjects_describesobjectresult.htm
+        """
+        if path.lower() != "recordtype.developername":
+            return {}
+        infos = self.description.get("recordTypeInfos") or ()
+        return {each["developerName"]: each["recordTypeId"] for each in infos if each.get("developerName")}
 
     def parent(self, name: str) -> tuple[str, dict[str, Any], dict[str, Any]] | str:
         """The header, the parent's key and the reference of ``Relationship.Field``, or what is wrong with it.

@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from airflow_provider_sfjwt.exceptions import RequestLimitError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
-from airflow_provider_sfjwt.testing import SimulatedOrg
+from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import StateStore, event_of
 from tests.operators.load_task import counted, in_org, items, report_in, results_in, task
 from tests.operators.things import load
@@ -274,6 +274,31 @@ def test_L7_a_null_checkbox_under_clear_stays_as_it_is(org: SimulatedOrg) -> Non
 def test_L7_white_space_is_taken_off_where_it_is_asked_for(org: SimulatedOrg) -> None:
     load([{"Key__c": "a   ", "Whole__c": "5  ", "Day__c": "          "}], trim=True)
     assert (stored(org, "Key__c"), stored(org, "Whole__c"), stored(org, "Day__c")) == (["a"], [5], [None])
+
+
+@TRANSPORTS
+def test_L7_record_types_are_found_by_their_developer_names(org: SimulatedOrg, transport: str) -> None:
+    org.define_object("RecordType", [Field("DeveloperName")])
+    [partner] = org.insert("RecordType", [{"DeveloperName": "Partner"}])
+    reference = Field("RecordTypeId", "reference", reference_to=("RecordType",), relationship_name="RecordType")
+    org.define_object("Typed__c", [Field("Key__c", length=40), reference])
+
+    def with_record_types(answer: Any) -> Any:
+        return {**answer, "recordTypeInfos": [{"developerName": "Partner", "recordTypeId": partner}]}
+
+    org.add_fault(Fault("GET", "*/sobjects/Typed__c/describe", times=None, edit_json=with_record_types))
+    rows = [{"Key__c": "a", "RecordType.DeveloperName": "partner"}, {"Key__c": "b", "RecordType.DeveloperName": None}]
+    load(rows, sobject="Typed__c", transport=transport)
+    assert [row["RecordTypeId"] for row in org.rows("Typed__c")] == [partner, None]
+    rows[1]["RecordType.DeveloperName"] = "Nobody"
+    assert "RecordTypeId: 'Nobody' is not one of its names: Partner" in refusal(rows, sobject="Typed__c")
+
+
+def test_L7_lists_go_into_multi_select_picklists(org: SimulatedOrg, tmp_path: Path) -> None:
+    org.define_object("Choice__c", [Field("Regions__c", "multipicklist", picklist_values=("N", "S"))])
+    load([{"Regions__c": ["N", "S"]}, {"Regions__c": "S"}], sobject="Choice__c")
+    load(parquet(tmp_path, pa.table({"Regions__c": [["S", "N"]]})), sobject="Choice__c")
+    assert [row["Regions__c"] for row in org.rows("Choice__c")] == ["N;S", "S", "S;N"]
 
 
 def test_L7_loads_spare_api_calls(org: SimulatedOrg) -> None:

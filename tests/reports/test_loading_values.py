@@ -31,7 +31,9 @@ def cells(kind: str, spellings: list[Any]) -> set[str | None]:
         if isinstance(each, str) and not isinstance(each, Digits):
             columns.append(pa.array([each]))
         for values in columns:
-            written, unfit = cells_of(pa.chunked_array([values]) if isinstance(values, pa.Array) else values, Form(kind))
+            written, unfit = cells_of(
+                pa.chunked_array([values]) if isinstance(values, pa.Array) else values, Form(kind)
+            )
             assert unfit == [], (kind, each)
             found.update(written.to_pylist())
     return found
