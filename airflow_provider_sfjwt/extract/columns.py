@@ -120,6 +120,9 @@ def _named(schema: DescribedObject, fields: Sequence[str]) -> tuple[list[Column]
         elif found.field["type"] in NOT_IN_BULK:
             parts = [each["name"] for each in schema.fields if each.get("compoundFieldName") == found.field["name"]]
             instead = f"; select {', '.join(parts)} instead" if parts else ""
+            if found.field["type"] == "base64":
+                body = f"hook.request('GET', 'sobjects/{schema.name}/<Id>/{name}')"
+                instead = f"; extract the Ids, and fetch each file with {body}"
             complaints.append(f"{name} is of the type {found.field['type']}, which Bulk API 2.0 cannot return{instead}")
         else:
             columns.append(Column.from_describe(found.field, found.path))

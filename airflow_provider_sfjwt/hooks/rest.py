@@ -215,6 +215,11 @@ def result_of(answer: Any, spec: RestSpec) -> Any:
     :raises ConfigurationError: for a result that is larger than ``max_result_bytes``. It is never cut short.
     """
     result = answer if spec.response_filter is None else spec.response_filter(answer)
+    if isinstance(result, bytes):
+        fault = (
+            "answers with a file, which is not JSON; fetch it with hook.request() in a @task, or give response_filter"
+        )
+        raise ConfigurationError({"path": fault}, subject="the task")
     size = len(json.dumps(result, default=str).encode())
     if size > spec.max_result_bytes:
         raise ConfigurationError(

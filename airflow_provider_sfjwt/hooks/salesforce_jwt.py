@@ -161,7 +161,7 @@ class SalesforceJwtHook(BaseHook):
             URL of the connection's own org.
         :param params: for the query string.
         :param json: what to send as JSON.
-        :return: the decoded JSON, text where Salesforce answers with text, or None for an empty body.
+        :return: the decoded JSON; text or bytes where Salesforce answers with text or a file; None for an empty body.
         :raises ConfigurationError: for a URL of another host.
         :raises ApiError: when Salesforce answers with an error.
         """

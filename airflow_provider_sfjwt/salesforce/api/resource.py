@@ -24,6 +24,9 @@ from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Response
 
+#: Bodies of files, such as an Attachment's.
+#: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_blob_retrieve.htm
+_FILE_TYPE = "application/octet-stream"
 #: Answers of these types are text. An HTML page comes from something that stands between, and is an error.
 _TEXT_TYPES = frozenset({"text/plain", "text/csv", "text/xml", "application/xml"})
 
@@ -48,7 +51,8 @@ def call_resource(
     :param headers: in addition to the session's own.
     :param idempotent: whether it does no harm when Salesforce processes the request twice. If not, it is repeated only
         when it was certainly not processed.
-    :return: the decoded JSON, the text of an answer that is text, or None for an empty body.
+    :return: the decoded JSON, the text of an answer that is text, the bytes of one that is a file, or None for an empty
+        body.
     :raises ConfigurationError: for a URL of another host, which must not get the token.
     :raises ApiError: when Salesforce answers with an error.
     :raises TransportError: also when the request may have been processed and must not be sent again; it is not
@@ -174,6 +178,8 @@ def _at_instance(resource: str, token: Token) -> str:
 def _decoded(response: Response, method: str, path: str) -> Any:
     content_type = Message()
     content_type["Content-Type"] = response.headers.get("content-type", "")
+    if content_type.get_content_type() == _FILE_TYPE:
+        return response.body
     if content_type.get_content_type() in _TEXT_TYPES and response.headers.get("content-type"):
         return response.body.decode(content_type.get_content_charset("utf-8"), "replace")
     return answers.data(response, method=method, path=path)
