@@ -69,8 +69,9 @@ PARAMETERS: dict[str, str] = {
     ),
     "operators.load:SalesforceLoadOperator": (
         "sobject operation source external_id_field column_mapping null_policy max_failed_records max_failed_ratio "
-        "results_path parallel_jobs row_retries group_by transport assignment_rule_id file_format dry_run deferrable "
-        "poll_interval timeout salesforce_conn_id api_version kwargs"
+        "results_path parallel_jobs row_retries group_by transport assignment_rule_id file_format delimiter encoding header "
+        "on_invalid timezone trim min_api_calls_left dry_run deferrable poll_interval timeout salesforce_conn_id "
+        "api_version kwargs"
     ),
     "operators.query:SalesforceQueryOperator": "soql include_deleted max_rows salesforce_conn_id api_version kwargs",
     "operators.rest:SalesforceRestOperator": (

@@ -22,7 +22,7 @@ REFUSED: dict[str, tuple[bytes | str, dict[str, Any], tuple[str, ...]]] = {
     "ragged row, too short": ("Key__c,Text__c\na,b\nc\n", {}, ("{file} row 2", "has 1 cells")),
     "ragged row, too long": ("Key__c,Text__c\na,b\nc,d,e\n", {}, ("{file} row 2", "has 3 cells")),
     "Latin-1": ("Key__c,Text__c\na,b\nc,Zürich\n".encode("latin-1"), {}, ("{file} row 2", "Text__c", "not UTF-8")),
-    "Latin-1 header": ("Key__c,Schlüssel\n".encode("latin-1"), {}, ("{file}", "header is not UTF-8")),
+    "Latin-1 header": ("Key__c,Schlüssel\n".encode("latin-1"), {}, ("{file}", "its header: byte 0xFC is not UTF-8")),
     "UTF-16": ("Key__c,Text__c\na,b\n".encode("utf-16"), {}, ("{file}", "UTF-16")),
     "quote never closed": ('Key__c,Text__c\na,"b\nc,d\n', {}, ("{file}", "never closed")),
     "131,073 characters in a cell": (f"Key__c,Text__c\na,b\nc,{LONG}\n", {}, ("{file} row 2", "Text__c", "131,073", "1 fault in")),
