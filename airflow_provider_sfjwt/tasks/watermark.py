@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.compat import asset_state_store
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
+from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.tasks.assets import TaskWithAssets, asset_of, uri_of
 
@@ -29,8 +31,8 @@ class Watermark:
     :param spec: what the task extracts. A watermark that was reached under another condition says nothing of the rows
         that this one adds.
     :param org: where the connection leads to.
-    :raises ConfigurationError: when the task does not have the asset, when there is no task run, or when the condition
-        or the org changed.
+    :raises ConfigurationError: when the task does not have the asset, when there is no task run, when the condition
+        or the org changed, or when another instance of the task extracted the same object in this run.
     """
 
     def __init__(self, context: Mapping[str, Any], task: TaskWithAssets, spec: ExtractSpec, org: ConnectedOrg) -> None:
@@ -46,6 +48,7 @@ class Watermark:
         self._key = f"watermark.{task.dag_id}.{task.task_id}.{spec.cursor_field}"
         self._condition = {"where": spec.where, "include_deleted": spec.include_deleted}
         self._org_id = org.token().org_id
+        self._writer = spec.written_by
         self._reached = self._recall()
 
     def window(self, server_now: datetime, commit_lag: float) -> Window:
@@ -64,8 +67,10 @@ class Watermark:
         :param window: of the run.
         """
         if self._reached is None or window[1] > self._reached:
-            state = {"reached": window[1].isoformat(), **self._condition}
-            self._store.set(self._key, {**state, "org_id": self._org_id} if self._org_id else state)
+            state: dict[str, Any] = {"reached": window[1].isoformat(), **self._condition}
+            state |= {"org_id": self._org_id} if self._org_id else {}
+            state |= {"written_by": asdict(self._writer)} if self._writer else {}
+            self._store.set(self._key, state)
 
     def _recall(self) -> datetime | None:
         state = self._store.get(self._key)
@@ -77,6 +82,12 @@ class Watermark:
             raise _fault(
                 f"give the task another task_id to extract all rows of org {self._org_id}, {anew}: the watermark is of "
                 f"org {org_id}, to which the connection led before"
+            )
+        other = Writer.from_json(state.get("written_by"))
+        if self._writer is not None and self._writer.conflicts_with(other):
+            raise _fault(
+                f"give {self._writer} a task of its own: {other} extracted the same object in this run, and moved the "
+                "watermark that both would share"
             )
         before = {name: state.get(name) for name in self._condition}
         if before != self._condition:

@@ -46,9 +46,11 @@ def context(context: dict[str, Any]) -> dict[str, Any]:
     return {**context, "asset_state_store": stores, "outlet_events": events}
 
 
-def instance(context: dict[str, Any], index: int) -> dict[str, Any]:
+def instance(context: dict[str, Any], index: int, run_id: str = "run") -> dict[str, Any]:
     """The context of an instance of a mapped task."""
-    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="extract", map_index=index, xcom_push=lambda **entry: None)
+    ti = SimpleNamespace(
+        dag_id="dag", run_id=run_id, task_id="extract", map_index=index, xcom_push=lambda **entry: None
+    )
     return {**context, "task_state_store": StateStore(), "ti": ti}
 
 
@@ -109,14 +111,14 @@ def test_the_position_among_mapped_instances_does_not_matter(
 ) -> None:
     assets = {"Account": ACCOUNTS, "Contact": CONTACTS}
 
-    def run(index: int, sobject: str) -> dict[str, Any]:
+    def run(run_id: str, index: int, sobject: str) -> dict[str, Any]:
         path = tmp_path / f"{sobject}{index}"
         task = watermark(path, sobject=sobject, fields=["Id"], inlets=list(assets.values()), outlets=[ALIAS])
-        result: dict[str, Any] = run_to_end(task, instance(context, index))
+        result: dict[str, Any] = run_to_end(task, instance(context, index, run_id))
         return result
 
-    first = {sobject: run(index, sobject) for index, sobject in enumerate(assets)}
-    second = {sobject: run(index, sobject) for index, sobject in enumerate(reversed(assets))}
+    first = {sobject: run("first", index, sobject) for index, sobject in enumerate(assets)}
+    second = {sobject: run("second", index, sobject) for index, sobject in enumerate(reversed(assets))}
     for sobject, asset in assets.items():
         assert second[sobject]["window"][0] == first[sobject]["window"][1]
         assert list(context["asset_state_store"][asset].values) == [KEY]
