@@ -35,7 +35,7 @@ with DAG(
         task_id="customers",
         conn_id="warehouse",
         sql="SELECT number, last_name, email, birthday, seller FROM customer "
-        "WHERE changed_on >= '{{ dag_run.run_after | ds }}'",
+        "WHERE changed_on >= '{{ (dag_run.logical_date or dag_run.run_after) | ds }}'",
         handler=as_dicts,  # up to 10,000 rows go through XCom; more belong into a file
     )
     SalesforceLoadOperator(
