@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
+from airflow_provider_sfjwt.files.formats.input_file import ReadOptions
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures, usable_folder
 from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
@@ -42,7 +43,7 @@ def test_an_object_store_that_is_down_is_named_by_the_argument_and_tried_again(n
     assert caught.value.retryable
     for source in (f"{nowhere}/a.csv", f"{nowhere}/*.csv"):
         with pytest.raises(SalesforceError, match=r"reading .* \(source\) failed: .*connect") as caught:
-            find_files(source, None)
+            find_files(source, None, ReadOptions())
         assert caught.value.retryable
 
 
