@@ -43,7 +43,7 @@ def test_an_object_store_that_is_down_is_named_by_the_argument_and_tried_again(n
     assert caught.value.retryable
     for source in (f"{nowhere}/a.csv", f"{nowhere}/*.csv"):
         with pytest.raises(SalesforceError, match=r"reading .* \(source\) failed: .*connect") as caught:
-            find_files(source, None, ReadOptions())
+            find_files(source, None, ReadOptions(), ignores_nameless=False)
         assert caught.value.retryable
 
 
