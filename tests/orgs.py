@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from airflow_provider_sfjwt.salesforce.auth.token_source import forget_tokens
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.load_task import define_items
 from tests.operators.things import define_things
@@ -70,8 +71,12 @@ def things_org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Si
 
 @pytest.fixture(autouse=True)
 def fresh_masker() -> Iterator[None]:
-    """Each test starts with a masker that knows no secret: it slows down with every key it learns."""
+    """Each test starts with a masker that knows no secret: it slows down with every key it learns.
+
+    And without tokens: the port of an earlier org may be this org's, whose token would not be masked again.
+    """
     from airflow.sdk._shared.secrets_masker.secrets_masker import _secrets_masker
 
     yield
     _secrets_masker().reset_masker()
+    forget_tokens()
