@@ -282,7 +282,6 @@ class KeptError:
         """Raise what the iterator raised in place of what the driver makes of it."""
         try:
             yield
-        except Exception:
+        finally:
             if self.error is not None:
                 raise self.error from None
-            raise
