@@ -21,10 +21,12 @@ suppress_warnings = ["misc.highlighting_failure"]  # diagrams are drawn where th
 CONTENTS = {
     "Begin": ["install", "salesforce_setup", "connection", "secrets_backends", "keygen", "migrating", "upgrading"],
     "Tasks": ["operators/query", "operators/extract", "operators/load", "operators/rest", "hook"],
+    "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
     "Data": ["reading_data_sets", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],
     "Test": ["testing_your_dags", "simulated_org"],
-    "Know more": ["benchmarks", "soak", "architecture", "decisions/index", "reference"],
+    "Reference": ["operators/extract_reference", "operators/load_reference", "reference"],
+    "Know more": ["benchmarks", "soak", "architecture", "decisions/index"],
 }
 _LISTED = {"index", *(page for pages in CONTENTS.values() for page in pages)}
 CONTENTS["Know more"] += sorted({page.stem for page in Path(__file__).parent.glob("*.md")} - _LISTED)

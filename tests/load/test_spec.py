@@ -47,7 +47,7 @@ def test_operator_hook_spec_and_documentation_have_the_same_arguments_with_the_s
     assert parameters(SalesforceJwtHook.load) == {
         name: default for name, default in asked.items() if name not in NOT_OF_THE_HOOK
     }
-    text = (REPOSITORY / "docs/operators/load.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs/operators/load_reference.md").read_text(encoding="utf-8")
     table = text.partition("## Arguments")[2].partition("##")[0]
     rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]+)`)? ?\|", table, re.MULTILINE)
     documented = {name: default.strip('"').replace("_", "") for name, default in rows}

@@ -48,7 +48,7 @@ TASKS = {
         SalesforceExtractOperator,
         SalesforceJwtHook.extract,
         ExtractSpec,
-        "extract.md",
+        "extract_reference.md",
         OF_THE_CONNECTION | OF_A_TASK | {"incremental", "commit_lag", "list_parts", "emit_empty"},
         set(),
     ),
