@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.attacks import table as attacks
 from tests.random_tests import PLUGIN, RandomTests, set_up_hypothesis
 from tests.reports.kinds import kind_of, table
 
@@ -39,9 +40,10 @@ set_up_hypothesis()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gather what random tests report, unless ``make soak`` already does."""
+    """Gather what random tests report, unless ``make soak`` already does, and the attacks that were tried."""
     if not config.pluginmanager.has_plugin(PLUGIN):
         config.pluginmanager.register(RandomTests(), PLUGIN)
+    config.pluginmanager.register(attacks.Attacks(), attacks.PLUGIN)
 
 
 @pytest.fixture(scope="session")
