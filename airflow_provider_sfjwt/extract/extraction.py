@@ -24,6 +24,7 @@ from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_
 from airflow_provider_sfjwt.files.values.columns import Column, TooLargeNumbersError
 from airflow_provider_sfjwt.salesforce.api import bulk_job, soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
+from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
@@ -128,8 +129,11 @@ class Extraction:
         :return: the job that must end before its rows can be fetched (:meth:`finish`); or the receipt, where the rows
             could be fetched at once.
         :raises ConfigurationError: for a query that the route cannot carry.
-        :raises SalesforceError: and nothing is published.
+        :raises SalesforceError: and nothing is published. Neither is anything asked for the rows of a window where the
+            clocks of the org and of this machine contradict each other.
         """
+        if self._spec.moments is not None:
+            self._org.run(agreed_time)
         route = FIRST if self._spec.transport == AUTO else self._spec.transport
         refused_by: tuple[str, ...] = ()
         while True:

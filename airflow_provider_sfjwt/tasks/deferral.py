@@ -10,8 +10,10 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_sfjwt.arguments import JobSpec
 from airflow_provider_sfjwt.compat import settling_time
+from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
-from airflow_provider_sfjwt.salesforce.api.org import server_time
+from airflow_provider_sfjwt.salesforce.api.clock import MOST_APART
+from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.triggers.api_calls import SalesforceApiCallsTrigger
@@ -43,11 +45,26 @@ def let_commits_settle(
     :param org: whose clock counts.
     :param end: of the interval.
     :param method_name: what to go on with after a deferral.
+    :raises ConfigurationError: for a run whose interval ends in the future: the wait is never much longer than
+        ``commit_lag``.
     """
-    left = (end + timedelta(seconds=spec.commit_lag) - org.run(server_time)).total_seconds()
+    now, settled = org.run(agreed_time), end + timedelta(seconds=spec.commit_lag)
+    if spec.incremental == "data_interval" and (end - now).total_seconds() > MOST_APART:
+        raise ConfigurationError(
+            {
+                "incremental": f"the interval of this run ends at {end.isoformat()}, which is in the future: the org's "
+                f"clock says {now.isoformat(timespec='seconds')}. Trigger the run after its interval has ended"
+            },
+            subject="the task",
+        )
+    left = (settled - now).total_seconds()
     if left <= 0:
         return
-    task.log.info("Waiting %.0f s, so that rows that are committed late are seen (commit_lag)", left)
+    task.log.info(
+        "Waiting %.0f s, until %s, so that rows that are committed late are seen (commit_lag)",
+        left,
+        settled.isoformat(timespec="seconds"),
+    )
     if spec.deferrable:
         moment = datetime.now(timezone.utc) + timedelta(seconds=max(left, settling_time()))
         task.defer(trigger=DateTimeTrigger(moment), method_name=method_name)
@@ -67,13 +84,18 @@ def spare_api_calls(task: DeferrableTask, spec: JobSpec, budget: ApiBudget, *, m
         budget.check()
     if not budget.spent:
         return
-    task.log.info("Waiting until the org has %d API calls left (min_api_calls_left)", budget.at_least)
+    deadline = time.time() + spec.timeout
+    task.log.info(
+        "Waiting until the org has %d API calls left (min_api_calls_left), until %s at most",
+        budget.at_least,
+        datetime.fromtimestamp(deadline, timezone.utc).isoformat(timespec="seconds"),
+    )
     trigger = SalesforceApiCallsTrigger(
         salesforce_conn_id=spec.salesforce_conn_id,
         at_least=budget.at_least or 0,
         api_version=spec.api_version,
         poll_interval=spec.poll_interval,
-        deadline=time.time() + spec.timeout,
+        deadline=deadline,
         not_before=time.time() + settling_time(),
     )
     task.defer(trigger=trigger, method_name=method_name)

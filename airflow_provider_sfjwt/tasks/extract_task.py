@@ -32,7 +32,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import (
     timed_out,
     too_slow,
 )
-from airflow_provider_sfjwt.salesforce.api.org import server_time
+from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
 from airflow_provider_sfjwt.tasks.assets import PublishedEvents, TaskWithAssets
@@ -363,12 +363,12 @@ class ExtractTask:
 
     def _new_window(self) -> Window | None:
         if self._spec.incremental == "watermark":
-            window = self._watermark().window(self._org.run(server_time), self._spec.commit_lag)
+            window = self._watermark().window(self._org.run(agreed_time), self._spec.commit_lag)
             return with_replaced_rows(window, self._spec.output_path)
         return self._asked_window()
 
     def _let_commits_settle(self, end: datetime) -> None:
-        ahead = (end - self._org.run(server_time)).total_seconds()
+        ahead = (end - self._org.run(agreed_time)).total_seconds()
         if self._spec.window is not None and ahead > self._spec.commit_lag:
             self._task.log.warning("window ends at %s, in the future: rows that come later are not extracted", end)
             return

@@ -12,6 +12,7 @@ from airflow_provider_sfjwt.compat import asset_state_store
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.storage.receipts import Writer
+from airflow_provider_sfjwt.salesforce.api.clock import MOST_APART
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.tasks.assets import TaskWithAssets, asset_of, uri_of
 
@@ -37,10 +38,10 @@ class Watermark:
 
     def __init__(self, context: Mapping[str, Any], task: TaskWithAssets, spec: ExtractSpec, org: ConnectedOrg) -> None:
         conn_id, sobject = spec.salesforce_conn_id, spec.sobject or ""
+        self._uri = uri_of(conn_id, sobject)
         asset = asset_of([*task.inlets, *task.outlets], conn_id, sobject)
         if asset is None:
-            uri = uri_of(conn_id, sobject)
-            raise _fault(f'add inlets=[Asset(uri="{uri}")] to the task: the watermark is kept with that asset')
+            raise _fault(f'add inlets=[Asset(uri="{self._uri}")] to the task: the watermark is kept with that asset')
         store = asset_state_store(context, asset)
         if store is None:
             raise _fault("'watermark' needs a task run, which has the state of the asset: use dag.test()")
@@ -56,8 +57,16 @@ class Watermark:
 
         :param server_now: the org's clock.
         :param commit_lag: seconds for which a row may become visible late, with an earlier time stamp.
+        :raises ConfigurationError: for a watermark in the future, before which no row would ever be new.
         """
         start = self._reached or _BEGINNING
+        if (start - server_now).total_seconds() > MOST_APART:
+            raise _fault(
+                f"the watermark is {start.isoformat()}, which is in the future: the org's clock says "
+                f"{server_now.isoformat(timespec='seconds')}. A run with a wrong clock may have moved it. Set the key "
+                f"'{self._key}' in the state of the asset {self._uri} back to the end of the last window that is "
+                "right, or delete it to extract all rows"
+            )
         end = (server_now - timedelta(seconds=commit_lag)).replace(microsecond=0)
         return start, max(start, end)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sfjwt.compat import still_deferred
+from airflow_provider_sfjwt.compat import settling_time, still_deferred
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class OrgTrigger(BaseTrigger):
         """Wait, and fire once."""
         event = self.event(await self._wait())
         if self.not_before is not None:
-            await asyncio.sleep(max(0.0, self.not_before - time.time()))
+            # A task settles in seconds; a clock that was set back meanwhile must not make hours of them.
+            await asyncio.sleep(min(max(0.0, self.not_before - time.time()), settling_time()))
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def abort(self, refs: Sequence[JobRef]) -> None:

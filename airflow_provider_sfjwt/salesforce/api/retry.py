@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import MAXYEAR, datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError, SalesforceError, TransportError
@@ -124,6 +124,7 @@ def http_date(text: str) -> datetime | None:
     """
     try:
         moment = parsedate_to_datetime(text)
+        moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.year < MAXYEAR else None  # nothing can be added to the last moment of all

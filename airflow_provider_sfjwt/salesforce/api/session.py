@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.salesforce.api import answers, retry
+from airflow_provider_sfjwt.salesforce.api.clock import OrgClock
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.wire import flow
@@ -61,8 +62,9 @@ class Session:
         self.policy = policy or RetryPolicy()
         self.usage = Usage()
         self.clock = clock
+        #: The org's clock, and how it differs from this machine's.
+        self.org_clock = OrgClock(clock)
         self._api_version = api_version
-        self._server_time: tuple[datetime, float] | None = None
         self._lock = threading.Lock()
 
     def api_version(self) -> Flow[str]:
@@ -168,20 +170,21 @@ class Session:
 
     def server_now(self) -> datetime | None:
         """The org's clock, from the ``Date`` of its last answer, or None before the first one."""
-        if self._server_time is None:
-            return None
-        moment, seen_at = self._server_time
-        return moment + timedelta(seconds=self.clock() - seen_at)
+        return self.org_clock.now()
 
     def _send(self, token: Token, draft: Request, *, repeatable: bool, strict: bool) -> Flow[Response]:
         headers = {**draft.headers, "Authorization": f"Bearer {token.value}"}
+        sent_at = self.clock()
 
         def make_request() -> Request:
+            nonlocal sent_at
+            sent_at = self.clock()
             self._count(draft.url)
             return replace(draft, url=token.instance_url + draft.url, headers=headers)
 
         response = yield from retry.send(make_request, self.policy, repeatable=repeatable, strict=strict)
         self._learn(response)
+        self.org_clock.learn(response, sent_at)
         return response
 
     def _count(self, path: str) -> None:
@@ -195,9 +198,6 @@ class Session:
         usage = _api_usage(response.headers.get("sforce-limit-info", ""))
         if usage:
             self.usage.used, self.usage.allowed = usage
-        moment = retry.http_date(response.headers.get("date", ""))
-        if moment is not None:
-            self._server_time = (moment, self.clock())
 
 
 def _query_string(path: str, params: Mapping[str, Any] | None) -> str:

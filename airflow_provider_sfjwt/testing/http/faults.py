@@ -30,7 +30,8 @@ class Fault:
     :param delay: seconds to wait before the request is processed.
     :param edit_json: changes the decoded JSON object of the right answer.
     :param edit_body: changes the bytes of the right answer, before compression.
-    :param edit_headers: changes the headers of the right answer.
+    :param edit_headers: changes the headers of the right answer. A ``Date`` takes the place of the org's own; an empty
+        one leaves it out.
     :param lose_answer: process the request, then close the connection without an answer.
     """
 

@@ -146,7 +146,10 @@ class Handler(BaseHTTPRequestHandler):
         if cut is not None:
             # To cut at a fraction one must know the whole.
             body = b"".join(body) if not isinstance(body, bytes) else body
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        self.send_header("Server", self.version_string())
+        if date := headers.pop("Date", self.date_time_string()):
+            self.send_header("Date", date)
         for name, value in headers.items():
             self.send_header(name, value)
         if chunked:
