@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import json
 import re
-import shlex
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 from tests.repository import REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "secrets_backends.md"
+PAGES = [REPOSITORY / "docs" / name for name in ("connection.md", "secrets_backends.md")]
 _BLOCK = re.compile(
     r"^<!-- (?P<mark>(?:secret|settings): [\w ]+) -->\n```\w+\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -21,12 +20,14 @@ _PEM = "-----BEGIN {kind}PRIVATE KEY-----\n{start}\n-----END {kind}PRIVATE KEY--
 #: What the page shows in place of a key, and of one with a passphrase.
 EXAMPLE_KEY = _PEM.format(kind="", start="MIIEvQIBADANBg...")
 EXAMPLE_ENCRYPTED_KEY = _PEM.format(kind="ENCRYPTED ", start="MIIFNTBfBgkqhk...")
+EXAMPLE_KEY_STORE = "/u3+7QAAAAIAAAAB..."
 _EXAMPLE_ID = "salesforce_jwt_default"
 
 
 def blocks() -> dict[str, str]:
     """Every marked block by its mark, e.g. ``secret: environment json``."""
-    return {each["mark"]: each["body"] for each in _BLOCK.finditer(PAGE.read_text(encoding="utf-8"))}
+    texts = (page.read_text(encoding="utf-8") for page in PAGES)
+    return {each["mark"]: each["body"] for text in texts for each in _BLOCK.finditer(text)}
 
 
 def filled(mark: str, conn_id: str, values: Mapping[str, str]) -> str:
@@ -45,15 +46,13 @@ def filled(mark: str, conn_id: str, values: Mapping[str, str]) -> str:
     return text
 
 
-def variable(shell: str) -> dict[str, str]:
-    """What an ``export`` of a shell exports.
+def variable(conn_id: str, content: str) -> dict[str, str]:
+    """The variable of the environment that holds a connection.
 
-    :param shell: the command.
+    :param conn_id: the connection's id.
+    :param content: JSON or a URI.
     """
-    command, assignment = shlex.split(shell)
-    assert command == "export"
-    name, _, value = assignment.partition("=")
-    return {name: value}
+    return {f"AIRFLOW_CONN_{conn_id.upper()}": content.strip()}
 
 
 def settings(mark: str) -> dict[str, str]:

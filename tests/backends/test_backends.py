@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DAG_ID, TASK_ID, RECORDS = "any_backend", "extract", 60
 PASSPHRASE = "canary-" + secrets.token_hex(16)
 
-#: What is tried, in the order of the table: the mark of the documented secret, and the connection's id.
+#: What is tried, in the order of the table: a backend with the documented form of the secret, and the connection's id.
 CASES = {
     "environment json": "salesforce_env_json",
     "environment uri": "salesforce_env_uri",
@@ -122,23 +123,28 @@ def world(tmp_path_factory: pytest.TempPathFactory, vault: Vault) -> Iterator[Wo
         key = encrypted(org.private_key)
         values = examples(org, gateway.url, key)
 
-        def secret(case: str) -> str:
-            return documented.filled(f"secret: {case}", CASES[case], values)
+        def secret(case: str, mark: str) -> str:
+            return documented.filled(f"secret: {mark}", CASES[case], values)
+
+        def connections(case: str) -> str:
+            return json.dumps({CASES[case]: json.loads(secret(case, "json"))})
 
         def local_file(form: str) -> dict[str, str]:
-            path = folder / f"connections.{form}"
-            path.write_text(secret(f"local file {form}"), encoding="utf-8")
-            return documented.with_file(documented.settings(f"settings: local file {form}"), path)
+            case, path = f"local file {form}", folder / f"connections.{form}"
+            path.write_text(connections(case) if form == "json" else secret(case, case), encoding="utf-8")
+            return documented.with_file(documented.settings(f"settings: {case}"), path)
 
         env = {"SFJWT_EXAMPLE_OUTPUT": tmp_path_factory.mktemp("output").as_uri(), **local_file("yaml")}
         for form in ("json", "uri"):
-            env |= documented.variable(secret(f"environment {form}"))
-            vault.store(CASES[f"aws secrets manager {form}"], secret(f"aws secrets manager {form}").strip())
+            case = f"environment {form}"
+            env |= documented.variable(CASES[case], secret(case, form))
+            case = f"aws secrets manager {form}"
+            vault.store(CASES[case], secret(case, form).strip())
         dags = [Path(__file__).parent / "dags"]
         airflow = ReconfiguredAirflow(tmp_path_factory.mktemp("home"), dags, env=env)
         with airflow:
             exported = folder / "to_import.json"
-            exported.write_text(secret("metastore json"), encoding="utf-8")
+            exported.write_text(connections("metastore json"), encoding="utf-8")
             airflow.cli("connections", "import", str(exported))
             runs = run_all(airflow, list(CASES)[:4])
             airflow.reconfigure(local_file("json"))
@@ -161,9 +167,10 @@ def test_table(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(world.runs) == list(CASES)
 
 
-def test_every_block_of_the_page_is_used() -> None:
+def test_every_block_of_the_pages_is_used() -> None:
     settings = ("local file yaml", "local file json", "aws secrets manager json")
-    used = {f"secret: {case}" for case in CASES} | {f"settings: {each}" for each in settings}
+    secrets_ = ("json", "uri", "local file yaml", "key store")  # the last one by tests/hooks/test_every_key_signs_in.py
+    used = {f"secret: {each}" for each in secrets_} | {f"settings: {each}" for each in settings}
     assert set(documented.blocks()) == used
 
 

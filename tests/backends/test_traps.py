@@ -19,7 +19,7 @@ from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.backends import documented
 from tests.backends.conftest import Vault
 
-URI = "secret: environment uri"
+URI = "secret: uri"
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_the_backend_comes_before_the_environment(tmp_path: Path, monkeypatch: p
 
 
 def test_a_uri_makes_every_extra_a_text(org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
-    variable = documented.variable(documented.filled(URI, "salesforce_x", documented_values(org)))
+    variable = documented.variable("salesforce_x", documented.filled(URI, "salesforce_x", documented_values(org)))
     monkeypatch.setenv(
         "AIRFLOW_CONN_SALESFORCE_X", variable["AIRFLOW_CONN_SALESFORCE_X"] + "&http_timeout=30&api_version=66.0"
     )
@@ -106,7 +106,7 @@ def test_a_uri_makes_every_extra_a_text(org: SimulatedOrg, monkeypatch: pytest.M
 def test_a_uri_that_a_task_logs_shows_no_line_of_the_key(
     org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch, safe: str
 ) -> None:
-    variable = documented.variable(documented.filled(URI, "salesforce_x", documented_values(org)))
+    variable = documented.variable("salesforce_x", documented.filled(URI, "salesforce_x", documented_values(org)))
     for name, value in variable.items():
         monkeypatch.setenv(name, value)
     _ = SalesforceJwtHook("salesforce_x").settings
@@ -124,9 +124,7 @@ def org(monkeypatch: pytest.MonkeyPatch) -> SimulatedOrg:
 
 @pytest.fixture
 def org_json(org: SimulatedOrg) -> dict[str, object]:
-    values: dict[str, object] = json.loads(
-        documented.filled("secret: aws secrets manager json", "x", documented_values(org))
-    )
+    values: dict[str, object] = json.loads(documented.filled("secret: json", "x", documented_values(org)))
     return {name: value for name, value in values.items() if name != "password"}
 
 

@@ -77,4 +77,5 @@ def environment(org: SimulatedOrg, tmp_path: Path) -> dict[str, str]:
     return {
         "AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT": org.connection_json(),
         "SFJWT_EXAMPLE_OUTPUT": f"file://{tmp_path}/output",
+        "AIRFLOW_VAR_LAKE": f"file://{tmp_path}/lake",
     }

@@ -52,6 +52,8 @@ def test_every_example_runs_without_a_logical_date(
         dag_ids, "success"
     )
     assert (tmp_path / "output/watermark/accounts/run=20261110T000000/_receipt.json").exists()
+    first, _ = data_set(tmp_path / "lake/accounts/20261110T000000")
+    assert first["records"] == len(org.rows("Account"))
     assert not [path for path in (tmp_path / "output").rglob("*") if "None" in path.name]
 
 

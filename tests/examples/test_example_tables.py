@@ -62,3 +62,24 @@ def test_extract_to_delta_keeps_a_table_in_step(
     assert run["state"] == "success"
     table = deltalake.DeltaTable(f"{tmp_path}/output/to_delta/tables/account").to_pyarrow_table(columns=["Id", "Name"])
     assert {row["Id"]: row["Name"] for row in table.to_pylist()} == {row["Id"]: row["Name"] for row in accounts}
+
+
+def test_nightly_objects_keeps_a_table_for_each_object(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
+    accounts = settled(org)
+
+    (run,) = in_airflow(
+        "run_dag", str(EXAMPLES / "nightly_objects.py"), f"salesforce_nightly_objects@{DAY}", **environment
+    )
+
+    assert run["state"] == "success"
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
+        counts = {
+            name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+            for name in ("Account", "Contact", "Lead", "Opportunity")
+        }
+    assert counts == {"Account": len(accounts)} | {
+        name: len(org.rows(name)) for name in ("Contact", "Lead", "Opportunity")
+    }

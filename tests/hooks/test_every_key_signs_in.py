@@ -17,6 +17,7 @@ import pytest
 
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.backends import documented
 
 SECRET = "open-sesame"
 ALIAS = "salesforce"
@@ -119,3 +120,25 @@ def test_it_signs_in(
     passed, message = SalesforceJwtHook().test_connection()
     print(f"{'✓' if passed else '✗'} {name:<22} {source:<12} {damage:<20} {message[:60]}")
     assert passed, message
+
+
+def test_the_documented_key_store_signs_in(
+    org: SimulatedOrg, keys: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A JKS of which the key has a passphrase of its own, in the JSON of the guide."""
+    store = tmp_path / "salesforce.jks"
+    store.write_bytes(keys["JKS of keytool"])
+    own = ("-keypass", SECRET, "-new", "of-the-key")
+    run("keytool", "-keypasswd", "-keystore", store, "-storepass", SECRET, "-alias", ALIAS, *own)
+    values = {
+        documented.EXAMPLE_KEY_STORE: base64.b64encode(store.read_bytes()).decode(),
+        "airflow@acme.com": org.username,
+        "https://acme.my.salesforce.com": org.url,
+        "3MVG9...": org.consumer_key,
+        "the passphrase of the store": SECRET,
+        "the passphrase of the key": "of-the-key",
+    }
+    secret = documented.filled("secret: key store", "salesforce_store", values)
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_STORE", secret)
+    with SalesforceJwtHook("salesforce_store").connect() as connected:
+        assert connected.token().value
