@@ -20,10 +20,12 @@ suppress_warnings = ["misc.highlighting_failure"]  # diagrams are drawn where th
 #: The site's order, that of a person's day. A page of docs/ that has no place here comes last.
 CONTENTS = {
     "Begin": ["install", "salesforce_setup", "connection", "secrets_backends", "keygen", "migrating", "upgrading"],
+    "Recipes": ["recipes"],
     "Tasks": ["operators/query", "operators/extract", "operators/load", "operators/rest", "hook"],
     "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
     "Data": ["reading_data_sets", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],
+    "Run it": ["operations"],
     "Test": ["testing_your_dags", "simulated_org"],
     "Reference": ["operators/extract_reference", "operators/load_reference", "reference"],
     "Know more": ["benchmarks", "soak", "architecture", "decisions/index"],
