@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.transfers.merging import MergeOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -15,57 +14,23 @@ if TYPE_CHECKING:
 __all__ = ["SalesforceToDeltaOperator"]
 
 
-class SalesforceToDeltaOperator(BaseOperator):
+class SalesforceToDeltaOperator(MergeOperator):
     """Merges an extract into a Delta table on local files or S3, exactly once.
 
     The receipt is a transaction id of the commit that holds its rows: a retry finds it and changes nothing, and of two
     writers at the same time one is refused and retried. Memory grows with the table, since Delta rewrites the files
     that hold a changed row.
 
-    :param source: what an extract's task returned, its folder or the path of its receipt, or a list of these; the older
-        ones are merged first (templated).
     :param table_uri: the table's folder, e.g. ``s3://conn_id@bucket/tables/accounts``, with a connection of the type
         ``aws``, or ``file:///lake/accounts``; created where there is none (templated).
-    :param mode: ``merge`` inserts and updates by key, ``append`` inserts every row.
-    :param key: the column of the extract, or a list of columns, that tells rows apart.
-    :param deleted: what a row with ``IsDeleted`` true does in a merge: ``delete`` removes the table's row, ``mark``
-        keeps it with ``IsDeleted`` true, ``ignore`` leaves the table's row as it is.
-    :param schema_evolution: ``add`` adds columns that the table lacks; ``fail`` refuses instead.
-    :param naming: ``keep`` Salesforce's names as they are, or ``snake`` for ``owner_name``.
-    :param column_mapping: the table's column by the extract's column; None leaves a column out (templated).
-    :param columns: only these columns of the extract; None for all (templated).
-    :param allow_older: whether a window that ends before the newest merged one is merged all the same.
+    :param kwargs: the arguments of :class:`~airflow_provider_sfjwt.transfers.merging.MergeOperator`.
     """
 
-    template_fields: Sequence[str] = ("source", "table_uri", "column_mapping", "columns")
-    ui_color = "#d8edff"
+    template_fields: Sequence[str] = (*MergeOperator.template_fields, "table_uri")
 
-    def __init__(
-        self,
-        *,
-        source: Any,
-        table_uri: str,
-        mode: str = "merge",
-        key: str | Sequence[str] = "Id",
-        deleted: str = "delete",
-        schema_evolution: str = "add",
-        naming: str = "keep",
-        column_mapping: Mapping[str, str | None] | None = None,
-        columns: Sequence[str] | None = None,
-        allow_older: bool = False,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, table_uri: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.source = source
         self.table_uri = table_uri
-        self.mode = mode
-        self.key = key
-        self.deleted = deleted
-        self.schema_evolution = schema_evolution
-        self.naming = naming
-        self.column_mapping = column_mapping
-        self.columns = columns
-        self.allow_older = allow_older
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Merge the extract.
