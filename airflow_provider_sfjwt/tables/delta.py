@@ -9,13 +9,12 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import argument
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
-from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, folders_of
+from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.tables.columns import MergeColumns, merge_columns
 from airflow_provider_sfjwt.tables.report import MergeReport
 from airflow_provider_sfjwt.tables.spec import RowsSpec
@@ -53,7 +52,7 @@ def merge_into_delta(spec: DeltaSpec, uri: str, storage_options: Mapping[str, st
     :raises ConfigurationError: naming what cannot work; the table was not changed.
     :raises SalesforceError: retryable, when another writer was faster.
     """
-    data_sets = sorted(map(PublishedDataSet, folders_of(spec.source)), key=lambda each: _window_end(each) or 0)
+    data_sets = data_sets_of(spec.source)
     report = MergeReport(spec.table_uri, data_sets=len(data_sets))
     for data_set in data_sets:
         report = report.plus(_DeltaMerge(spec, uri, dict(storage_options), data_set).run())
@@ -61,10 +60,9 @@ def merge_into_delta(spec: DeltaSpec, uri: str, storage_options: Mapping[str, st
     return report
 
 
-def _window_end(data_set: PublishedDataSet) -> int | None:
-    """The end of a data set's window in milliseconds since the epoch."""
-    window = data_set.receipt.window
-    return round(datetime.fromisoformat(window[1].replace("Z", "+00:00")).timestamp() * 1000) if window else None
+def _version_of_window(data_set: PublishedDataSet) -> int | None:
+    """The end of a data set's window as a version, in milliseconds since the epoch."""
+    return round(data_set.window_end.timestamp() * 1000) if data_set.window_end else None
 
 
 class _DeltaMerge:
@@ -143,7 +141,7 @@ class _DeltaMerge:
                 raise _refused("table_uri", f"{fault}. Give each a table of its own")
 
     def _check_order(self, table: DeltaTable) -> None:
-        newest, end = table.transaction_version(_NEWEST), _window_end(self._data_set)
+        newest, end = table.transaction_version(_NEWEST), _version_of_window(self._data_set)
         if newest is not None and end is not None and end < newest and not self._spec.allow_older:
             raise _refused(
                 "source",
@@ -157,7 +155,10 @@ class _DeltaMerge:
             return
         import pyarrow as pa
 
-        keys = pa.concat_tables(self._data_set.tables([column.source for column in self._columns.key]))
+        pieces = list(self._data_set.tables([column.source for column in self._columns.key]))
+        if not pieces:
+            return
+        keys = pa.concat_tables(pieces)
         names = ", ".join(keys.column_names)
         counted = keys.group_by(keys.column_names).aggregate([([], "count_all")])
         repeated = counted.filter(pa.compute.field("count_all") > 1)
@@ -180,16 +181,19 @@ class _DeltaMerge:
         from deltalake import CommitProperties, Transaction
 
         transactions = [Transaction(self._transaction, 1)]
-        if (end := _window_end(self._data_set)) is not None:
+        if (end := _version_of_window(self._data_set)) is not None:
             transactions.append(Transaction(_NEWEST, end))
         return CommitProperties(app_transactions=transactions)
 
     def _append(self, table: DeltaTable) -> MergeReport:
+        self._write(table, self._reader())
+        return MergeReport(self._spec.table_uri, inserted=self._data_set.receipt.records)
+
+    def _write(self, table: DeltaTable, rows: pa.RecordBatchReader) -> None:
         from deltalake import write_deltalake
 
         mode: Literal["merge"] | None = "merge" if self._spec.schema_evolution == "add" else None
-        write_deltalake(table, self._reader(), mode="append", schema_mode=mode, commit_properties=self._commit())
-        return MergeReport(self._spec.table_uri, inserted=self._data_set.receipt.records)
+        write_deltalake(table, rows, mode="append", schema_mode=mode, commit_properties=self._commit())
 
     def _merge(self, table: DeltaTable) -> MergeReport:
         values = {_quoted(str(column.name)): f"s.{_quoted(str(column.name))}" for column in self._columns.table}
@@ -210,6 +214,9 @@ class _DeltaMerge:
                 merger = merger.when_matched_delete(f"{deleted} AND {newer}")
         merger = merger.when_matched_update(values, predicate=newer if kept is None else f"{kept} AND {newer}")
         metrics = merger.when_not_matched_insert(values, predicate=kept).execute()
+        if table.transaction_version(self._transaction) is None:
+            # Delta commits no merge that changes nothing. The receipt counts all the same.
+            self._write(table, self._schema().empty_table().to_reader())
         return MergeReport(
             self._spec.table_uri,
             inserted=metrics["num_target_rows_inserted"],

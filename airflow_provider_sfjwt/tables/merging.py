@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import compat
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, folders_of
+from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.tables.backends import opened
 from airflow_provider_sfjwt.tables.columns import MergeColumn, MergeColumns, merge_columns
@@ -52,17 +52,13 @@ def run_merge(spec: MergeSpec, written_by: Writer | None) -> MergeReport:
 
     spec.check()
     require_arrow()
-    data_sets = sorted(map(PublishedDataSet, folders_of(spec.source)), key=_window_end)
+    data_sets = data_sets_of(spec.source)
     with opened(spec.sql_conn_id, spec.lock_timeout) as database, database.named(f"merging into {spec.table}"):
         database.begin(spec.lock_timeout)
         report = _Merge(database, spec, written_by).run(data_sets)
         database.commit()
     _log.info("%s", report)
     return report
-
-
-def _window_end(data_set: PublishedDataSet) -> str:
-    return data_set.receipt.window[1] if data_set.receipt.window else ""
 
 
 class _Merge:
@@ -91,13 +87,13 @@ class _Merge:
         self._ledger.create()
         report = MergeReport(self._target.name, data_sets=len(data_sets))
         left = self._not_applied(data_sets)
-        for data_set in left:
-            self._ledger.check_origin(data_set)
-            if not self._spec.allow_older and self._spec.mode != "append":
-                self._ledger.check_order(data_set)
         if left and self._spec.mode == "replace":
             report = report.plus(self._emptied(left))
         for data_set in left:
+            # Each is compared with those before it, too, which the ledger has by then.
+            self._ledger.check_origin(data_set)
+            if not self._spec.allow_older and self._spec.mode != "append":
+                self._ledger.check_order(data_set)
             report = report.plus(self._merged(data_set))
         return replace(report, already_applied=len(data_sets) - len(left))
 

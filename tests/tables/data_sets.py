@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -68,25 +68,43 @@ def publish(
     :param changes: keys of the receipt to be written otherwise.
     :return: the folder's URL, as an extract returns it.
     """
-    folder.mkdir(parents=True)
     schema = pa.schema([pa.field(name, each) for name, each in types.items()])
-    parts = []
-    for place, start in enumerate(range(0, max(len(rows), 1), rows_per_part)):
-        some = [dict(row) for row in rows[start : start + rows_per_part]]
+    pieces = (rows[start : start + rows_per_part] for start in range(0, max(len(rows), 1), rows_per_part))
+    tables = (pa.Table.from_pylist([dict(row) for row in piece], schema=schema) for piece in pieces)
+    if org_id:
+        changes["org_id"] = org_id
+    return publish_tables(folder, tables, sobject=sobject, window=list(window) if window else None, **changes)
+
+
+def publish_tables(folder: Path, tables: Iterable[pa.Table], *, sobject: str | None, **changes: Any) -> str:
+    """Write parts and a receipt.
+
+    :param folder: of the data set.
+    :param tables: the rows of each part; at least one.
+    :param sobject: of the receipt.
+    :param changes: keys of the receipt to be written otherwise.
+    :return: the folder's URL, as an extract returns it.
+    """
+    folder.mkdir(parents=True)
+    parts: list[dict[str, Any]] = []
+    types: dict[str, pa.DataType] = {}
+    for place, table in enumerate(tables):
+        types = dict(zip(table.column_names, table.schema.types, strict=True))
         path = folder / f"part-{place:05d}-750000000000001AAA.parquet"
-        pq.write_table(pa.Table.from_pylist(some, schema=schema), path)
+        pq.write_table(table, path)
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        parts.append({"name": path.name, "records": len(some), "bytes": len(data), "sha256": digest})
+        parts.append({"name": path.name, "records": table.num_rows, "bytes": len(data), "sha256": digest})
+    records = sum(part["records"] for part in parts)
     receipt = {
         "receipt_version": 1,
         "sobject": sobject,
         "soql": f"SELECT {', '.join(types)} FROM {sobject}",
-        "window": list(window) if window else None,
+        "window": None,
         "job_id": f"750{hashlib.sha256(str(folder).encode()).hexdigest()[:15]}",
         "api_version": "66.0",
-        "records": len(rows),
-        "counts": dict.fromkeys(("written", "pages", "job"), len(rows)),
+        "records": records,
+        "counts": dict.fromkeys(("written", "pages", "job"), records),
         "parts": parts,
         "columns": [
             {"name": name, "salesforce_type": "string", "arrow_type": arrow_name(each)} for name, each in types.items()
@@ -97,7 +115,6 @@ def publish(
         "seconds": 1.0,
         "package_version": "0.1.0",
         "transport": "bulk",
-        **({"org_id": org_id} if org_id else {}),
         **changes,
     }
     (folder / "_receipt.json").write_text(json.dumps(receipt), encoding="utf-8")

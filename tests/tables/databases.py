@@ -12,8 +12,58 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
+from airflow_provider_sfjwt.tables import MergeReport, merge
+from airflow_provider_sfjwt.tables.delta import DeltaSpec, merge_into_delta
 
-class TestDatabase(ABC):
+
+class Tables(ABC):
+    """Where tables are that extracts are merged into."""
+
+    @abstractmethod
+    def merge(self, source: Any, table: str, **arguments: Any) -> MergeReport:
+        """Merge an extract.
+
+        :param source: the extract.
+        :param table: its name.
+        :param arguments: more of the merge.
+        """
+
+    @abstractmethod
+    def rows(self, table: str, columns: Sequence[str], order: str = "Id") -> list[tuple[Any, ...]]:
+        """Rows of a table as Python's values.
+
+        :param table: quoted where it has to be.
+        :param columns: their names.
+        :param order: the column to order by.
+        """
+
+    def value(self, wanted: Any) -> Any:
+        """A value as the client gives it back."""
+        return wanted
+
+
+class DeltaTables(Tables):
+    """Delta tables on local files, read by Delta's own reader.
+
+    :param folder: of the tables.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def merge(self, source: Any, table: str, **arguments: Any) -> MergeReport:
+        path = str(self.folder / table)
+        return merge_into_delta(DeltaSpec(source=source, table_uri=f"file://{path}", **arguments), path, {})
+
+    def rows(self, table: str, columns: Sequence[str], order: str = "Id") -> list[tuple[Any, ...]]:
+        import pyarrow as pa
+        from deltalake import DeltaTable
+
+        found = pa.table(DeltaTable(str(self.folder / table)).to_pyarrow_table()).sort_by(order)
+        return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
+
+
+class TestDatabase(Tables):
     """A database, and the Airflow connection to it.
 
     :param conn_id: of the connection.
@@ -36,23 +86,16 @@ class TestDatabase(ABC):
         :return: the rows of the last one.
         """
 
-    def rows(self, table: str, columns: Sequence[str], order: str = "Id") -> list[tuple[Any, ...]]:
-        """Rows of a table as Python's values.
+    def merge(self, source: Any, table: str, **arguments: Any) -> MergeReport:
+        return merge(source, sql_conn_id=self.conn_id, table=table, **arguments)
 
-        :param table: quoted where it has to be.
-        :param columns: their names.
-        :param order: the column to order by.
-        """
+    def rows(self, table: str, columns: Sequence[str], order: str = "Id") -> list[tuple[Any, ...]]:
         names = ", ".join(f'"{name}"' for name in columns)
         return self.run(f'SELECT {names} FROM {table} ORDER BY "{order}"')
 
     def count(self, table: str) -> int:
         """Rows of a table."""
         return int(self.run(f"SELECT count(*) FROM {table}")[0][0])
-
-    def value(self, wanted: Any) -> Any:
-        """A value as the database's client gives it back."""
-        return wanted
 
 
 class PostgreSQL(TestDatabase):

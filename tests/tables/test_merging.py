@@ -210,6 +210,11 @@ def test_another_object_and_another_org_are_refused(database: TestDatabase, into
         into(publish(tmp_path / "2", [item(2)], sobject="Account"))
     with pytest.raises(ConfigurationError, match=r"of the org 00D000000000001AAA, and .* of 00D000000000002AAA"):
         into(publish(tmp_path / "3", [item(2)], org_id="00D000000000002AAA"))
+    both = [
+        publish(tmp_path / str(place), [item(place)], sobject=name) for place, name in ((4, "Item__c"), (5, "Lead"))
+    ]
+    with pytest.raises(ConfigurationError, match=r"holds rows of the object Item__c, and .* has rows of Lead"):
+        into(both, table="fresh")
     assert database.count("items") == 1
 
 

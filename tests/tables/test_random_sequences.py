@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
-from airflow_provider_sfjwt.tables import merge
 from tests.random_tests import examples
+from tests.tables.conftest import needs
 from tests.tables.data_sets import ITEM, item, publish
-from tests.tables.databases import TestDatabase
+from tests.tables.databases import DeltaTables, Tables, TestDatabase
 
 ROWS = 12
 CHANGES = st.dictionaries(
@@ -49,13 +49,15 @@ class Org:
     """
 
     folder: Path
-    database: TestDatabase
+    database: Tables
     deleted: str
     table: str = field(default_factory=lambda: f"t{uuid4().hex}")
     hour: int = 0
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     columns: dict[str, pa.DataType] = field(default_factory=lambda: dict(ITEM))
-    sets: list[tuple[str, tuple[str, str] | None]] = field(default_factory=list)
+    sets: list[str] = field(default_factory=list)
+    #: After each step: the hour, the rows and the columns.
+    history: list[tuple[int, dict[int, dict[str, Any]], dict[str, pa.DataType]]] = field(default_factory=list)
 
     def change(self, number: int, what: str) -> bool:
         """Do something to a row; false where it cannot be done."""
@@ -71,21 +73,22 @@ class Org:
         self.rows[number] = item(number, name, hour=self.hour, deleted=what == "delete", **extra)
         return True
 
-    def extract(self, numbers: list[int], windowed: bool = True) -> str:
-        """Publish some rows as they are now."""
-        day = 1 + self.hour // 24
-        window = (f"2026-11-{day:02d}T{self.hour % 24:02d}:00:00Z", f"2026-11-{day:02d}T{self.hour % 24:02d}:30:00Z")
-        rows = [self.rows[number] for number in numbers]
-        source = publish(
-            self.folder / str(len(self.sets)), rows, types=self.columns, rows_per_part=3,
-            window=window if windowed else None,
-        )  # fmt: skip
-        self.sets.append((source, window if windowed else None))
-        return source
+    def window(self) -> tuple[str, str]:
+        """Half an hour of the org's."""
+        hour = f"2026-11-{1 + self.hour // 24:02d}T{self.hour % 24:02d}"
+        return f"{hour}:00:00Z", f"{hour}:30:00Z"
 
-    def merge(self, source: Any) -> Any:
+    def extract(self, numbers: Iterable[int], windowed: bool = True) -> str:
+        """Publish some rows as they are now."""
+        rows = [self.rows[number] for number in numbers]
+        folder = self.folder / uuid4().hex
+        window = self.window() if windowed else None
+        self.sets.append(publish(folder, rows, types=self.columns, rows_per_part=3, window=window))
+        return self.sets[-1]
+
+    def merge(self, source: Any, **arguments: Any) -> Any:
         """Merge into the table."""
-        return merge(source, sql_conn_id="warehouse", table=self.table, deleted=self.deleted)
+        return self.database.merge(source, self.table, deleted=self.deleted, **arguments)
 
     def check(self) -> None:
         """Compare the table with the org."""
@@ -109,47 +112,59 @@ def reported(said: list[str]) -> Iterator[None]:
 def test_the_table_equals_the_org_after_each_increment(
     database: TestDatabase, deleted: str, steps: list[tuple[str, Any]]
 ) -> None:
+    play(database, deleted, steps)
+
+
+@settings(max_examples=examples(3), suppress_health_check=list(HealthCheck))
+@given(deleted=st.sampled_from(["delete", "mark"]), steps=STEPS)
+def test_a_delta_table_equals_the_org_after_each_increment(deleted: str, steps: list[tuple[str, Any]]) -> None:
+    needs("deltalake")
+    with tempfile.TemporaryDirectory() as folder:
+        play(DeltaTables(Path(folder)), deleted, steps)
+
+
+def play(database: Tables, deleted: str, steps: list[tuple[str, Any]]) -> None:
+    """An org that lives through some steps, and a table that follows it."""
     seen["sequences"] += 1
     with tempfile.TemporaryDirectory() as folder:
         org = Org(Path(folder), database, deleted)
         for number in range(ROWS // 2):
             org.change(number, "change")
-        org.merge(org.extract(list(org.rows)))
-        org.check()
+        org.merge(org.extract(org.rows))
         for kind, detail in steps:
             seen[kind] += 1
-            org.hour += 1
-            play(org, kind, detail)
             org.check()
+            org.history.append((org.hour, dict(org.rows), dict(org.columns)))
+            org.hour += 1
+            take(org, kind, detail)
+        org.check()
 
 
-def play(org: Org, kind: str, detail: Any) -> None:
+def take(org: Org, kind: str, detail: Any) -> None:
     """Take one step, and merge what it brings."""
     if kind == "increment":
-        changed = [number for number, what in detail.items() if org.change(number, what)]
-        org.merge(org.extract(changed))
+        org.merge(org.extract([number for number, what in detail.items() if org.change(number, what)]))
     elif kind == "new column":
         org.columns[f"New{org.hour}__c"] = pa.string()
-        changed = [number for number in range(3) if org.change(number, "touch")]
-        org.merge(org.extract(changed))
+        org.merge(org.extract([number for number in range(3) if org.change(number, "touch")]))
     elif kind == "full":
-        org.merge(org.extract(list(org.rows), windowed=False))
+        org.merge(org.extract(org.rows, windowed=False))
     elif kind == "repeat":
-        source, _ = org.sets[-1 - detail % len(org.sets)]
-        assert org.merge(source).already_applied == 1
+        assert org.merge(org.sets[-1 - detail % len(org.sets)]).already_applied == 1
     else:
         older(org, detail)
 
 
 def older(org: Org, back: int) -> None:
-    """An extract of an earlier hour that comes late: it is refused, since deleted rows could come back."""
-    last = max((window[1] for _, window in org.sets if window), default="")
-    hour, org.hour = org.hour, max(org.hour - back - 1, 0)
-    rows, org.rows = org.rows, {number: item(number, "stale", hour=org.hour) for number in range(ROWS)}
-    source = org.extract(list(org.rows))
-    _, window = org.sets.pop()
-    (org.folder / str(len(org.sets))).rename(org.folder / f"stale{hour}")
-    org.hour, org.rows = hour, rows
-    if window and window[1] < last:
-        with pytest.raises(ConfigurationError, match="was merged up to"):
-            org.merge(source.replace(f"/{len(org.sets)}", f"/stale{hour}"))
+    """An extract of an earlier hour that comes late. Where deleted rows leave the table, they could come back by it."""
+    now = org.hour, org.rows, org.columns
+    org.merge(org.extract([]))  # so that there is a newer one
+    org.hour, org.rows, org.columns = org.history[-1 - back % len(org.history)]
+    source = org.extract(org.rows)
+    org.hour, org.rows, org.columns = now
+    with pytest.raises(ConfigurationError, match="allow_older=True merges it all the same"):
+        org.merge(source)
+    if org.deleted == "mark":
+        org.merge(source, allow_older=True)
+    else:
+        org.sets.remove(source)  # it was not merged, and cannot be repeated

@@ -60,9 +60,20 @@ def test_an_increment_inserts_updates_and_deletes_once(table_uri: str, tmp_path:
     assert rows(table_uri, "Id", "Name") == [(record_id(number), name) for number, name in expected.items()]
 
 
+def test_an_extract_without_rows_is_applied(table_uri: str, tmp_path: Path) -> None:
+    merge(publish(tmp_path / "1", [item(1)]), table_uri)
+    for place, mode in enumerate(["merge", "append"]):
+        source = publish(tmp_path / mode, [], job_id=f"750{place}")
+        assert merge(source, table_uri, mode=mode)["already_applied"] == 0
+        assert merge(source, table_uri, mode=mode)["already_applied"] == 1
+    assert rows(table_uri, "Id") == [(record_id(1),)]
+
+
 def test_an_older_state_changes_nothing(table_uri: str, tmp_path: Path) -> None:
     merge(publish(tmp_path / "1", [item(1, "newest", hour=5), item(2, "kept", hour=5)]), table_uri)
-    merge(publish(tmp_path / "2", [item(1, "older", hour=4), item(2, hour=4, deleted=True)]), table_uri)
+    source = publish(tmp_path / "2", [item(1, "older", hour=4), item(2, hour=4, deleted=True)])
+    merge(source, table_uri)
+    assert merge(source, table_uri)["already_applied"] == 1
     assert rows(table_uri, "Name") == [("newest",), ("kept",)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.compat import cached_property
@@ -41,6 +42,17 @@ def folders_of(source: Any) -> list[str]:
     return list(dict.fromkeys(folders))
 
 
+def data_sets_of(source: Any) -> list[PublishedDataSet]:
+    """The extracts that a task's ``source`` names, those without a window first, then by the ends of their windows.
+
+    :param source: as :func:`folders_of` takes it.
+    :raises ConfigurationError: when nothing was published in one of the folders, or the receipt cannot be understood.
+    :raises SalesforceError: retryable, when the storage fails.
+    """
+    beginning = datetime.min.replace(tzinfo=timezone.utc)
+    return sorted(map(PublishedDataSet, folders_of(source)), key=lambda each: each.window_end or beginning)
+
+
 def fault_of_source(source: Any) -> str | None:
     """What is wrong with a task's ``source``; None when it names extracts.
 
@@ -60,7 +72,6 @@ def part_keys(receipt: Receipt) -> list[str]:
     :return: for each part its key within the bucket, e.g. ``crm/accounts/ds=2026-11-20/part-00000-….parquet``; its path
         on a file system.
     """
-    folder = storage_path(receipt.output_path)
     folder = storage_path(receipt.output_path)
     paths = [folder / part.name for part in receipt.parts]
     return [path.path if is_local(folder) else path.key for path in paths]
@@ -115,6 +126,14 @@ class PublishedDataSet:
             raise _refused(str(error)) from None
         #: The org that the rows are of; None where the receipt does not say.
         self.org_id: str | None = json.loads(text).get("org_id")
+
+    @property
+    def window_end(self) -> datetime | None:
+        """When the window of its rows ends, in UTC; None where it has no window."""
+        window = self.receipt.window
+        if window is None:
+            return None
+        return datetime.fromisoformat(window[1].replace("Z", "+00:00")).astimezone(timezone.utc)
 
     @cached_property
     def _folder(self) -> StoragePath:
