@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,37 +48,80 @@ def left_over(database: TestDatabase) -> list[Any]:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("after", [False, True] if SOAK else [False])  # the moment after one is that before the next
 @pytest.mark.timeout(600)
 def test_a_merge_killed_at_any_statement_leaves_all_or_nothing(
-    database: TestDatabase, tmp_path: Path, after: bool
+    database: TestDatabase, tmp_path: Path, said: list[str]
 ) -> None:
-    types = {**ITEM}
-    del types["Owner.Name"]
+    """SIGKILL before each statement, and after the commit, whose answer is lost; ``make soak`` after each of the others."""
+    types = {name: kind for name, kind in ITEM.items() if name != "Owner.Name"}
     merge(publish(tmp_path / "first", [item(number) for number in range(5)], types=types), **MERGE)
-    changes = [item(1, hour=1, deleted=True), item(2, "new", hour=1), item(3), item(8)]
-    states = []
-    for step in range(100):
-        source = publish(tmp_path / f"step{step}", changes, job_id=f"750{step}")
+    killed = Killed(database, tmp_path)
+    steps = []
+    while step := killed.at(len(steps), after=False):
+        assert not step.applied
+        steps.append(step)
+    assert steps[-1].name == "commit" and len(steps) > 10
+    undo(database)
+    afterwards = range(len(steps)) if SOAK else [len(steps) - 1]
+    lost = {number: killed.at(number, after=True) for number in afterwards}
+    assert [number for number, step in lost.items() if step and step.applied] == [len(steps) - 1]
+    said.extend(table_of(database.label, steps, lost))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement at which a merge was killed. ``name``: its first words. ``applied``: whether its rows were there."""
+
+    name: str
+    applied: bool
+
+
+class Killed:
+    """Merges of one increment, each killed and repeated by a worker that is well; then the table is what it was before.
+
+    :param database: with five items.
+    :param folder: of the data sets.
+    """
+
+    def __init__(self, database: TestDatabase, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+        self._count = 0
+
+    def at(self, number: int, *, after: bool) -> Step | None:
+        """Kill a merge at a statement, and repeat it. None: there is no such statement, and the merge ended well."""
+        changes = [item(1, hour=1, deleted=True), item(2, "new", hour=1), item(3), item(8)]
+        source = publish(self._folder / f"step{self._count}", changes, job_id=f"750{self._count}")
+        self._count += 1
         arguments = {"receipt": source, **MERGE}
-        killed = killed_at(step, after, database.connection_json(), arguments)
-        found = content(database)
+        name = killed_at(number, after, self._database.connection_json(), self._folder / "steps", arguments)
+        found = content(self._database)
         assert found in (BEFORE, AFTER)
-        applied = database.count("sfjwt_ledger") == 2
-        assert applied == (found == AFTER), f"step {step}"
-        states.append(found == AFTER)
-        if not killed:
-            break
-        # The retry, in a worker that is well.
+        applied = found == AFTER
+        assert self._database.count("sfjwt_ledger") == 1 + applied
+        if name is None:
+            assert applied
+            return None
         assert merge(**arguments).already_applied == int(applied)
-        assert content(database) == AFTER
-        assert database.count("sfjwt_ledger") == 2
-        assert left_over(database) == []
-        undo(database)
-    # Every statement was met, and the commit alone decides.
-    assert 10 < len(states) < 100
-    assert states == sorted(states)
-    assert states.count(True) == (2 if after else 1)
+        assert content(self._database) == AFTER
+        assert self._database.count("sfjwt_ledger") == 2
+        assert left_over(self._database) == []
+        undo(self._database)
+        return Step(name, applied)
+
+
+def table_of(label: str, steps: list[Step], lost: dict[int, Step | None]) -> Iterator[str]:
+    """What a run prints of the killed merges.
+
+    :param label: of the database.
+    :param steps: killed before each of them.
+    :param lost: killed after each of them, by their numbers.
+    """
+    found = {True: "all rows, the retry applied nothing", False: "no row, the retry applied all"}
+    for number, step in enumerate(steps):
+        later = lost.get(number)
+        outcome = f"; killed after: {found[later.applied]}" if later else ""
+        yield f"Kill table, {label} {number:02d} {step.name:<62} killed before: {found[step.applied]}{outcome}"
 
 
 def undo(database: TestDatabase) -> None:
