@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks import api_calls, loading, memory, transfer, typed_parquet, waiting_triggers
+from tests.benchmarks import api_calls, loading, memory, merging, transfer, typed_parquet, waiting_triggers
 from tests.benchmarks.peers.salesforce_cli import SalesforceCli
 from tests.benchmarks.runs import PEERS_PYTHON, Section, finished
 from tests.benchmarks.served import ROOT, PageServer
@@ -30,10 +30,13 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "calls": api_calls.measure,
     "load": loading.measure,
     "load-memory": loading.measure_memory,
+    "tables": merging.measure_staging,
+    "tables-changes": merging.measure_changes,
+    "tables-memory": merging.measure_memory,
     "triggers": waiting_triggers.measure,
 }
 #: They take minutes for each run.
-_SLOW = ("peers", "memory", "load-memory", "triggers")
+_SLOW = ("peers", "memory", "load-memory", "tables", "tables-changes", "tables-memory", "triggers")
 _VERSIONS = (
     "import importlib.metadata as m; "
     "print(*(f'{name} {m.version(name)}' for name in "
