@@ -37,6 +37,10 @@ _CA_HELP = (
     "Path of a PEM file of certificate authorities to trust, or of a folder of them, on the worker (or the API server "
     "for the Test button). Empty: the environment's REQUESTS_CA_BUNDLE, or else the usual ones."
 )
+_INSTANCE_HELP = (
+    "Domains besides Salesforce's own and the login URL's that an org may lie on, with commas between them. A token "
+    "goes to no other host. Empty in most cases."
+)
 _PROXY_HELP = "Address of a proxy, e.g. http://proxy.acme.com:3128. Empty: the environment's HTTPS_PROXY and NO_PROXY."
 
 
@@ -96,6 +100,7 @@ _CONNECTION_TYPE = {
             "description": "Seconds without a byte after which an answer is given up. Empty: 150.",
             "schema": {"type": ["number", "null"], "section": _ADVANCED, "minimum": 1, "maximum": 3600},
         },
+        "instance_domains": _text("Instance domains", _ADVANCED, _INSTANCE_HELP),
     },
 }
 

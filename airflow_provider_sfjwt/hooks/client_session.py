@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
+from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.api.answers import session_expired
+from airflow_provider_sfjwt.salesforce.auth.instance import path_at
+from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
 from airflow_provider_sfjwt.salesforce.wire.proxies import proxy_for
@@ -36,7 +38,10 @@ class ClientSession(requests.Session):
         return session
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request; see ``requests.Session.request``."""
+        """Send a request to the org; see ``requests.Session.request``.
+
+        :raises ConfigurationError: for a URL of another host: an answer may name one, and no other host gets the token.
+        """
         token = self.org.token()
         answer = self._request(token, method, url, args, kwargs)
         if not hasattr(kwargs.get("data"), "read") and _expired(answer):
@@ -45,7 +50,7 @@ class ClientSession(requests.Session):
         return answer
 
     def _request(self, token: Any, method: Any, url: Any, args: Any, kwargs: dict[str, Any]) -> requests.Response:
-        target = _at_instance(str(url), token.instance_url)
+        target = _at_instance(str(url), token)
         headers = dict(kwargs.get("headers") or {})
         if _BULK_1_HEADER in headers:
             headers[_BULK_1_HEADER] = token.value
@@ -56,11 +61,15 @@ class ClientSession(requests.Session):
         return super().request(method, target, *args, **options)
 
 
-def _at_instance(url: str, instance_url: str) -> str:
-    """simple-salesforce always says https; an org on this machine may speak plain http."""
-    parts, instance = urlsplit(url), urlsplit(instance_url)
-    same_host = parts.netloc == instance.netloc
-    return urlunsplit(parts._replace(scheme=instance.scheme)) if same_host else url
+def _at_instance(url: str, token: Token) -> str:
+    """The same resource by the address of the token's instance, in which nobody can read another host."""
+    # simple-salesforce always says https; an org on this machine may speak plain http.
+    plain = token.instance_url.startswith("http:")
+    path = path_at(token.instance_url, url.replace("https:", "http:", 1) if plain else url)
+    if path is None:
+        fault = f"is not at {token.instance_url}, where this session sends requests to alone; use a session of your own"
+        raise ConfigurationError({"url": fault}, subject="the request")
+    return token.url(path)
 
 
 def _expired(answer: requests.Response) -> bool:

@@ -20,9 +20,11 @@ from airflow_provider_sfjwt.exceptions import (
 from airflow_provider_sfjwt.salesforce.api import answers
 from airflow_provider_sfjwt.salesforce.api.retry import may_have_been_processed
 from airflow_provider_sfjwt.salesforce.api.session import Session
+from airflow_provider_sfjwt.salesforce.auth.instance import path_at
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Response
+from airflow_provider_sfjwt.salesforce.wire.redact import host_of
 
 #: Bodies of files, such as an Attachment's.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_blob_retrieve.htm
@@ -161,18 +163,22 @@ def _errors(listed: Any) -> Iterator[ErrorItem]:
 
 def _at_instance(resource: str, token: Token) -> str:
     """The resource without the address of the org that the token is for."""
-    url, instance = urlsplit(resource), urlsplit(token.instance_url)
+    try:
+        url = urlsplit(resource)
+    except ValueError:
+        raise ConfigurationError({"path": "is not a path or a URL of the org"}, subject="the request") from None
     if not url.netloc:
         return resource
-    if (url.scheme.lower(), url.netloc.lower()) != (instance.scheme.lower(), instance.netloc.lower()):
+    path = path_at(token.instance_url, resource)
+    if path is None:
         raise ConfigurationError(
             {
-                "path": f"is a URL of {url.scheme}://{url.hostname}, and this connection's token is for "
+                "path": f"is a URL of {url.scheme}://{host_of(resource)}, and this connection's token is for "
                 f"{token.instance_url} alone; give the path"
             },
             subject="the request",
         )
-    return (url.path or "/") + (f"?{url.query}" if url.query else "")
+    return path
 
 
 def _decoded(response: Response, method: str, path: str) -> Any:

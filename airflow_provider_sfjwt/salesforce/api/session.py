@@ -180,7 +180,7 @@ class Session:
             nonlocal sent_at
             sent_at = self.clock()
             self._count(draft.url)
-            return replace(draft, url=token.instance_url + draft.url, headers=headers)
+            return replace(draft, url=token.url(draft.url), headers=headers)
 
         response = yield from retry.send(make_request, self.policy, repeatable=repeatable, strict=strict)
         self._learn(response)

@@ -86,7 +86,8 @@ def revoke(token: Token, policy: RetryPolicy) -> Flow[None]:
 
     https://help.salesforce.com/s/articleView?id=sf.remoteaccess_revoke_token.htm
     """
-    yield from _post(token, "/services/oauth2/revoke", {"token": token.value}, policy)
+    path = "/services/oauth2/revoke"
+    yield from _post(token.url(path), path, {"token": token.value}, policy)
 
 
 def introspect(token: Token, credentials: Credentials, policy: RetryPolicy) -> Flow[dict[str, Any]]:
@@ -110,13 +111,15 @@ def introspect(token: Token, credentials: Credentials, policy: RetryPolicy) -> F
         "client_id": credentials.consumer_key,
         "client_secret": credentials.consumer_secret,
     }
-    answer = yield from _post(token, "/services/oauth2/introspect", form, policy)
+    # To the server that issued the token, which the connection names: the secret goes to no address out of an answer.
+    path = "/services/oauth2/introspect"
+    answer = yield from _post(credentials.login_url + path, path, form, policy)
     if not isinstance(answer, dict):
         raise ProtocolError("the introspection of a token did not answer with an object")
     return answer
 
 
-def _post(token: Token, path: str, form: dict[str, str], policy: RetryPolicy) -> Flow[Any]:
-    request = Request("POST", token.instance_url + path, _FORM, urlencode(form).encode("ascii"))
+def _post(url: str, path: str, form: dict[str, str], policy: RetryPolicy) -> Flow[Any]:
+    request = Request("POST", url, _FORM, urlencode(form).encode("ascii"))
     response = yield from retry.send(lambda: request, policy, repeatable=True)
     return answers.data(response, method="POST", path=path)

@@ -23,6 +23,7 @@ from airflow_provider_sfjwt.salesforce.auth.extras import (
     meant_by,
     unread_extras,
 )
+from airflow_provider_sfjwt.salesforce.auth.instance import read_domains
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.salesforce.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
 from airflow_provider_sfjwt.salesforce.wire.settings import DEFAULT_TIMEOUT, TransportSettings
@@ -50,6 +51,7 @@ class Credentials:
     :param keys: what can sign, in the order to try.
     :param consumer_secret: for token introspection only; never sent with the grant.
     :param certificate: the PEM certificate uploaded to Salesforce, where the connection holds it.
+    :param instance_domains: where an org may be, besides Salesforce's domains and the login URL's host.
     """
 
     login_url: str
@@ -59,6 +61,7 @@ class Credentials:
     keys: tuple[SigningKey, ...]
     consumer_secret: str | None = None
     certificate: str | None = None
+    instance_domains: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         prints = ", ".join(key.fingerprint for key in self.keys)
@@ -68,7 +71,8 @@ class Credentials:
     def identity(self) -> tuple[str, ...]:
         """What makes two credentials the same sign-in. Holds no secret, so it can key a cache."""
         prints = (key.fingerprint for key in self.keys)
-        return (self.login_url, self.consumer_key, self.username, self.audience, *prints)
+        domains = ",".join(self.instance_domains)
+        return (self.login_url, self.consumer_key, self.username, self.audience, domains, *prints)
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,7 @@ class _Reader:
         )
         keys = self._keys()
         certificate, secret = self._text("certificate"), self._text("consumer_secret")
+        domains = self._instance_domains()
         if self._faults or not (username and consumer_key and login_url):
             meant = [clause for clause in unread_extras(self._names) if "meant" in clause]
             hints = {"Extra": "; ".join(meant)} if meant else {}
@@ -184,6 +189,7 @@ class _Reader:
             keys=keys,
             consumer_secret=secret,
             certificate=certificate,
+            instance_domains=domains,
         )
         return ConnectionSettings(credentials, transport, api_version, unread_extras(self._names))
 
@@ -236,6 +242,13 @@ class _Reader:
         except ValueError as error:
             self._fault("api_version", str(error))
             return None
+
+    def _instance_domains(self) -> tuple[str, ...]:
+        try:
+            return read_domains(self._text("instance_domains") or "")
+        except ValueError as error:
+            self._fault("instance_domains", str(error))
+            return ()
 
     def _proxy(self) -> str | None:
         text = self._text("proxy")

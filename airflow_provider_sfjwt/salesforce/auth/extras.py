@@ -26,6 +26,7 @@ LABELS = {
     "ca_bundle": "CA bundle",
     "proxy": "Proxy",
     "http_timeout": "HTTP timeout",
+    "instance_domains": "Instance domains",
 }
 #: Fields that stand beside the extras.
 OWN_FIELDS = ("login", "host", "password", "port")
@@ -55,6 +56,7 @@ _OTHER_NAMES = {
     "ca_bundle": ("verify", "cacert", "cacerts", "cafile", "sslca", "sslcacert"),
     "proxy": ("proxies", "httpsproxy", "httpproxy", "proxyurl"),
     "http_timeout": ("timeout", "requesttimeout", "readtimeout"),
+    "instance_domains": ("instancedomain", "alloweddomains", "trusteddomains", "alloweddomain", "trusteddomain"),
 }  # fmt: skip
 _BY_OTHER_NAME = {other: name for name, others in _OTHER_NAMES.items() for other in others}
 _BY_OTHER_NAME |= {name.replace("_", ""): name for name in LABELS}

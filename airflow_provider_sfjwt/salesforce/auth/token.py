@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from airflow_provider_sfjwt.exceptions import AuthenticationError
+from airflow_provider_sfjwt.exceptions import AuthenticationError, ProtocolError
 from airflow_provider_sfjwt.salesforce.auth.assertion import sign_assertion
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials
 from airflow_provider_sfjwt.salesforce.auth.diagnosis import MY_DOMAIN, passes_by_itself, refusal
+from airflow_provider_sfjwt.salesforce.auth.extras import LABELS
+from airflow_provider_sfjwt.salesforce.auth.instance import instance_origin
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
-from airflow_provider_sfjwt.salesforce.auth.login_url import TOKEN_PATH, is_loopback
+from airflow_provider_sfjwt.salesforce.auth.login_url import TOKEN_PATH
 from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
-from airflow_provider_sfjwt.salesforce.wire.redact import host_of
+from airflow_provider_sfjwt.salesforce.wire.redact import host_of, shortened
 from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -48,6 +50,18 @@ class Token:
     def user_id(self) -> str | None:
         """The user's 18-character id, where Salesforce names it."""
         return self._identity(-1)
+
+    def url(self, path: str) -> str:
+        """The address of a resource at the token's own instance, the only host that may get the token.
+
+        :param path: from the root, with a query string where there is one; it may come from an answer.
+        :raises ProtocolError: for anything but a path, which would lead to another host.
+        """
+        if not path.startswith("/"):
+            raise ProtocolError(
+                f"'{shortened(path)}' is not a path on {self.instance_url}, to which the token is sent alone"
+            )
+        return self.instance_url + path
 
     def _identity(self, position: int) -> str | None:
         parts = urlsplit(self.identity_url).path.strip("/").split("/")
@@ -85,14 +99,14 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
     :raises AuthenticationError: for everything but a token.
     """
     answer = _decoded(response)
-    if response.ok and isinstance(answer, dict) and _is_api_address(answer.get("instance_url")):
+    if response.ok and isinstance(answer, dict) and answer.get("instance_url"):
         if str(answer.get("token_type", "")).lower() == "dpop":
             raise refusal("token_type", "the token is a DPoP token", credentials)
         value = answer.get("access_token")
         # Only what can stand in a header: anything else would end up in the error of the library that refuses it.
         if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
             identity, scopes = (str(answer.get(name) or "") for name in ("id", "scope"))
-            return Token(value, answer["instance_url"].rstrip("/"), identity, scopes)
+            return Token(value, _instance(answer["instance_url"], credentials), identity, scopes)
     said = _refusal_in(response)
     if said is None:
         raise _no_oauth(response, credentials)
@@ -130,13 +144,21 @@ def _refusal_in(response: Response) -> tuple[str, str] | None:
     return str(code), str(entry.get("error_description") or entry.get("message") or "no description")
 
 
-def _is_api_address(url: Any) -> bool:
+def _instance(answered: Any, credentials: Credentials) -> str:
+    """The address of the org's API, so that a token goes to no host that the connection does not stand for."""
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    return host != "" and port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+        return instance_origin(answered, credentials.login_url, credentials.instance_domains)
+    except ValueError as fault:
+        said = str(fault)
+    raise AuthenticationError(
+        code="instance_url",
+        description=said,
+        hint="Check Login URL and Proxy: another server may answer in Salesforce's place. If the org is there, enter "
+        f"its domain in {LABELS['instance_domains']} (the extra 'instance_domains').",
+        cause=f"The answer of {host_of(credentials.login_url)} names an address to which no token is sent",
+        short_remedy=f"check Login URL and Proxy, or enter the org's domain in {LABELS['instance_domains']}",
+        setup_page=MY_DOMAIN,
+    )
 
 
 def _no_oauth(response: Response, credentials: Credentials) -> AuthenticationError:

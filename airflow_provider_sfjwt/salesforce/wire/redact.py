@@ -18,7 +18,7 @@ def describe_request(request: Request) -> str:
     :return: method, host, path and the harmless part of the query string, e.g. ``GET acme.my.salesforce.com/…``.
     """
     parts = urlsplit(request.url)
-    shown = [(name, _shorten(value) if name in _PLAIN_PARAMETERS else "…") for name, value in parse_qsl(parts.query)]
+    shown = [(name, shortened(value) if name in _PLAIN_PARAMETERS else "…") for name, value in parse_qsl(parts.query)]
     query = "?" + "&".join(f"{name}={value}" for name, value in shown) if shown else ""
     return f"{request.method} {host_of(request.url)}{parts.path}{query}"
 
@@ -32,6 +32,10 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def _shorten(value: str) -> str:
+def shortened(value: str) -> str:
+    """A value in one line of at most 200 characters.
+
+    :param value: any text.
+    """
     value = " ".join(value.split())
     return value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"

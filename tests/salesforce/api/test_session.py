@@ -41,7 +41,7 @@ DEAD = [
 ]
 TOKEN = {
     "access_token": "token-1",
-    "instance_url": "https://acme.my.example.com",
+    "instance_url": "https://acme.my.salesforce.com",
     "id": "https://login.salesforce.com/id/00D/005",
 }
 INVALID_ASSERTION = replace(ok({"error": "invalid_grant", "error_description": "invalid assertion"}), status=400)
@@ -306,7 +306,8 @@ def test_introspection_says_what_a_token_is_worth(two_keys: Credentials, policy:
     script = Script(ok({"active": True}))
     known = replace(two_keys, consumer_secret="s3cr3t")
     assert script.run(introspect(Token("token-1", INSTANCE), known, policy)) == {"active": True}
-    assert script.requests[0].url == f"{INSTANCE}/services/oauth2/introspect"
+    # The secret goes to the host that the connection names, not to one out of an answer.
+    assert script.requests[0].url == f"{two_keys.login_url}/services/oauth2/introspect"
 
 
 def test_who_asks_is_told_which_key_served(two_keys: Credentials, policy: RetryPolicy) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,9 +15,9 @@ from urllib.parse import parse_qs
 import jwt
 import pytest
 
-from airflow_provider_sfjwt.exceptions import AuthenticationError
+from airflow_provider_sfjwt.exceptions import AuthenticationError, ProtocolError
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials, read_connection
-from airflow_provider_sfjwt.salesforce.auth.token import GRANT_TYPE, decode_token, token_request
+from airflow_provider_sfjwt.salesforce.auth.token import GRANT_TYPE, Token, decode_token, token_request
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
 from airflow_provider_sfjwt.testing.oauth.certificates import shared_private_key
 
@@ -136,11 +137,6 @@ def test_a_refusal_of_a_server_in_trouble_may_be_repeated(credentials: Credentia
         {"access_token": "t\u00f6ken"},
         {"instance_url": None},
         {"instance_url": ""},
-        {"instance_url": 5},
-        {"instance_url": "http://eu6.salesforce.com"},
-        {"instance_url": "ftp://127.0.0.1"},
-        {"instance_url": "https://[eu6"},
-        {"instance_url": "https://eu6.salesforce.com:99999"},
     ],
 )
 def test_a_token_that_cannot_be_used_is_no_token(credentials: Credentials, change: dict[str, Any]) -> None:
@@ -151,10 +147,31 @@ def test_a_token_that_cannot_be_used_is_no_token(credentials: Credentials, chang
 
 
 @pytest.mark.parametrize(
-    "instance", ["http://127.0.0.1:8765", "http://localhost:8765", "https://acme.example.com:8443"]
+    "instance", [5, "http://eu6.salesforce.com", "https://evil.com", "https://a:b@eu6.salesforce.com"]
 )
-def test_an_instance_on_this_machine_may_speak_plain_http(credentials: Credentials, instance: str) -> None:
-    assert decode_token(answered(200, {**ANSWER, "instance_url": instance}), credentials).instance_url == instance
+def test_a_token_for_another_host_is_refused_by_the_name_of_the_setting(
+    credentials: Credentials, instance: Any
+) -> None:
+    error = refused(credentials, answered(200, {**ANSWER, "instance_url": instance}))
+    assert (error.code, error.retryable) == ("instance_url", False)
+    assert "Instance domains (the extra 'instance_domains')" in error.hint
+    assert "login.salesforce.com names an address to which no token is sent" in str(error)
+    assert TOKEN not in "".join(traceback.format_exception(error)) + str(vars(error))
+    assert "a:b" not in str(error)
+
+
+def test_a_host_of_the_connection_s_own_list_gets_the_token(credentials: Credentials) -> None:
+    known = replace(credentials, instance_domains=("acme.com",))
+    assert decode_token(answered(200, {**ANSWER, "instance_url": "https://sf.acme.com:8443"}), known).instance_url
+
+
+@pytest.mark.parametrize("path", ["", "@evil.com/x", ".evil.com/x", "https://evil.com/x", "x", ":8443/x", "\\evil"])
+def test_a_token_has_an_address_for_paths_alone(path: str) -> None:
+    token = Token(TOKEN, "https://eu6.salesforce.com")
+    assert token.url("//evil.com/x?a=b") == "https://eu6.salesforce.com//evil.com/x?a=b"
+    with pytest.raises(ProtocolError, match=r"is not a path on https://eu6\.salesforce\.com") as caught:
+        token.url(path)
+    assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"text"', b"null", b"<html></html>", b"\xff\xfe", b"{}"])
