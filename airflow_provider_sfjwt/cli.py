@@ -96,8 +96,8 @@ def _check(args: Namespace) -> None:
 
     from airflow_provider_sfjwt.doctor.checkup import Checkup
     from airflow_provider_sfjwt.exceptions import ConfigurationError
+    from airflow_provider_sfjwt.hooks.configuration import retry_policy
     from airflow_provider_sfjwt.hooks.connections import connection_settings
-    from airflow_provider_sfjwt.hooks.salesforce_jwt import retry_policy
 
     connection = _connection(args.conn_id)
 

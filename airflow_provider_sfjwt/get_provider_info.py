@@ -121,6 +121,29 @@ _CONFIG = {
             "example": None,
             "default": "1.0",
         },
+        "max_answer_bytes": {
+            "description": "Bytes of the largest answer that is held in memory, unpacked: a page of a query over REST, "
+            "a description, a file that hook.request returns. Result pages of Bulk API 2.0 are not held in memory.",
+            "version_added": "0.2.0",
+            "type": "integer",
+            "example": None,
+            "default": "134217728",
+        },
+        "max_answer_seconds": {
+            "description": "Seconds until such an answer must be whole. A download may take longer, but ends, to be "
+            "tried again, when less than 1,000 bytes a second come for 60 seconds.",
+            "version_added": "0.2.0",
+            "type": "float",
+            "example": None,
+            "default": "600.0",
+        },
+        "max_record_bytes": {
+            "description": "Bytes of the longest record of a result that is read.",
+            "version_added": "0.2.0",
+            "type": "integer",
+            "example": None,
+            "default": "16777216",
+        },
     },
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_sfjwt.compat import AirflowNotFoundException, aconnection, mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.hooks.configuration import limits
 from airflow_provider_sfjwt.hooks.connection_text import HOW_TO_WRITE, fault_of_reading, fault_of_variable
 from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_certificate
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, connection_secrets, read_connection
@@ -84,6 +86,7 @@ def connection_settings(connection: Any, conn_id: str, *, subject: str | None = 
             if fault := _fault_of_type(connection):
                 raise ConfigurationError({"Connection Type": fault} | error.fields, subject=subject) from None
             raise
+        settings = replace(settings, transport=replace(settings.transport, limits=limits()))
         if len(_parsed) >= _KEPT:
             _parsed.clear()
         _parsed[key] = settings

@@ -12,6 +12,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.hooks.configuration import retry_policy
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.load.spec import LoadSpec
@@ -47,14 +48,6 @@ def _writer() -> Writer | None:
 
     context = compat.current_context()
     return None if context is None else Writer.of(context)
-
-
-def retry_policy() -> RetryPolicy:
-    """How often requests are repeated, as Airflow's configuration says."""
-    return RetryPolicy(
-        attempts=max(1, compat.conf.getint("salesforce_jwt", "retry_attempts", fallback=5)),
-        first_delay=compat.conf.getfloat("salesforce_jwt", "retry_first_delay", fallback=1.0),
-    )
 
 
 class SalesforceJwtHook(BaseHook):

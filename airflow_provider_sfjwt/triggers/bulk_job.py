@@ -81,6 +81,10 @@ class SalesforceBulkJobTrigger(OrgTrigger):
         """
         return {**self.own_arguments(), **ending}
 
+    def unended(self) -> dict[str, Any]:
+        """The job, of which nothing else is known."""
+        return {"job": {"id": self.job_id}}
+
     async def on_kill(self) -> None:
         """Abort the job."""
         await self.abort([self._ref])

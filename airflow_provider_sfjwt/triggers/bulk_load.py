@@ -92,6 +92,11 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         calls = self.api_calls + int(ending["api_calls"])
         return {**ending, "ledger": self.ledger, "api_calls": calls, "began_at": self.began_at}
 
+    def unended(self) -> dict[str, Any]:
+        """The jobs, of which it is not known how many have ended."""
+        ids = [job_id for job_id, _ in self.jobs]
+        return {"job": {"id": ids[0], "ids": ids}}
+
     async def on_kill(self) -> None:
         """Abort the jobs. What they loaded already is in the org and in the ledger."""
         await self.abort(self._refs)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which the triggers of one credential share a token. A triggerer outlives every session.
 TOKEN_MAX_AGE = 1800.0
+#: Seconds after the deadline for the last look, which tells whether what is waited for has ended after all.
+LAST_LOOK = 10.0
 
 
 class OrgTrigger(BaseTrigger):
@@ -56,6 +58,8 @@ class OrgTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.not_before = not_before
+        #: Seconds after the deadline within which the last answer must come.
+        self.last_look = LAST_LOOK
 
     @abstractmethod
     async def ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
@@ -68,6 +72,10 @@ class OrgTrigger(BaseTrigger):
     @abstractmethod
     def own_arguments(self) -> dict[str, Any]:
         """The arguments that only this kind of trigger has, as they are stored."""
+
+    def unended(self) -> dict[str, Any]:
+        """What a timeout says of what has not ended, where Salesforce's last answer did not come."""
+        return {}
 
     def event(self, ending: dict[str, Any]) -> dict[str, Any]:
         """The event's payload.
@@ -122,12 +130,23 @@ class OrgTrigger(BaseTrigger):
         try:
             async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
                 try:
-                    ending = await self.ending(org)
+                    ending = await self._ending_in_time(org)
                 except SalesforceError as error:
                     ending = _failure(error)
                 return {**ending, "api_calls": org.session.usage.calls}
         except SalesforceError as error:  # before there was a connection
             return {**_failure(error), "api_calls": 0}
+
+    async def _ending_in_time(self, org: AsyncConnectedOrg) -> dict[str, Any]:
+        """Wait; and no longer for an answer than time is left, however slowly it comes."""
+        left = None if self.deadline is None else max(0.0, self.remaining()) + self.last_look
+        try:
+            return await asyncio.wait_for(self.ending(org), left)
+        except asyncio.TimeoutError:
+            message = (
+                f"the time is up, and Salesforce's last answer has not come for {self.last_look:g} s. Run again later."
+            )
+            return {"status": "timeout", "message": message, "retryable": True, **self.unended()}
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

@@ -9,7 +9,7 @@ from airflow.sdk import serde
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import event_of, rebuilt
-from tests.triggers.waiting import job_id, polling_org, trigger
+from tests.triggers.waiting import event_without_a_last_look, job_id, polling_org, trigger
 
 __all__ = ["job_id", "polling_org"]
 
@@ -41,6 +41,18 @@ def test_time_runs_out_in_the_trigger(org: SimulatedOrg, job_id: str) -> None:
     org.add_fault(Fault(path=f"*/{job_id}", times=None, edit_json=lambda job: {**job, "state": "InProgress"}))
     event = event_of(trigger(job_id, deadline=0))
     assert (event["status"], event["job"]["id"], event["retryable"]) == ("timeout", job_id, True)
+
+
+@pytest.mark.attack(
+    "a trigger's answer that never ends",
+    before="33 of 33 triggers wait on after their deadline",
+    after="a timeout event 10 s after it",
+)
+def test_time_runs_out_while_an_answer_is_waited_for(org: SimulatedOrg, job_id: str) -> None:
+    org.add_fault(Fault(path=f"*/{job_id}", times=None, delay=4))
+    event = event_without_a_last_look(trigger(job_id, deadline=time.time()))
+    assert (event["status"], event["job"], event["retryable"]) == ("timeout", {"id": job_id}, True)
+    assert event["message"].startswith("the time is up, and Salesforce's last answer has not come for 0.2 s")
 
 
 def test_errors_travel_as_sentences(org: SimulatedOrg) -> None:

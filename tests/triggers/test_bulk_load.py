@@ -13,6 +13,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_ingest import IngestOrder, fill_
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from airflow_provider_sfjwt.triggers.bulk_load import SalesforceBulkLoadTrigger
 from tests.operators.airflow_run import event_of, rebuilt
+from tests.triggers.waiting import event_without_a_last_look
 
 LEDGER = {
     "0": {"sha256": "abc", "jobs": [{"id": "750", "api_version": "67.0", "rows": 2, "retry": 0, "uploaded": True}]}
@@ -93,6 +94,13 @@ def test_time_runs_out_in_the_trigger(org: SimulatedOrg, jobs: list[list[str]]) 
     assert (event["status"], event["retryable"], event["ledger"]) == ("timeout", True, LEDGER)
     assert event["job"]["ids"] == [job_id for job_id, _ in jobs]
     assert {job["state"] for job in org.jobs.values()} == {"Open"}  # none is begun that nobody waits for
+
+
+def test_time_runs_out_while_an_answer_is_waited_for(org: SimulatedOrg, jobs: list[list[str]]) -> None:
+    org.add_fault(Fault(path="*/jobs/ingest/*", times=None, delay=4))
+    event = event_without_a_last_look(trigger(jobs, deadline=time.time()))
+    ids = [job_id for job_id, _ in jobs]
+    assert (event["status"], event["job"], event["retryable"]) == ("timeout", {"id": ids[0], "ids": ids}, True)
 
 
 def test_errors_travel_as_sentences(org: SimulatedOrg) -> None:

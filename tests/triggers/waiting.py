@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.salesforce.api.bulk_query import create_query_job
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
+from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 
 
 @pytest.fixture(name="org")
@@ -33,3 +35,15 @@ def trigger(job_id: str, **arguments: Any) -> SalesforceBulkJobTrigger:
     """A trigger that waits for a job, with short pauses."""
     defaults = {"salesforce_conn_id": "salesforce_jwt_default", "api_version": "67.0", "poll_interval": 0.01}
     return SalesforceBulkJobTrigger(job_id=job_id, **{**defaults, **arguments})
+
+
+async def _first_event(waiting: OrgTrigger) -> dict[str, Any]:
+    event = await anext(waiting.run())
+    payload: dict[str, Any] = event.payload
+    return payload
+
+
+def event_without_a_last_look(waiting: OrgTrigger) -> dict[str, Any]:
+    """What a trigger fires that waits no longer than a fifth of a second for Salesforce's last answer."""
+    waiting.last_look = 0.2
+    return asyncio.run(_first_event(waiting))

@@ -10,12 +10,15 @@ import errno
 import os
 import socket
 import ssl
+import zlib
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.salesforce.wire.flow import Request
+from airflow_provider_sfjwt.salesforce.wire.pace import SlowAnswerError
 from airflow_provider_sfjwt.salesforce.wire.proxies import Proxy, is_host_name, proxy_for
+from airflow_provider_sfjwt.salesforce.wire.received import PackingError, TooLargeError
 from airflow_provider_sfjwt.salesforce.wire.redact import describe_request, host_of
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
 
@@ -60,6 +63,19 @@ BROKEN = Outage(
     "the connection to {host} broke",
     "Check Login URL and Proxy, and the network of the machine where this runs.",
 )
+TOO_SLOW = Outage(
+    "too_slow",
+    "{host} sends its answer too slowly",
+    "Check Proxy and the network of the machine where this runs; what an answer may take is max_answer_seconds in the "
+    "section [salesforce_jwt] of Airflow's configuration.",
+)
+TOO_LARGE = Outage(
+    "too_large",
+    "{host} sends more than an answer may hold",
+    "Ask for less at once, or raise max_answer_bytes in the section [salesforce_jwt] of Airflow's configuration.",
+    retryable=False,
+)
+DAMAGED = Outage("broken", "the answer of {host} cannot be unpacked", "Check Proxy, which may change answers.")
 UNSENDABLE = Outage(
     "unsendable",
     "the request cannot be sent: its address or a header is malformed",
@@ -124,6 +140,13 @@ _UNACCEPTABLE = Outage(
 )
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST")
 _NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+#: What is wrong by the type of the error alone. Their texts repeat nothing of an answer and may be shown.
+_BY_TYPE: dict[type[BaseException], Outage] = {
+    SlowAnswerError: TOO_SLOW,
+    TooLargeError: TOO_LARGE,
+    PackingError: DAMAGED,
+    zlib.error: DAMAGED,
+}
 _ABOUT_THE_PROXY = (UNKNOWN_HOST, REFUSED, UNREACHABLE, TIMED_OUT)
 
 
@@ -144,7 +167,7 @@ def transport_error(
     :param known: the kind of failure, where the library's own type shows it; None to judge the innermost error.
     """
     cause = root_cause(error)
-    outage = _certificate(cause) or known or _judge(cause)
+    outage = _BY_TYPE.get(type(cause)) or _certificate(cause) or known or _judge(cause)
     said = _in_words(error, cause, outage)
     proxy = proxy_for(request.url, settings.proxy)
     host = host_of(request.url)
@@ -220,7 +243,7 @@ def _in_words(error: BaseException, cause: BaseException, outage: Outage) -> str
         return cause.verify_message
     if outage in (TIMED_OUT, UNSENDABLE):
         return ""
-    if outage is PROXY_REFUSED:
+    if outage is PROXY_REFUSED or type(cause) in _BY_TYPE:
         return str(cause)
     if isinstance(cause, (socket.gaierror, ssl.SSLError)):
         return cause.strerror or ""

@@ -18,6 +18,30 @@ _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a server may cost whoever asks it: the size of what it sends, and the time until it has sent it.
+
+    :param answer_bytes: of an answer that is held in memory, unpacked.
+    :param record_bytes: of one record of a result that is written to a file.
+    :param answer_seconds: until an answer that is held in memory is whole, counted from its request.
+    :param least_rate: bytes in a second below which a download is too slow.
+    :param slow_seconds: of waiting for bytes after which a download's rate is judged, again and again.
+    :param turn_seconds: for which a request in an event loop keeps others waiting, when many are on their way.
+    """
+
+    answer_bytes: int = 128 * 2**20
+    record_bytes: int = 16 * 2**20
+    answer_seconds: float = 600.0
+    least_rate: float = 1000.0
+    slow_seconds: float = 60.0
+    turn_seconds: float = 15.0
+
+
+#: Bytes of an answer that reports an error. What follows is not read: an error of Salesforce has some hundred bytes.
+LARGEST_ERROR = 2**20
+
+
+@dataclass(frozen=True)
 class TransportSettings:
     """What a connection's form says about the transport.
 
@@ -27,17 +51,24 @@ class TransportSettings:
     :param proxy: URL of the proxy for every request; None means ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``
         from the environment. Not shown in a ``repr``: it may hold a password.
     :param user_agent: what is sent as ``User-Agent``.
+    :param limits: what a server may cost.
     """
 
     timeout: float = DEFAULT_TIMEOUT
     ca_bundle: str | None = None
     proxy: str | None = field(default=None, repr=False)
     user_agent: str = "airflow-provider-sfjwt"
+    limits: Limits = Limits()
 
     @property
     def connect_timeout(self) -> float:
         """Seconds until a connection attempt is given up."""
         return min(self.timeout, CONNECT_TIMEOUT)
+
+    @property
+    def answer_seconds(self) -> float:
+        """Seconds until an answer that is held in memory must be whole: at least as long as one may take to begin."""
+        return max(self.limits.answer_seconds, self.timeout)
 
     @property
     def trust_store(self) -> str:

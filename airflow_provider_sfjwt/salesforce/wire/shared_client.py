@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
 from airflow_provider_sfjwt.salesforce.wire.outages import PROXY_REFUSED, TIMED_OUT, UNSENDABLE, Outage, transport_error
+from airflow_provider_sfjwt.salesforce.wire.pace import SlowAnswerError
+from airflow_provider_sfjwt.salesforce.wire.received import HeldBody, PackingError, TooLargeError
+from airflow_provider_sfjwt.salesforce.wire.redact import host_of
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings, tls_context
 
 if TYPE_CHECKING:
     import httpx
 
-#: Requests on their way at once. More would only make the loop's turns longer.
+#: Requests to one host on their way at once, those not counted that take long. More would only make the loop's turns
+#: longer.
 MOST_AT_ONCE = 32
+#: Connections in all. Each is a file that the process holds open, and slow answers keep theirs.
+_MOST_CONNECTIONS = 512
 #: Seconds for which an idle connection is kept: longer than between two looks at a job.
 _KEPT_FOR = 75.0
 
@@ -39,28 +48,70 @@ class SharedClient:
         self.way = (settings, proxy)
         self.users = 0
         self.http = _new_client(settings, proxy)
-        self._turn = asyncio.Semaphore(MOST_AT_ONCE)
+        self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def send(self, request: Request) -> Response:
-        """Send a request when its turn comes.
+        """Send a request when its turn comes. A slow answer keeps its turn for a while only.
 
         :param request: without a sink and without a source.
-        :raises TransportError: when no whole answer came back.
+        :raises TransportError: when no whole answer came back in the time that it may take.
         """
         import httpx
 
+        settings, _ = self.way
+        turn = await _Turn.of(self._turns.setdefault(host_of(request.url), asyncio.Semaphore(MOST_AT_ONCE)), settings)
+        limit = settings.answer_seconds
         try:
-            async with self._turn:
-                answer = await self.http.request(
-                    request.method, request.url, headers=dict(request.headers), content=request.body
-                )
+            return await asyncio.wait_for(self._answer(request), limit)
+        except asyncio.TimeoutError:
+            slow = SlowAnswerError(f"its answer was not whole after {limit:g} s")
+            raise transport_error(request, slow, settings, request_was_sent=True) from None
         # OSError: a fault of TLS after the handshake comes through as ssl.SSLError.
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, PackingError, TooLargeError) as error:
             sent, known = _outcome(error)
-            raise transport_error(request, error, self.way[0], request_was_sent=sent, known=known) from None
-        return Response(
-            answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content
-        )
+            raise transport_error(request, error, settings, request_was_sent=sent, known=known) from None
+        finally:
+            turn.give_back()
+
+    async def _answer(self, request: Request) -> Response:
+        headers = dict(request.headers)
+        async with self.http.stream(request.method, request.url, headers=headers, content=request.body) as answer:
+            head = Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()})
+            body = HeldBody(head.headers, self.way[0].limits, ok=head.ok)
+            async with aclosing(cast(AsyncGenerator[bytes, None], answer.aiter_raw())) as arriving:
+                async for data in arriving:
+                    if not body.add(data):
+                        break
+            return replace(head, body=body.whole())
+
+
+class _Turn:
+    """The leave to send a request to a host to which many do. It is lent: who takes too long goes on without it.
+
+    :param turns: of the host; one of them is held.
+    :param seconds: for how long.
+    """
+
+    def __init__(self, turns: asyncio.Semaphore, seconds: float) -> None:
+        self._turns: asyncio.Semaphore | None = turns
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.give_back)
+
+    @classmethod
+    async def of(cls, turns: asyncio.Semaphore, settings: TransportSettings) -> _Turn:
+        """Wait for a turn.
+
+        :param turns: of the host.
+        :param settings: for how long it is lent.
+        """
+        await turns.acquire()
+        return cls(turns, settings.limits.turn_seconds)
+
+    def give_back(self) -> None:
+        """Let the next one have it; nothing when that has happened."""
+        self._timer.cancel()
+        turns, self._turns = self._turns, None
+        if turns is not None:
+            turns.release()
 
 
 def join(settings: TransportSettings, proxy: str | None) -> SharedClient:
@@ -98,7 +149,7 @@ def _new_client(settings: TransportSettings, proxy: str | None) -> httpx.AsyncCl
         proxy=proxy,
         timeout=httpx.Timeout(settings.timeout, connect=settings.connect_timeout),
         limits=httpx.Limits(
-            max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE, keepalive_expiry=_KEPT_FOR
+            max_connections=_MOST_CONNECTIONS, max_keepalive_connections=MOST_AT_ONCE, keepalive_expiry=_KEPT_FOR
         ),
         follow_redirects=False,
         trust_env=False,  # what the environment says is in the arguments

@@ -28,7 +28,9 @@ from airflow_provider_sfjwt.salesforce.wire.outages import (
     transport_error,
     usable_proxy,
 )
+from airflow_provider_sfjwt.salesforce.wire.pace import Pace, pacing
 from airflow_provider_sfjwt.salesforce.wire.proxies import Proxy
+from airflow_provider_sfjwt.salesforce.wire.received import HeldBody, PackingError, TooLargeError, Unpacking
 from airflow_provider_sfjwt.salesforce.wire.redact import describe_request
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
 from airflow_provider_sfjwt.salesforce.wire.shared_client import SharedClient, join, leave
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 
 #: Connections kept open to one host. More parallel pages than this would reconnect for every request.
 _POOL_SIZE = 32
+#: Bytes that are read at once of an answer that is packed, or held in memory.
+_BLOCK = 2**16
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
@@ -148,29 +152,27 @@ class Transport:
         proxy = usable_proxy(request, self.settings, "socks")
         options = requests_options(self.settings, proxy)
         started = time.monotonic()
-        try:
-            answer = self._http.request(
-                request.method, request.url, headers=dict(request.headers), data=body, stream=True, **options
-            )
-        except requests.RequestException as error:
-            sent, known = _requests_outcome(error)
-            raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
-        with answer:
-            response = self._receive(request, answer)
+        with pacing(Pace(self.settings)) as pace:
+            try:
+                answer = self._http.request(
+                    request.method, request.url, headers=dict(request.headers), data=body, stream=True, **options
+                )
+            except requests.RequestException as error:
+                sent, known = _requests_outcome(error)
+                raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
+            with answer:
+                response = self._receive(request, answer, pace)
         log.debug("%s -> %s in %.3f s", describe_request(request), response.status, time.monotonic() - started)
         return response
 
-    def _receive(self, request: Request, answer: requests.Response) -> Response:
-        import requests
-
+    def _receive(self, request: Request, answer: requests.Response, pace: Pace) -> Response:
         head = Response(answer.status_code, _lower_case(answer.headers))
+        arriving = _Arriving(request, answer, self.settings)
         if request.sink is not None and head.ok:
+            pace.stream()
             # Outside of any except clause: what a sink raises is its own failure and not the transport's.
-            return replace(head, sunk=request.sink(head, _ResponseBody(request, answer, self.settings)))
-        try:
-            return replace(head, body=answer.content)
-        except requests.RequestException as error:
-            raise transport_error(request, error, self.settings, request_was_sent=True) from None
+            return replace(head, sunk=request.sink(head, arriving.unpacked(head)))
+        return replace(head, body=arriving.held(head))
 
 
 class AsyncTransport:
@@ -246,25 +248,84 @@ class AsyncTransport:
         return self._clients[url]
 
 
-class _ResponseBody:
-    """The decoded bytes of a ``requests`` answer while they arrive."""
+class _Arriving:
+    """The bytes of a ``requests`` answer while they arrive."""
 
     def __init__(self, request: Request, answer: requests.Response, settings: TransportSettings) -> None:
         self._request = request
         self._settings = settings
         self._raw = answer.raw
-        # urllib3 then decodes by Content-Encoding, which requests leaves to iter_content otherwise. Without one, that
-        # would only copy.
-        self._raw.decode_content = "content-encoding" in answer.headers
+        self._raw.decode_content = False
 
-    def readinto(self, buffer: memoryview) -> int:
+    def held(self, head: Response) -> bytes:
+        """The body, whole and unpacked.
+
+        :param head: of the answer.
+        """
+        try:
+            body = HeldBody(head.headers, self._settings.limits, ok=head.ok)
+            while (data := self.read(_BLOCK)) and body.add(data):
+                pass
+            return body.whole()
+        except (PackingError, TooLargeError) as error:
+            raise self._failure(error) from None
+
+    def unpacked(self, head: Response) -> _ArrivingBody:
+        """The body for a sink.
+
+        :param head: of the answer.
+        """
+        try:
+            return _ArrivingBody(self, Unpacking(head.headers.get("content-encoding", "")))
+        except PackingError as error:
+            raise self._failure(error) from None
+
+    def read(self, most: int) -> bytes:
+        """The next bytes as they came; empty at the end.
+
+        :param most: of them.
+        """
         import urllib3
 
         try:
-            data: bytes = self._raw.read(len(buffer))
+            data: bytes = self._raw.read(most)
         # Reading the raw stream raises urllib3's errors, which requests translates only in iter_content.
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise transport_error(self._request, error, self._settings, request_was_sent=True) from None
+            raise self._failure(error) from None
+        return data
+
+    def take(self, unpacking: Unpacking, most: int) -> bytes:
+        """The next bytes, unpacked; empty at the end.
+
+        :param unpacking: of the answer.
+        :param most: of them.
+        """
+        try:
+            while not (data := unpacking.take(most)):
+                packed = self.read(_BLOCK)
+                if not packed:
+                    unpacking.end()
+                    return b""
+                unpacking.add(packed)
+            return data
+        except PackingError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: Exception) -> TransportError:
+        return transport_error(self._request, error, self._settings, request_was_sent=True)
+
+
+class _ArrivingBody:
+    """The body of an answer for a sink; see :class:`~.flow.Body`."""
+
+    def __init__(self, arriving: _Arriving, unpacking: Unpacking) -> None:
+        self._arriving = arriving
+        self._unpacking = unpacking
+
+    def readinto(self, buffer: memoryview) -> int:
+        most = len(buffer)
+        plain = self._unpacking.plain
+        data = self._arriving.read(most) if plain else self._arriving.take(self._unpacking, most)
         buffer[: len(data)] = data
         return len(data)
 
@@ -276,7 +337,8 @@ def requests_session(settings: TransportSettings, kind: type[requests.Session] |
     :param kind: the session's class; None for ``requests.Session``.
     """
     import requests
-    from requests.adapters import HTTPAdapter
+
+    from airflow_provider_sfjwt.salesforce.wire.paced_adapter import PacedAdapter
 
     session = (kind or requests.Session)()
     # Otherwise requests reads ~/.netrc over our Authorization header and lets REQUESTS_CA_BUNDLE win over the form.
@@ -287,7 +349,7 @@ def requests_session(settings: TransportSettings, kind: type[requests.Session] |
     # Even a redirect that it does not follow is resolved by requests, which fails on a Location that is not a URL.
     session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
+        session.mount(scheme, PacedAdapter(pool_maxsize=_POOL_SIZE))
     return session
 
 

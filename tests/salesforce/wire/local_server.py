@@ -122,6 +122,44 @@ class Handler(BaseHTTPRequestHandler):
         self.server.stopping.wait()
         self.close_connection = True
 
+    def _drip(self) -> None:
+        """Send a byte now and then, and never end."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(2**31))
+        self.end_headers()
+        self._byte_by_byte()
+
+    def _dripheader(self) -> None:
+        """The same before the headers have ended."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        self._byte_by_byte()
+
+    def _byte_by_byte(self) -> None:
+        self.close_connection = True
+        while not self.server.stopping.wait(0.01):
+            self.wfile.write(b"x")
+
+    def _bomb(self, megabytes: str, status: str = "200") -> None:
+        """Zeros, packed to a thousandth: members of 8 MB, which are one body."""
+        packed = gzip.compress(bytes(8 * 2**20)) * (int(megabytes) // 8)
+        self._send(int(status), packed, {"Content-Encoding": "gzip", "Content-Length": str(len(packed))})
+
+    def _plain(self, megabytes: str, status: str = "200") -> None:
+        self._send(int(status), bytes(2**20 * int(megabytes)))
+
+    def _members(self, after: str = "") -> None:
+        """Two gzip members, and what follows them."""
+        body = gzip.compress(b"one, ") + gzip.compress(b"two") + bytes.fromhex(after)
+        self._send(200, body, {"Content-Encoding": "gzip", "Content-Length": str(len(body))})
+
+    def _packed(self, encoding: str) -> None:
+        self._send(200, b"anything", {"Content-Encoding": encoding})
+
+    def _halfzip(self) -> None:
+        body = gzip.compress(bytes(range(256)) * 100)
+        half = body[: len(body) // 2]
+        self._send(200, half, {"Content-Encoding": "gzip", "Content-Length": str(len(half))})
+
     def _stall(self) -> None:
         self._send(200, b"only this", {"Content-Length": "100"})
         self._hang()

@@ -73,7 +73,7 @@ def test_a_broken_answer_leaves_open_whether_the_request_was_processed(
 ) -> None:
     error = failure(carry(), f"{server.url}/{path}")
     assert (error.request_was_sent, error.retryable, error.code) == (True, True, "broken")
-    assert f"broke (GET 127.0.0.1:{server.server_port}/{path}: " in str(error)
+    assert f" (GET 127.0.0.1:{server.server_port}/{path}: " in str(error)
 
 
 @pytest.mark.parametrize("path", ["hang", "stall"])
