@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from importlib.metadata import version
 from random import SystemRandom
@@ -54,12 +55,20 @@ def page(result: RandomTests, *, factor: int, seed: int, seconds: float, begun: 
         f"{version('apache-airflow')}, {os.cpu_count()} cores. {factor} samples, seed {seed}. {len(result.ran)} tests with "
         f"{sum(each.examples for each in result.ran):,} examples in {seconds / 60:.1f} minutes, {failed} failed.",
         "",
-        *(f"> {line}\n" for line in sorted(result.said)),
+        *_said(result.said),
         "| test | examples | seconds | outcome |",
         "|---|---|---|---|",
         *(f"| `{name}` | {count:,} | {took:.1f} | {outcome} |" for name, count, took, outcome in sorted(result.ran)),
     ]
     return INTRODUCTION + "\n" + "\n".join(lines) + "\n"
+
+
+def _said(said: list[str]) -> Iterator[str]:
+    """What tests said: each a paragraph, but for the lines of tables."""
+    tables = sorted(line for line in said if line.startswith("Kill table"))
+    yield from (f"> {line}\n" for line in sorted(set(said) - set(tables)))
+    if tables:
+        yield "\n".join(["```text", *tables, "```", ""])
 
 
 def main(arguments: list[str]) -> int:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
 from airflow_provider_sfjwt.tables import MergeReport, merge
 from airflow_provider_sfjwt.tables.delta import DeltaSpec, merge_into_delta
+from tests.tables import postgres_server
 
 
 class Tables(ABC):
@@ -36,6 +39,14 @@ class Tables(ABC):
         :param columns: their names.
         :param order: the column to order by.
         """
+
+    def column(self, table: str, name: str) -> list[Any]:
+        """The values of a column in the order of ``Id``, by the client that people use.
+
+        :param table: quoted where it has to be.
+        :param name: of the column.
+        """
+        return [value for (value,) in self.rows(table, [name])]
 
     def value(self, wanted: Any) -> Any:
         """A value as the client gives it back."""
@@ -71,6 +82,8 @@ class TestDatabase(Tables):
 
     __test__ = False
     label: ClassVar[str]
+    #: What reads the values back.
+    client: ClassVar[str]
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
@@ -102,6 +115,7 @@ class PostgreSQL(TestDatabase):
     """A server of the tests' own."""
 
     label = "postgres"
+    client = "psql"
 
     def __init__(self, conn_id: str, port: int, database: str, user: str = "tester", **extra: str) -> None:
         super().__init__(conn_id)
@@ -122,11 +136,50 @@ class PostgreSQL(TestDatabase):
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def column(self, table: str, name: str) -> list[Any]:
+        """By psql, in JSON, which keeps apart what its output does not."""
+        kind, texts = self._psql(
+            f'SELECT json_build_array(min(pg_typeof("{name}")::text), json_agg("{name}"::text ORDER BY "Id")) '
+            f"FROM {table}"
+        )
+        return [None if text is None else _FROM_PSQL.get(kind, str)(text) for text in texts]
+
+    def _psql(self, sql: str) -> Any:
+        folder = postgres_server.programs()
+        assert folder is not None
+        address = f"host=127.0.0.1 port={self.port} user=tester dbname={self.database} options='-c timezone=UTC'"
+        done = subprocess.run(
+            [folder / "psql", "-XAtq", "-d", address, "-f", "-"], input=sql, capture_output=True, text=True, check=True,
+            env={**os.environ, "PGCLIENTENCODING": "UTF8"}, encoding="utf-8",
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+
+#: What psql prints, as Python's values, by PostgreSQL's types.
+_FROM_PSQL: dict[str, Callable[[str], Any]] = {
+    "boolean": {"true": True, "false": False}.__getitem__,
+    "bigint": int,
+    "numeric": Decimal,
+    "double precision": float,
+    "date": date.fromisoformat,
+    "time without time zone": time.fromisoformat,
+    "timestamp with time zone": lambda text: _moment(text),
+}
+
+
+def _moment(text: str) -> datetime:
+    """A timestamp of psql: 2026-03-29 01:30:00.999+00."""
+    wall, _, zone = text.rpartition("+")
+    assert zone == "00", text
+    form = "%Y-%m-%d %H:%M:%S.%f" if "." in wall else "%Y-%m-%d %H:%M:%S"
+    return datetime.strptime(wall, form).replace(tzinfo=timezone.utc)
+
 
 class DuckDB(TestDatabase):
     """A file."""
 
     label = "duckdb"
+    client = "duckdb"
 
     def __init__(self, conn_id: str, path: Path) -> None:
         super().__init__(conn_id)
@@ -149,6 +202,7 @@ class SQLite(TestDatabase):
     """A file."""
 
     label = "sqlite"
+    client = "sqlite3"
 
     def __init__(self, conn_id: str, path: Path) -> None:
         super().__init__(conn_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -54,9 +54,27 @@ VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
 }  # fmt: skip
 
 
+#: Kinds of values and back ends, with how many values came back equal.
+equal: dict[tuple[str, str], int] = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def reported(said: list[str]) -> Iterator[None]:
+    yield
+    for kind in VALUES:
+        backends = {backend: count for (each, backend), count in equal.items() if each == kind}
+        if backends:
+            counts = ", ".join(f"{backend} {count}" for backend, count in backends.items())
+            said.append(f"Value table, {kind:<13} written by a merge, read back equal: {counts}")
+
+
 @pytest.mark.parametrize("kind", VALUES)
 def test_values_come_back_as_they_were(
-    kind: str, database: TestDatabase, into: Callable[..., MergeReport], tmp_path: Path
+    kind: str,
+    database: TestDatabase,
+    into: Callable[..., MergeReport],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     arrow_type, values = VALUES[kind]
     rows = [{"Id": f"{place:03d}", "Value": value} for place, value in enumerate([None, *values])]
@@ -65,8 +83,10 @@ def test_values_come_back_as_they_were(
     report = into(source)
 
     assert report.inserted == len(rows)
-    found = [value for (value,) in database.rows("items", ["Value"])]
+    found = database.column("items", "Value")
     assert found == [None, *map(database.value, values)]
+    assert list(map(type, found[1:])) == [type(database.value(value)) for value in values]
+    equal[kind, f"{request.node.callspec.params['database']} by {database.client}"] = len(found)
 
 
 def test_a_double_that_is_not_finite_comes_back(

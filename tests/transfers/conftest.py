@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -35,6 +37,15 @@ def lake() -> Iterator[Any]:
         environment.setenv("AIRFLOW_CONN_AWS_LAKE", json.dumps(connection))
         yield client
     server.stop()
+
+
+@pytest.fixture(params=["file", "s3"])
+def table_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A Delta table that is not there yet, on local files and on S3."""
+    if request.param == "s3":
+        request.getfixturevalue("lake")
+        return f"s3://aws_lake@lake/tables/{uuid4().hex}"
+    return f"file://{tmp_path}/table"
 
 
 @pytest.fixture

@@ -1,48 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.tables.delta import DeltaSpec
-from airflow_provider_sfjwt.transfers.delta import SalesforceToDeltaOperator, _place
+from airflow_provider_sfjwt.transfers.delta import SalesforceToDeltaOperator
 from tests.tables.data_sets import ITEM, item, publish, record_id
+from tests.transfers.delta_tables import merge, opened, rows
 
-deltalake = pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
-
-
-@pytest.fixture(params=["file", "s3"])
-def table_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "s3":
-        request.getfixturevalue("lake")
-        yield f"s3://aws_lake@lake/tables/{uuid4().hex}"
-    else:
-        yield f"file://{tmp_path}/table"
-
-
-def merge(source: Any, table_uri: str, **arguments: Any) -> dict[str, Any]:
-    task = SalesforceToDeltaOperator(task_id="merge", source=source, table_uri=table_uri, **arguments)
-    return task.execute({})  # type: ignore[typeddict-item]
-
-
-def opened(table_uri: str) -> Any:
-    uri, options = _place(table_uri)
-    return deltalake.DeltaTable(uri, storage_options=options)
-
-
-def rows(table_uri: str, *columns: str) -> list[tuple[Any, ...]]:
-    """The table by Delta's own reader."""
-    table = pa.table(opened(table_uri).to_pyarrow_table()).sort_by("Id")
-    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
 
 
 def test_an_increment_inserts_updates_and_deletes_once(table_uri: str, tmp_path: Path) -> None:
@@ -158,23 +129,6 @@ def test_bad_input_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(AirflowFailException, match="mode: 'replace' is not one of merge, append"):
         merge(broken, uri, mode="replace")
     assert opened(uri).version() == version
-
-
-def test_the_same_extract_at_the_same_time_counts_once(table_uri: str, tmp_path: Path) -> None:
-    merge(publish(tmp_path / "0", [item(1000)]), table_uri)
-    source = publish(tmp_path / "1", [item(number) for number in range(200)])
-
-    def attempt(_: int) -> str:
-        try:
-            return "applied" if merge(source, table_uri, mode="append")["already_applied"] == 0 else "already"
-        except SalesforceError as error:
-            assert error.retryable
-            return "retry"
-
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = list(pool.map(attempt, range(4)))
-    assert outcomes.count("applied") == 1, outcomes
-    assert len(rows(table_uri, "Id")) == 201
 
 
 def test_the_operator_has_the_arguments_and_defaults_of_the_spec() -> None:
