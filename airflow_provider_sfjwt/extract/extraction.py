@@ -25,7 +25,7 @@ from airflow_provider_sfjwt.files.values.columns import Column, TooLargeNumbersE
 from airflow_provider_sfjwt.salesforce.api import bulk_job, soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
-from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget, SparingOrg
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
@@ -179,12 +179,12 @@ class Extraction:
     # -- the steps in detail -----------------------------------------------------------------------------------------
 
     def _planned(self) -> Plan:
-        spec, window = self._spec, self._spec.moments
+        spec, window, org = self._spec, self._spec.moments, SparingOrg(self._org, self.budget)
         if spec.soql:
-            columns = columns_of_query(self._org, spec.soql)
+            columns = columns_of_query(org, spec.soql)
             return Plan(spec.soql, soql.sobject_of(spec.soql), self._kept(columns))
         sobject, columns = columns_of_sobject(
-            self._org, spec.sobject or "", spec.fields, spec.cursor_field if window else None
+            org, spec.sobject or "", spec.fields, spec.cursor_field if window else None
         )
         conditions = [f"({spec.where})"] if spec.where else []
         if window:

@@ -89,6 +89,11 @@ class Ledger:
             if kept is not None:
                 self._entries[number] = LedgerEntry.from_json(kept)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the next attempt finds it again."""
+        return self._store is not None
+
     def entry(self, number: int) -> LedgerEntry | None:
         """What is known of a part.
 

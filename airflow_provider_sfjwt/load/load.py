@@ -21,10 +21,10 @@ from airflow_provider_sfjwt.load.sending.sender import Interruption, Sender
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.load.staging.row_faults import RowFaultsError
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad, staged
-from airflow_provider_sfjwt.salesforce.api import bulk_ingest
+from airflow_provider_sfjwt.salesforce.api import ingest_run
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.salesforce.api.row_errors import RETRIABLE
-from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget, SparingOrg
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
@@ -36,16 +36,24 @@ _FEW_ROWS = 200
 
 @contextmanager
 def prepared_load(
-    org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, *, new_attempt: bool = True, began_at: float | None = None
+    org: ConnectedOrg,
+    spec: LoadSpec,
+    ledger: Ledger,
+    budget: ApiBudget,
+    *,
+    new_attempt: bool = True,
+    began_at: float | None = None,
 ) -> Iterator[Load]:
     """Read, check and stage all rows. They stay on this machine's disk until the block ends.
 
     :param org: where the rows go.
     :param spec: what is asked for; it has been checked.
     :param ledger: which job got which part. It is all that must be carried over to another process.
+    :param budget: the org's API calls that must stay unused.
     :param new_attempt: whether rows that were rejected before are sent once more; false where a task resumes.
     :param began_at: seconds since the epoch at which the attempt began, in another process; None for now.
     :raises ConfigurationError: naming what is wrong, by argument or by file and row. Nothing was sent then.
+    :raises RequestLimitError: retryable, when the org has too few API calls left.
     """
     started = time.monotonic() - (max(0.0, time.time() - began_at) if began_at is not None else 0.0)
     folder = ResultsFolder(spec.results_path, spec.written_by) if spec.results_path is not None else None
@@ -58,7 +66,7 @@ def prepared_load(
         folder.keep_apart_from(spec.source, source.files)
     with ExitStack() as disk:
         try:
-            rows = disk.enter_context(staged(org, spec, source))
+            rows = disk.enter_context(staged(SparingOrg(org, budget), spec, source))
         except RowFaultsError as error:
             if folder is None:
                 raise
@@ -67,9 +75,9 @@ def prepared_load(
         tally = Tally(rows, folder)
         sender: Sender
         if _goes_over_rest(spec, ledger, rows):
-            sender = RestSender(org, spec, ledger, rows, on_settled=tally.add)
+            sender = RestSender(org, spec, ledger, rows, budget, on_settled=tally.add)
         else:
-            sender = BulkSender(org, spec, ledger, rows, new_attempt=new_attempt, on_settled=tally.add)
+            sender = BulkSender(org, spec, ledger, rows, budget, new_attempt=new_attempt, on_settled=tally.add)
         yield Load(org, spec, rows, sender, tally, started=started)
 
 
@@ -82,8 +90,9 @@ def run_load(org: ConnectedOrg, spec: LoadSpec) -> LoadReport:
     :raises RequestLimitError: retryable, when the org has fewer API calls left than the spec spares.
     :raises RecordsFailedError: when more rows failed than the spec tolerates.
     """
-    ApiBudget(org, spec.min_api_calls_left).check()
-    with prepared_load(org, spec, Ledger(None)) as load:
+    budget = ApiBudget(org, spec.min_api_calls_left)
+    budget.check()
+    with prepared_load(org, spec, Ledger(None), budget) as load:
         while refs := load.advance():
             load.wait(refs)
         return load.conclude()
@@ -145,11 +154,12 @@ class Load:
         deadline = time.monotonic() + self._spec.timeout
         progress = {ref.id: JobProgress(log) for ref in refs}
         self._org.run(
-            bulk_ingest.run_jobs,
+            ingest_run.run_jobs,
             refs,
             parallel_jobs=self._spec.parallel_jobs,
             poll_interval=self._spec.poll_interval,
             remaining=lambda: deadline - time.monotonic(),
+            min_api_calls_left=self._spec.min_api_calls_left,
             on_progress=lambda job: progress[job.ref.id].tell(job),
         )
 

@@ -114,7 +114,7 @@ class LoadSpec(JobSpec):
     timezone: str | None = argument(arguments.optional(arguments.time_zone), default=None, harmless=True)
     trim: bool = argument(arguments.flag, default=False, harmless=True)
     min_api_calls_left: int | None = argument(
-        arguments.optional(arguments.whole_number(1)), default=None, harmless=True
+        arguments.optional(arguments.whole_number(0)), default=None, harmless=True
     )
     dry_run: bool = argument(arguments.flag, default=False, harmless=True)
     written_by: Writer | None = None

@@ -147,16 +147,22 @@ class SalesforceLoadOperator(BaseOperator):
         """
         return self._run(context, None)
 
-    def execute_after_budget(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_after_budget(
+        self, context: Context, event: Mapping[str, Any], handed_over: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Go on when the org has API calls left again.
 
         :param context: Airflow's.
         :param event: of :class:`~airflow_provider_sfjwt.triggers.api_calls.SalesforceApiCallsTrigger`.
+        :param handed_over: what the task knew when it began to wait.
         :return: as :meth:`execute`.
         """
         with airflow_outcome(self, LOAD_ADVICE):
             check_event(event)
-        return self.execute(context)
+        if handed_over is None:  # it began to wait with an earlier release
+            return self.execute(context)
+        calls = int(handed_over["api_calls"]) + int(event.get("api_calls") or 0)
+        return self._run(context, {**handed_over, "api_calls": calls})
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Resume when the jobs have ended.

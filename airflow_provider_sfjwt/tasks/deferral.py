@@ -71,13 +71,21 @@ def let_commits_settle(
     org.sleep(left)
 
 
-def spare_api_calls(task: DeferrableTask, spec: JobSpec, budget: ApiBudget, *, method_name: str) -> None:
+def spare_api_calls(
+    task: DeferrableTask,
+    spec: JobSpec,
+    budget: ApiBudget,
+    *,
+    method_name: str,
+    kwargs: dict[str, Any] | None = None,
+) -> None:
     """Wait until the org has enough API calls left, or end the attempt where the task is not deferrable.
 
     :param task: that waits.
     :param spec: with ``deferrable``, ``poll_interval`` and ``timeout`` in seconds, and the connection.
     :param budget: what must be left.
     :param method_name: what to go on with after a deferral.
+    :param kwargs: for that method.
     :raises RequestLimitError: retryable, where the task is not deferrable.
     """
     if not spec.deferrable:
@@ -87,15 +95,15 @@ def spare_api_calls(task: DeferrableTask, spec: JobSpec, budget: ApiBudget, *, m
     deadline = time.time() + spec.timeout
     task.log.info(
         "Waiting until the org has %d API calls left (min_api_calls_left), until %s at most",
-        budget.at_least,
+        budget.wanted,
         datetime.fromtimestamp(deadline, timezone.utc).isoformat(timespec="seconds"),
     )
     trigger = SalesforceApiCallsTrigger(
         salesforce_conn_id=spec.salesforce_conn_id,
-        at_least=budget.at_least or 0,
+        at_least=budget.wanted,
         api_version=spec.api_version,
         poll_interval=spec.poll_interval,
         deadline=deadline,
         not_before=time.time() + settling_time(),
     )
-    task.defer(trigger=trigger, method_name=method_name)
+    task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow_provider_sfjwt.compat import settling_time, task_state_store
-from airflow_provider_sfjwt.exceptions import SalesforceError
+from airflow_provider_sfjwt.exceptions import RequestLimitError, SalesforceError
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.load import prepared_load
+from airflow_provider_sfjwt.load.sending.sender import may_stop
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.tasks.deferral import DeferrableTask, spare_api_calls
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
@@ -41,7 +42,8 @@ class LoadTask:
     :param spec: what is asked for; it has been checked.
     :param context: Airflow's.
     :param org: where the rows go.
-    :param event: of the trigger, where the task resumes; None where an attempt begins.
+    :param event: of the trigger, where the task resumes, or what was handed over before a wait for API
+        calls; None where an attempt begins.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class LoadTask:
         self._spec = spec
         self._context = context
         self._org = org
-        self._resumes = event is not None
+        self._resumes = event is not None and not event.get("new_attempt")
         self._began_at = float((event or {}).get("began_at") or time.time())
         self._ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
+        seen_through = self._resumes and not may_stop(spec, self._ledger)
+        self._budget = ApiBudget(org, None if seen_through else spec.min_api_calls_left)
         org.session.usage.calls += int(event.get("api_calls") or 0) if event else 0
 
     def run(self) -> dict[str, Any]:
@@ -66,11 +70,19 @@ class LoadTask:
 
         :return: what the task returns.
         """
-        if not self._resumes:  # a job that has been created is seen through
-            budget = ApiBudget(self._org, self._spec.min_api_calls_left)
-            spare_api_calls(self._operator, self._spec, budget, method_name="execute_after_budget")
+        self._spare_api_calls()
+        try:
+            return self._load()
+        except RequestLimitError as error:
+            # Where Salesforce refused the call, what it last reported is no longer true.
+            if self._spec.deferrable and self._budget.at_least is not None and error.retryable:
+                self._budget.look_again()
+                self._spare_api_calls()
+            raise
+
+    def _load(self) -> dict[str, Any]:
         with prepared_load(
-            self._org, self._spec, self._ledger, new_attempt=not self._resumes, began_at=self._began_at
+            self._org, self._spec, self._ledger, self._budget, new_attempt=not self._resumes, began_at=self._began_at
         ) as load:
             while refs := load.advance():
                 self._begin_waiting(refs)
@@ -80,6 +92,22 @@ class LoadTask:
         if not self._spec.dry_run:
             self._ledger.forget()
         return report.summary()
+
+    def _spare_api_calls(self) -> None:
+        """Wait for API calls in the triggerer, or fail where the task is not deferrable."""
+        handed_over = {
+            "ledger": self._ledger.to_json(),
+            "api_calls": self._org.session.usage.calls,
+            "began_at": self._began_at,
+            "new_attempt": not self._resumes,
+        }
+        spare_api_calls(
+            self._operator,
+            self._spec,
+            self._budget,
+            method_name="execute_after_budget",
+            kwargs={"handed_over": handed_over},
+        )
 
     def _begin_waiting(self, refs: Sequence[JobRef]) -> None:
         """Let ``on_kill`` and the link know the jobs; where the task is deferrable, the triggerer waits for them."""
@@ -102,6 +130,7 @@ class LoadTask:
             ledger=self._ledger.to_json(),
             api_calls=self._org.session.usage.calls,
             began_at=self._began_at,
+            min_api_calls_left=spec.min_api_calls_left,
             poll_interval=spec.poll_interval,
             deadline=time.time() + spec.timeout,
             not_before=time.time() + settling_time(),

@@ -27,6 +27,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
     :param parallel_jobs: how many work at a time.
     :param ledger: which part each job holds, handed over to the task as it is.
     :param api_calls: what the load cost up to now.
+    :param min_api_calls_left: how many API calls of its 24 hours the org must have left when a job begins, or None.
     :param began_at: seconds since the epoch at which the attempt began, handed over to the task as it is.
     :param poll_interval: seconds between two looks at a job at most.
     :param deadline: seconds since the epoch at which the waiting ends.
@@ -41,6 +42,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         ledger: Mapping[str, Any] | None = None,
         api_calls: int = 0,
         began_at: float | None = None,
+        min_api_calls_left: int | None = None,
         poll_interval: float = 30,
         deadline: float | None = None,
         not_before: float | None = None,
@@ -53,6 +55,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         self.ledger = ledger
         self.api_calls = api_calls
         self.began_at = began_at
+        self.min_api_calls_left = min_api_calls_left
 
     def own_arguments(self) -> dict[str, Any]:
         """The jobs, what they hold and what they cost."""
@@ -62,6 +65,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
             "ledger": self.ledger,
             "api_calls": self.api_calls,
             "began_at": self.began_at,
+            "min_api_calls_left": self.min_api_calls_left,
         }
 
     async def ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
@@ -70,7 +74,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
         :param org: where they run.
         :return: ``status``.
         """
-        from airflow_provider_sfjwt.salesforce.api.bulk_ingest import run_jobs
+        from airflow_provider_sfjwt.salesforce.api.ingest_run import run_jobs
         from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
         progress = {ref.id: JobProgress(self.log) for ref in self._refs}
@@ -80,6 +84,7 @@ class SalesforceBulkLoadTrigger(OrgTrigger):
             parallel_jobs=self.parallel_jobs,
             poll_interval=self.poll_interval,
             remaining=self.remaining,
+            min_api_calls_left=self.min_api_calls_left,
             on_progress=lambda job: progress[job.ref.id].tell(job),
         )
         return {"status": "ended"}

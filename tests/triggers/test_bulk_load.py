@@ -103,10 +103,17 @@ def test_time_runs_out_while_an_answer_is_waited_for(org: SimulatedOrg, jobs: li
     assert (event["status"], event["job"], event["retryable"]) == ("timeout", {"id": ids[0], "ids": ids}, True)
 
 
-def test_errors_travel_as_sentences(org: SimulatedOrg) -> None:
-    event = event_of(trigger([["7505e0000000009AAA", "67.0"]]))
+def test_errors_travel_as_sentences(org: SimulatedOrg, jobs: list[list[str]]) -> None:
+    org.add_fault(Fault("PATCH", status=403, body=b'[{"errorCode":"INSUFFICIENT_ACCESS","message":"no"}]'))
+    event = event_of(trigger(jobs))
     assert (event["status"], event["retryable"], event["ledger"]) == ("error", False, LEDGER)
-    assert "NOT_FOUND" in event["message"]
+    assert "INSUFFICIENT_ACCESS" in event["message"]
+
+
+def test_a_job_that_is_gone_ends_with_the_others(org: SimulatedOrg, jobs: list[list[str]]) -> None:
+    event = event_of(trigger([*jobs, ["7505e0000000009AAA", "67.0"]]))
+    assert event["status"] == "ended"
+    assert {job["state"] for job in org.jobs.values()} == {"JobComplete"}
 
 
 def test_a_refused_sign_in_is_an_event_too(org: SimulatedOrg, jobs: list[list[str]]) -> None:

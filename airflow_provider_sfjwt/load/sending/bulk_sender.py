@@ -13,13 +13,14 @@ from airflow_provider_sfjwt.load.ledger import Ledger, LedgerEntry, LedgerJob
 from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
 from airflow_provider_sfjwt.load.outcomes.matching import Results, RowKeys
 from airflow_provider_sfjwt.load.outcomes.part_outcome import PartOutcome, read_accepted, read_rejected
-from airflow_provider_sfjwt.load.sending.sender import Interruption, Settled, unknown_insert
+from airflow_provider_sfjwt.load.sending.sender import Interruption, Settled, may_stop, unknown_insert
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.load.staging.parts import JobFile
 from airflow_provider_sfjwt.load.staging.stage import StagedLoad
 from airflow_provider_sfjwt.salesforce.api import bulk_ingest, bulk_job
 from airflow_provider_sfjwt.salesforce.api.bulk_ingest import IngestOrder
 from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget, SparingOrg
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
@@ -35,6 +36,7 @@ class BulkSender:
     :param spec: what is asked for.
     :param ledger: which job got which part.
     :param staged: the parts.
+    :param budget: the org's API calls that must stay unused.
     :param new_attempt: whether rows that were rejected before are sent once more.
     :param on_settled: is called with each part once the outcome of its rows is known.
     """
@@ -45,6 +47,7 @@ class BulkSender:
         spec: LoadSpec,
         ledger: Ledger,
         staged: StagedLoad,
+        budget: ApiBudget,
         *,
         new_attempt: bool,
         on_settled: Settled,
@@ -53,6 +56,8 @@ class BulkSender:
         self._spec = spec
         self._ledger = ledger
         self._staged = staged
+        self._sparing = SparingOrg(org, budget)
+        self._begun = False
         self._new_attempt = new_attempt
         self._on_settled = on_settled
         self._seen: set[int] = set()
@@ -81,6 +86,7 @@ class BulkSender:
         :return: the jobs that must end before it can go on; empty when the outcome of every row is known.
         :raises ConfigurationError: when the source is not what an earlier attempt has sent.
         :raises BulkJobError: when the outcome of rows that were sent can no longer be found out.
+        :raises RequestLimitError: when the org has too few API calls left to send rows or to fetch results.
         """
         waiting = [part for part in self._staged.parts if part.number not in self._settled]
         for number in self._ledger.numbers:
@@ -97,7 +103,13 @@ class BulkSender:
                 # thread has freed.
                 ref = self._settle(part, found, again=again) if isinstance(found, LedgerEntry) else found
                 refs += [ref] if ref is not None else []
+        self._begun = True
         return refs
+
+    @property
+    def _interruptible(self) -> ConnectedOrg:
+        """The org, for calls that are not made while too few are left; of a load that must not stop, all are made."""
+        return self._org if self._begun and not may_stop(self._spec, self._ledger) else self._sparing
 
     def _advance(self, part: JobFile) -> JobRef | LedgerEntry:
         """Send a part that no job has yet.
@@ -172,7 +184,7 @@ class BulkSender:
         def remember(job: Job) -> None:
             self._ledger.created(number, LedgerJob(job.ref.id, job.ref.api_version, part.rows, retry))
 
-        job = self._org.run(bulk_ingest.fill_job, what, lambda: part.path.open("rb"), on_created=remember)
+        job = self._interruptible.run(bulk_ingest.fill_job, what, lambda: part.path.open("rb"), on_created=remember)
         self._ledger.uploaded(number, job.ref.id)
         log.info("Part %d: %d rows (%.1f MB) are in job %s", number, part.rows, part.bytes / 1e6, job.ref.id)
         return job.ref
@@ -223,7 +235,7 @@ class BulkSender:
             outcome.take_rejected(self._results(job, "failedResults", read, rejected, exact=complete))
 
     def _results(self, job: Job, name: str, read: Callable[[Body], Results], expected: int, *, exact: bool) -> Results:
-        results = self._org.run(bulk_ingest.result_set, job.ref, name, read)
+        results = self._interruptible.run(bulk_ingest.result_set, job.ref, name, read)
         if results.rows < expected or (exact and results.rows > expected):
             raise ProtocolError(
                 f"{name} of job {job.ref.id} has {results.rows} rows where the job counted {expected}, so the outcome "

@@ -31,6 +31,7 @@ from airflow_provider_sfjwt.salesforce.api.collections import (
 )
 from airflow_provider_sfjwt.salesforce.api.retry import may_have_been_processed
 from airflow_provider_sfjwt.salesforce.api.row_errors import UNKNOWN, is_retriable
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 
 log = logging.getLogger(__name__)
@@ -53,12 +54,20 @@ class RestSender:
     :param spec: what is asked for.
     :param ledger: which parts were begun.
     :param staged: the parts.
+    :param budget: the org's API calls that must stay unused.
     :param on_settled: is called with each part once the outcome of its rows is known.
     :raises ConfigurationError: when there are more than 2,000 rows.
     """
 
     def __init__(
-        self, org: ConnectedOrg, spec: LoadSpec, ledger: Ledger, staged: StagedLoad, *, on_settled: Settled
+        self,
+        org: ConnectedOrg,
+        spec: LoadSpec,
+        ledger: Ledger,
+        staged: StagedLoad,
+        budget: ApiBudget,
+        *,
+        on_settled: Settled,
     ) -> None:
         if staged.rows > MOST_ROWS:
             raise ConfigurationError(
@@ -69,6 +78,7 @@ class RestSender:
         self._spec = spec
         self._ledger = ledger
         self._staged = staged
+        self._budget = budget
         self._on_settled = on_settled
         self._saved = 0
         self._unsettled: list[tuple[JobFile, PartOutcome]] = []
@@ -85,10 +95,13 @@ class RestSender:
         """Send everything.
 
         :return: no job.
+        :raises RequestLimitError: when the org has too few API calls left for all rows, before any is sent: what has
+            been inserted over REST cannot be looked up, so the calls are not interrupted.
         :raises RecordsFailedError: when the answer to an insert was lost, so that it is unknown what was saved.
         :raises SalesforceError: when a call fails. See :meth:`interruption` then.
         """
         self._refuse_unknown_insert()
+        self._budget.check(sum(-(-part.rows // MOST_RECORDS) for part in self._staged.parts) or 1)
         self._unsettled = [(part, PartOutcome(part.rows)) for part in self._staged.parts]
         for part, outcome in list(self._unsettled):
             sent = self._begin(part, outcome)

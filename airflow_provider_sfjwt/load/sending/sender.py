@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, RecordsFailedError
+from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.outcomes.part_outcome import PartOutcome
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.load.staging.parts import JobFile
@@ -49,6 +50,15 @@ class Sender(Protocol):
 
     def interruption(self) -> Interruption:
         """What is known after :meth:`advance` has failed."""
+
+
+def may_stop(spec: LoadSpec, ledger: Ledger) -> bool:
+    """Whether a load may wait for API calls once its jobs load rows: these are found again, or may be sent again.
+
+    :param spec: the load.
+    :param ledger: which job got which part.
+    """
+    return ledger.lasts or (spec.deferrable and spec.action.repeatable)
 
 
 def unknown_insert(spec: LoadSpec, rows: int) -> RecordsFailedError:

@@ -8,14 +8,12 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bul
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
-    BulkJobTimeoutError,
     ConfigurationError,
     NotFoundError,
     ProtocolError,
@@ -24,10 +22,8 @@ from airflow_provider_sfjwt.exceptions import (
 )
 from airflow_provider_sfjwt.salesforce.api.answers import OTHER_ANSWERS
 from airflow_provider_sfjwt.salesforce.api.bulk_job import (
-    FIRST_LOOK,
     JOBS,
     SEE_THE_JOB,
-    SLOWER,
     Job,
     JobRef,
     decode_job,
@@ -233,115 +229,6 @@ def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
 def _patch_state(session: Session, ref: JobRef, state: str) -> Flow[Job]:
     answer = yield from session.json("PATCH", ref.resource, json_body={"state": state}, api_version=ref.api_version)
     return decode_job(answer, ref)
-
-
-def run_jobs(
-    session: Session,
-    refs: Sequence[JobRef],
-    *,
-    parallel_jobs: int,
-    poll_interval: float,
-    remaining: Callable[[], float],
-    on_progress: Callable[[Job], None] | None = None,
-) -> Flow[list[Job]]:
-    """Close jobs, a few at a time, and wait until all have ended. May be called again with the same jobs at any time.
-
-    :param session: the conversation.
-    :param refs: jobs that hold their data, in any state, each of them once. They are closed in this order.
-    :param parallel_jobs: how many are being processed at once at most; at least 1.
-    :param poll_interval: seconds between two looks at a job at most; the first looks come sooner.
-    :param remaining: the seconds that are left, at most 0 when time is up.
-    :param on_progress: is called with a job at each look.
-    :return: the jobs, which have come to an end, good or bad, in the order of ``refs``.
-    :raises BulkJobTimeoutError: when time is up. The jobs that are closed go on; its ``job["ids"]`` has all that have
-        not ended, in the order of ``refs``.
-    :raises NotFoundError: when a job is gone.
-    """
-    run = _Run(session, refs, poll_interval, remaining, on_progress)
-    while True:
-        yield from run.begin(parallel_jobs)
-        if not run.running:
-            return [run.ended[ref.id] for ref in refs]
-        if remaining() <= 0:
-            raise run.time_is_up(refs)
-        yield from run.look()
-
-
-@dataclass
-class _Watched:
-    """A job that is being processed.
-
-    :param due: when to look at it next, in seconds of waiting.
-    :param delay: seconds from that look to the one after it.
-    """
-
-    job: Job
-    due: float
-    delay: float
-
-
-class _Run:
-    """Where each job of :func:`run_jobs` is."""
-
-    def __init__(
-        self,
-        session: Session,
-        refs: Sequence[JobRef],
-        poll_interval: float,
-        remaining: Callable[[], float],
-        on_progress: Callable[[Job], None] | None,
-    ) -> None:
-        self.waiting = deque(refs)
-        self.running: list[_Watched] = []
-        self.ended: dict[str, Job] = {}
-        self._session, self._poll_interval = session, poll_interval
-        self._remaining, self._on_progress = remaining, on_progress
-        self._waited = 0.0
-
-    def begin(self, parallel_jobs: int) -> Flow[None]:
-        delay = min(FIRST_LOOK, self._poll_interval)
-        while self.waiting and len(self.running) < parallel_jobs:
-            # When time is up, jobs are only looked at: they may have ended, and none is begun.
-            step = close_job if self._remaining() > 0 else get_job
-            job = yield from step(self._session, self.waiting[0])
-            self.waiting.popleft()
-            self._sort(_Watched(job, self._waited + delay, delay * SLOWER))
-
-    def look(self) -> Flow[None]:
-        """Wait for the next look, and look."""
-        due = min(each.due for each in self.running)
-        left = self._remaining()
-        last = self._waited + left <= due
-        yield from flow.pause(max(0.0, min(due - self._waited, left)))
-        self._waited = due
-        watched, self.running = self.running, []
-        for each in watched:
-            if last or each.due <= due:
-                each.job = yield from get_job(self._session, each.job.ref)
-                each.due, each.delay = due + min(each.delay, self._poll_interval), each.delay * SLOWER
-                self._sort(each)
-            else:
-                self.running.append(each)
-
-    def _sort(self, each: _Watched) -> None:
-        if self._on_progress is not None:
-            self._on_progress(each.job)
-        if each.job.ended:
-            self.ended[each.job.ref.id] = each.job
-        else:
-            self.running.append(each)
-
-    def time_is_up(self, refs: Sequence[JobRef]) -> BulkJobTimeoutError:
-        ids = [ref.id for ref in refs if ref.id not in self.ended]
-        first = self.running[0].job
-        more = ", …" if len(ids) > 10 else ""
-        return BulkJobTimeoutError(
-            f"{len(ids)} of {len(refs)} jobs have not ended and the time for them is up: {', '.join(ids[:10])}{more}; "
-            f"job {first.ref.id} is still {first.state}",
-            job={**first.info, "ids": ids},
-            setup_page=JOBS,
-            retryable=True,
-        )
 
 
 def result_set(session: Session, ref: JobRef, name: str, sink: Callable[[Body], T]) -> Flow[T]:

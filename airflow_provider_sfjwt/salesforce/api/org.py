@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, NotFoundError, ProtocolError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, NotFoundError, ProtocolError, RequestLimitError
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
@@ -99,9 +99,12 @@ def wait_for_api_calls(
     """
     delay = poll_interval
     while True:
-        yield from _refresh_usage(session)
-        if (yield from api_calls_left(session)) >= at_least:
-            return True
+        try:
+            yield from _refresh_usage(session)
+            if (yield from api_calls_left(session)) >= at_least:
+                return True
+        except RequestLimitError:  # an org that has none left does not answer this either
+            session.usage.used = session.usage.allowed
         left = remaining()
         if left <= 0:
             return False

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
 from airflow_provider_sfjwt.exceptions import RequestLimitError
 from airflow_provider_sfjwt.salesforce.api import org as org_api
+from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.salesforce.wire.flow import Flow
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ApiBudget:
@@ -17,6 +25,12 @@ class ApiBudget:
     def __init__(self, org: ConnectedOrg, at_least: int | None) -> None:
         self._org = org
         self.at_least = at_least
+        self._ahead = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many calls must be left before the work can begin or go on; 0 where there is no limit."""
+        return 0 if self.at_least is None else self.at_least + self._ahead
 
     @property
     def spent(self) -> bool:
@@ -27,7 +41,7 @@ class ApiBudget:
         if self.at_least is None:
             return False
         try:
-            return self._org.run(org_api.api_calls_left) < self.at_least
+            return self._org.run(org_api.api_calls_left) < self.wanted
         except RequestLimitError:
             return True
 
@@ -36,16 +50,19 @@ class ApiBudget:
         usage = self._org.session.usage
         usage.used = usage.allowed = None
 
-    def check(self) -> None:
-        """Refuse a call that would leave too few.
+    def check(self, calls: int = 1) -> None:
+        """Refuse calls that would leave too few.
 
+        :param calls: how many are to be made that cannot be interrupted; at least 1.
         :raises RequestLimitError: retryable, since the org has calls again later.
         """
+        self._ahead = calls - 1
         if self.spent:
             usage = self._org.session.usage
             left = "no" if usage.left is None else f"{usage.left} of its {usage.allowed}"
+            more = f" and {self._ahead} more for this load" if self._ahead else ""
             raise RequestLimitError(
-                f"the org has {left} API calls of 24 hours left, fewer than min_api_calls_left={self.at_least}",
+                f"the org has {left} API calls of 24 hours left, fewer than min_api_calls_left={self.at_least}{more}",
                 remedy="Run again later, or lower min_api_calls_left.",
                 setup_page="Company Information",
                 status=403,
@@ -53,3 +70,27 @@ class ApiBudget:
                 path="limits",
                 retryable=True,
             )
+
+
+class SparingOrg(ConnectedOrg):
+    """An org that is asked nothing while too few API calls are left.
+
+    :param org: the org.
+    :param budget: the calls that must stay unused.
+    """
+
+    def __init__(self, org: ConnectedOrg, budget: ApiBudget) -> None:
+        super().__init__(org.session, org.transport)
+        self._budget = budget
+
+    def run(self, flow_function: Callable[Concatenate[Session, P], Flow[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a flow as :meth:`ConnectedOrg.run` does.
+
+        :param flow_function: e.g. ``api.org.describe``; it gets the session first.
+        :param args: and what follows.
+        :param kwargs: by name.
+        :return: what the flow returns.
+        :raises RequestLimitError: retryable, when too few calls are left.
+        """
+        self._budget.check()
+        return super().run(flow_function, *args, **kwargs)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, TransportError
-from airflow_provider_sfjwt.salesforce.api import bulk_ingest, bulk_job, collections
+from airflow_provider_sfjwt.salesforce.api import bulk_ingest, bulk_job, collections, ingest_run
 from airflow_provider_sfjwt.salesforce.api.bulk_ingest import RESULT_SETS, IngestOrder
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 from airflow_provider_sfjwt.salesforce.api.row_errors import is_retriable, parse_row_error
@@ -57,7 +57,7 @@ def fill(client: Client, *rows: str, order: IngestOrder = ORDER) -> JobRef:
 
 def run_jobs(client: Client, refs: list[JobRef], parallel_jobs: int = 2) -> list[bulk_job.Job]:
     options: dict[str, Any] = {"parallel_jobs": parallel_jobs, "poll_interval": 5.0, "remaining": lambda: 60.0}
-    return client.run(bulk_ingest.run_jobs, refs, **options)  # type: ignore[no-any-return]
+    return client.run(ingest_run.run_jobs, refs, **options)  # type: ignore[no-any-return]
 
 
 def results(client: Client, ref: JobRef, name: str) -> list[dict[str, str]]:
