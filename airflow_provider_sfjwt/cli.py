@@ -1,4 +1,4 @@
-"""``airflow salesforce-jwt check | keygen | from-salesforce``.
+"""``airflow-salesforce-jwt check | keygen | from-salesforce``; from Airflow 3.2 on also ``airflow salesforce-jwt …``.
 
 Airflow imports this module whenever its command line starts, so that it imports nothing at its top.
 """
@@ -21,6 +21,25 @@ if TYPE_CHECKING:
 FAILED, UNUSABLE = 1, 2
 _MARKS = {"ok": ("✓", "ok  "), "warning": ("!", "warn"), "failed": ("✗", "FAIL"), "skipped": ("–", "skip")}
 _PLAIN = str.maketrans({"→": ">", "…": "...", "–": "-", "—": "-", "’": "'", "✓": "ok", "✗": "x"})
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command without Airflow's command line, which knows the commands of providers from 3.2 on only.
+
+    :param argv: what was given after the program's name; None for what the process was started with.
+    """
+    from argparse import ArgumentParser
+
+    [group] = get_commands()
+    parser = ArgumentParser(prog="airflow-salesforce-jwt", description=group.help)
+    parsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in group.subcommands:
+        subparser = parsers.add_parser(command.name, help=command.help, description=command.description or command.help)
+        for argument in command.args:
+            argument.add_to_parser(subparser)
+        subparser.set_defaults(command=command.func)
+    given = parser.parse_args(argv)
+    given.command(given)
 
 
 def get_commands() -> list[Any]:
@@ -238,7 +257,7 @@ def _print_set_up(args: Namespace, pair: KeyPair, key_file: Path, certificate_fi
         "",
         "Then, on a machine where Airflow runs (for a sandbox, host is https://test.salesforce.com):",
         _add_command(args.conn_id, fields | {"extra": extra}),
-        f"airflow salesforce-jwt check {_quoted(args.conn_id)}",
+        f"airflow-salesforce-jwt check {_quoted(args.conn_id)}",
         "",
         "The worker must be able to read the key under that path; or else paste the key into Private key.",
     ]
@@ -287,9 +306,9 @@ def _print_conversion(args: Namespace, conversion: Conversion) -> None:
         "The connection is printed as JSON. Save it, readable for you alone, import it, and delete the file:",
         # Not `connections add --conn-json`: Airflow's audit log would keep that command with the key in it.
         "  umask 077",
-        f"  airflow salesforce-jwt from-salesforce {_quoted(args.conn_id)} --show-secrets > connection.json",
+        f"  airflow-salesforce-jwt from-salesforce {_quoted(args.conn_id)} --show-secrets > connection.json",
         "  airflow connections import connection.json",
-        f"  airflow salesforce-jwt check {_quoted(new_id)}",
+        f"  airflow-salesforce-jwt check {_quoted(new_id)}",
     ]
     for line in lines:
         _print(line, file=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.attacks import table as attacks
+from tests.matrix.older_airflow import know_names_of_airflow_3_2
 from tests.random_tests import PLUGIN, RandomTests, set_up_hypothesis
 from tests.reports.kinds import kind_of, table
 
@@ -36,6 +37,7 @@ def _forget_the_users_airflow() -> None:
 
 
 _forget_the_users_airflow()
+know_names_of_airflow_3_2()
 set_up_hypothesis()
 
 
@@ -101,7 +103,7 @@ def _masker_that_compiles_when_it_masks() -> Iterator[None]:
     elsewhere fails the session: then this has to follow, or the suite would only be slow.
     """
     with pytest.MonkeyPatch.context() as patch:
-        if "airflow.sdk" in sys.modules:
+        if importlib.util.find_spec(_MASKER) and "airflow.sdk" in sys.modules:
             module = importlib.import_module(_MASKER)
             patch.setattr(module, "re", SimpleNamespace(compile=_CompiledWhenUsed, escape=re.escape, sub=re.sub))
             masker = module.SecretsMasker()

@@ -46,4 +46,4 @@ def test_the_bug_form_asks_for_the_receipt_or_the_doctors_output() -> None:
     asked = fields["receipt"]
     assert asked["validations"]["required"]
     assert "_receipt.json" in asked["attributes"]["description"]
-    assert "airflow salesforce-jwt check" in asked["attributes"]["description"]
+    assert "airflow-salesforce-jwt check" in asked["attributes"]["description"]

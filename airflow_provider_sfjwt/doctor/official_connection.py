@@ -74,7 +74,7 @@ def convert(*, login: str | None, password: str | None, extra: str | None) -> Co
     else:
         converted["key_file"] = "<path of the private key on the worker>"
         notes.append(
-            "It has no key: make one with 'airflow salesforce-jwt keygen', and upload its certificate to the app."
+            "It has no key: make one with 'airflow-salesforce-jwt keygen', and upload its certificate to the app."
         )
     if not extras.get("consumer_key"):
         notes.append("It has no Consumer key: copy it from the app's OAuth settings in Salesforce Setup.")

@@ -119,7 +119,7 @@ def _fault_of_type(connection: Any) -> str | None:
     # A URI cannot hold an underscore in its scheme, so hyphens stand there.
     if given.lower().replace("-", "_") in ("", _CONN_TYPE):
         return None
-    official = "; 'airflow salesforce-jwt from-salesforce' converts it" if given == "salesforce" else ""
+    official = "; 'airflow-salesforce-jwt from-salesforce' converts it" if given == "salesforce" else ""
     return f"is '{given}' and should be '{_CONN_TYPE}'{official}"
 
 

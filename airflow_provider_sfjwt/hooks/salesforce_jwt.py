@@ -14,6 +14,7 @@ from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.configuration import retry_policy
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
+from airflow_provider_sfjwt.hooks.form import with_form
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.salesforce.api import org as org_api
@@ -50,6 +51,7 @@ def _writer() -> Writer | None:
     return None if context is None else Writer.of(context)
 
 
+@with_form
 class SalesforceJwtHook(BaseHook):
     """Signs in to Salesforce with a JWT bearer assertion, once per task run, and speaks to its API.
 
@@ -93,8 +95,7 @@ class SalesforceJwtHook(BaseHook):
         :raises ApiError: for SOQL that Salesforce refuses.
         :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
         """
-        spec = QuerySpec(soql=soql, include_deleted=include_deleted)
-        spec.check()
+        (spec := QuerySpec(soql=soql, include_deleted=include_deleted)).check()
         yield from query_rows(self._org, spec)
 
     def query_arrow(self, soql: str, include_deleted: bool = False, transport: str = "rest") -> pa.Table:
@@ -273,12 +274,11 @@ class SalesforceJwtHook(BaseHook):
         :raises FileNotFoundError: when there is none, so that nothing in the folder may be read.
         :raises ProtocolError: when it cannot be understood, or is the report of a load.
         """
-        from airflow.sdk import ObjectStoragePath
-
         from airflow_provider_sfjwt.files.data_sets.receipt import read_receipt
+        from airflow_provider_sfjwt.files.storage.paths import storage_path
         from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
 
-        receipt = read_receipt(ObjectStoragePath(output_path.rstrip("/")))
+        receipt = read_receipt(storage_path(output_path.rstrip("/")))
         if receipt is None:
             raise FileNotFoundError(f"{output_path} holds no {RECEIPT_NAME}: no extract was published there")
         return receipt
@@ -293,7 +293,7 @@ class SalesforceJwtHook(BaseHook):
         return [key for folder in folders_of(result) for key in part_keys(PublishedDataSet(folder).receipt)]
 
     def test_connection(self) -> tuple[bool, str]:
-        """Examine the connection as ``airflow salesforce-jwt check`` does, signing in anew; what the Test button shows.
+        """Examine the connection as ``airflow-salesforce-jwt check`` does, signing in anew; what the Test button shows.
 
         :return: whether it worked; and who signed in where, or in one sentence what is wrong and what to change.
         """

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_sfjwt.arguments import Window
-from airflow_provider_sfjwt.compat import asset_state_store
+from airflow_provider_sfjwt.compat import asset_state_store, has_state_stores, place_of
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.storage.receipts import Writer
@@ -28,7 +28,7 @@ class Watermark:
     key is that of release 0.1.0.
 
     :param context: Airflow's.
-    :param task: whose inlets or outlets have the asset.
+    :param task: whose inlets or outlets have the asset. Before Airflow 3.3 they need not have it.
     :param spec: what the task extracts. A watermark that was reached under another condition says nothing of the rows
         that this one adds.
     :param org: where the connection leads to.
@@ -40,9 +40,10 @@ class Watermark:
         conn_id, sobject = spec.salesforce_conn_id, spec.sobject or ""
         self._uri = uri_of(conn_id, sobject)
         asset = asset_of([*task.inlets, *task.outlets], conn_id, sobject)
-        if asset is None:
+        if asset is None and has_state_stores():
             raise _fault(f'add inlets=[Asset(uri="{self._uri}")] to the task: the watermark is kept with that asset')
-        store = asset_state_store(context, asset)
+        # One spelling, since Salesforce takes the names of objects in upper and lower case.
+        store = asset_state_store(context, asset, uri_of(conn_id, sobject.lower()))
         if store is None:
             raise _fault("'watermark' needs a task run, which has the state of the asset: use dag.test()")
         self._store = store
@@ -86,7 +87,7 @@ class Watermark:
         if not isinstance(state, dict):
             return None
         org_id = state.get("org_id")  # release 0.1.0 kept none
-        anew = f"or delete the key '{self._key}' from the state of the asset"
+        anew = f"or delete {place_of(self._store, self._key)}"
         if self._org_id and org_id and org_id != self._org_id:
             raise _fault(
                 f"give the task another task_id to extract all rows of org {self._org_id}, {anew}: the watermark is of "

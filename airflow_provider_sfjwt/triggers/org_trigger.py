@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sfjwt.compat import settling_time, still_deferred
+from airflow_provider_sfjwt.compat import has_trigger_on_kill, settling_time, still_deferred
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class OrgTrigger(BaseTrigger):
         self.not_before = not_before
         #: Seconds after the deadline within which the last answer must come.
         self.last_look = LAST_LOOK
+        self._fired = False
 
     @abstractmethod
     async def ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
@@ -101,7 +102,16 @@ class OrgTrigger(BaseTrigger):
         if self.not_before is not None:
             # A task settles in seconds; a clock that was set back meanwhile must not make hours of them.
             await asyncio.sleep(min(max(0.0, self.not_before - time.time()), settling_time()))
+        self._fired = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """End what nobody will fetch, since somebody ended the task. Where there is no job, that is nothing."""
+
+    async def cleanup(self) -> None:
+        """Before Airflow 3.3, which calls ``on_kill``: see to what a trigger leaves that ended before it fired."""
+        if not self._fired and not has_trigger_on_kill():
+            await self.on_kill()
 
     async def abort(self, refs: Sequence[JobRef]) -> None:
         """Abort jobs, each by itself, since somebody ended the task and nobody will fetch their results.

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from airflow_provider_sfjwt.cli import main
+from airflow_provider_sfjwt.compat import has_declarative_forms
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.orgs import private_key
 
@@ -35,13 +37,16 @@ def _parser() -> ArgumentParser:
 
 @pytest.fixture
 def airflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Run a command through Airflow's own command line, in this process."""
+    """Run a command through Airflow's own command line, in this process; before Airflow 3.2, by the script."""
 
     def run(*arguments: str) -> Outcome:
         code = 0
         try:
-            args = _parser().parse_args(["salesforce-jwt", *arguments])
-            args.func(args)
+            if has_declarative_forms():
+                args = _parser().parse_args(["salesforce-jwt", *arguments])
+                args.func(args)
+            else:
+                main(list(arguments))
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         return Outcome(code, *capsys.readouterr())

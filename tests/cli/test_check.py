@@ -1,4 +1,4 @@
-"""``airflow salesforce-jwt check``: a line for each step, exit codes, JSON, and every place where connections are kept."""
+"""``airflow-salesforce-jwt check``: a line for each step, exit codes, JSON, and every place where connections are kept."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_provider_sfjwt.compat import has_declarative_forms
 from airflow_provider_sfjwt.salesforce.auth.key_pair import make_key_pair
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.cli.conftest import Outcome
@@ -85,7 +86,7 @@ def test_what_is_no_connection_of_ours_cannot_be_checked(airflow: Airflow, monke
         ("nowhere", "There is no connection 'nowhere' in"),
         (
             "old",
-            "is 'salesforce' and should be 'salesforce_jwt'; 'airflow salesforce-jwt from-salesforce' converts it.",
+            "is 'salesforce' and should be 'salesforce_jwt'; 'airflow-salesforce-jwt from-salesforce' converts it.",
         ),
         ("web", "is 'http' and should be 'salesforce_jwt'."),
     ):
@@ -154,7 +155,9 @@ def test_connections_of_the_database_are_seen(org: SimulatedOrg, tmp_path: Path)
     }
     # Of the database, only the table that is looked into: the whole takes Airflow many seconds.
     subprocess.run([sys.executable, "-c", _STORE, org.connection_json()], env=env, check=True, capture_output=True)
-    command = [sys.executable, "-m", "airflow", "salesforce-jwt", "check", "stored", "--json"]
+    script = [sys.executable, "-c", "from airflow_provider_sfjwt.cli import main; main()"]
+    program = [sys.executable, "-m", "airflow", "salesforce-jwt"] if has_declarative_forms() else script
+    command = [*program, "check", "stored", "--json"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["passed"] is True

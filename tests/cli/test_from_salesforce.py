@@ -1,4 +1,4 @@
-"""``airflow salesforce-jwt from-salesforce``: what becomes of a connection of the official type."""
+"""``airflow-salesforce-jwt from-salesforce``: what becomes of a connection of the official type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``airflow salesforce-jwt keygen``: two files that nobody had before, and what to do with them."""
+"""``airflow-salesforce-jwt keygen``: two files that nobody had before, and what to do with them."""
 
 from __future__ import annotations
 

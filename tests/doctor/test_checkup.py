@@ -155,7 +155,7 @@ class TestCertificate:
         step = steps(org, {"private_key": own.private_key, "certificate": own.certificate})["certificate"]
         assert step.mark == mark
         assert said in step.detail
-        assert "airflow salesforce-jwt keygen" in step.remedy
+        assert "airflow-salesforce-jwt keygen" in step.remedy
 
 
 class Dateless(BaseHTTPRequestHandler):

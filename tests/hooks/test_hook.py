@@ -104,7 +104,7 @@ def test_arguments_of_a_query_are_named(org: SimulatedOrg, arguments: dict[str, 
     ("conn_type", "said"),
     [
         ("http", "is 'http' and should be 'salesforce_jwt'"),
-        ("salesforce", "'airflow salesforce-jwt from-salesforce' converts it"),
+        ("salesforce", "'airflow-salesforce-jwt from-salesforce' converts it"),
     ],
 )
 def test_the_type_of_a_connection_that_cannot_be_read_is_told_first(

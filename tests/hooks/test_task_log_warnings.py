@@ -36,7 +36,7 @@ class TestTheTasksLog:
         own = make_key_pair(now=datetime.now(timezone.utc) - timedelta(days=350))
         (said,) = self.warnings(org, caplog, certificate=own.certificate)
         assert f"Connection 'sf': the certificate ends on {own.not_after:%Y-%m-%d}, in 14 days." in said
-        assert "airflow salesforce-jwt keygen" in said
+        assert "airflow-salesforce-jwt keygen" in said
 
     def test_warns_of_one_that_is_none(self, org: SimulatedOrg, caplog: pytest.LogCaptureFixture) -> None:
         (said,) = self.warnings(org, caplog, certificate="none")

@@ -6,6 +6,7 @@ import os.path
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.compat import conn_id_of
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, read_receipt
 from airflow_provider_sfjwt.files.formats.faults import unreadable
@@ -122,8 +123,8 @@ def _of_glob(path: StoragePath, text: str, file_format: str | None, options: Rea
     if not names:
         raise unreadable(text, "no file matches this pattern")
     stem = text.split("://", 1)[0] + "://" if "://" in text else ""
-    if stem and not is_local(path) and path.conn_id:
-        stem += f"{path.conn_id}@"
+    if stem and not is_local(path) and (conn_id := conn_id_of(path)):
+        stem += f"{conn_id}@"
     return [input_file(_path(stem + name), file_format, None, options) for name in names]
 
 

@@ -19,7 +19,7 @@ from airflow_provider_sfjwt.salesforce.auth.unusable_keys import UnusableKeyErro
 WARNING_DAYS = 30
 #: What to do about a certificate that ends.
 RENEWAL = (
-    "make a new key pair (airflow salesforce-jwt keygen), upload its certificate to the app, and put its key into the "
+    "make a new key pair (airflow-salesforce-jwt keygen), upload its certificate to the app, and put its key into the "
     "connection"
 )
 _NO_CERTIFICATE = "this is not a certificate; paste the certificate that was uploaded to Salesforce, as PEM"

@@ -1,4 +1,8 @@
-"""A killed trigger aborts its job, unless its task is deferred still: Airflow kills triggers that it hands over too."""
+"""A killed trigger aborts its job, unless its task is deferred still: Airflow kills triggers that it hands over too.
+
+Airflow says so by ``on_kill``, and before 3.3 by ``cleanup``, which also comes when a triggerer ends. So there a job is
+aborted only where the task is known not to be deferred.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, GetTaskStates, TaskStatesResult
 
+from airflow_provider_sfjwt.compat import has_trigger_on_kill
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.triggers.waiting import job_id, polling_org, trigger
 
@@ -36,7 +41,7 @@ class Supervisor:
         ({"run": {"load": "failed"}}, True),
         ({"run": {"load": None}}, True),
         ({}, True),
-        (None, True),
+        (None, has_trigger_on_kill()),
     ],
     ids=["deferred", "failed", "cleared", "gone", "cannot be told"],
 )
@@ -46,5 +51,23 @@ async def test_only_a_job_that_nobody_waits_for_is_aborted(
     monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", Supervisor(states), raising=False)
     killed = trigger(job_id)
     killed.task_instance = SimpleNamespace(dag_id="dag", task_id="load", run_id="run", map_index=-1)
-    await killed.on_kill()
+    await (killed.on_kill if has_trigger_on_kill() else killed.cleanup)()
     assert (org.jobs[job_id]["state"] == "Aborted") == aborted
+
+
+async def test_a_trigger_that_fired_leaves_its_job_alone(org: SimulatedOrg, job_id: str) -> None:
+    fired = trigger(job_id)
+    assert [event.payload["status"] async for event in fired.run()] == ["ended"]
+    asked = len(org.requests)
+    await fired.cleanup()
+    assert len(org.requests) == asked
+    assert org.jobs[job_id]["state"] == "JobComplete"
+
+
+async def test_a_trigger_without_a_task_is_killed_by_a_user_where_airflow_says_so(
+    org: SimulatedOrg, job_id: str
+) -> None:
+    killed = trigger(job_id)
+    killed.task_instance = None
+    await (killed.on_kill if has_trigger_on_kill() else killed.cleanup)()
+    assert (org.jobs[job_id]["state"] == "Aborted") == has_trigger_on_kill()

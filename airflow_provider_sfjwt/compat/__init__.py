@@ -2,20 +2,36 @@
 
 Whatever differs between Airflow's releases, or contradicts its documentation, stands here with its reason. Everything
 else of Airflow (operators, hooks, triggers, ``ObjectStoragePath``) is used directly, where it is needed.
+
+A version is recognised by what it has, and by its number only where that cannot be seen.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException, AirflowRuntimeError
+try:
+    from airflow.sdk.configuration import conf
+except ImportError:  # before Airflow 3.2
+    from airflow.configuration import conf
+try:
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException  # type: ignore
+
+from airflow_provider_sfjwt.compat.variables import (
+    StateNotKeptError,
+    StateStore,
+    TakenAlong,
+    VariableStore,
+    one_message_at_a_time,
+)
 
 if TYPE_CHECKING:
-    from airflow.sdk import Asset, BaseHook
+    from airflow.sdk import Asset, BaseHook, ObjectStoragePath
     from airflow.triggers.base import BaseTrigger
     from typing_extensions import Self
 
@@ -23,14 +39,21 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "StateNotKeptError",
     "StateStore",
+    "VariableStore",
     "aconnection",
     "asset_state_store",
     "cached_property",
     "conf",
+    "conn_id_of",
     "current_context",
     "default_deferrable",
+    "has_declarative_forms",
+    "has_state_stores",
+    "has_trigger_on_kill",
     "mask",
+    "place_of",
     "settling_time",
     "sql_connection_type",
     "sql_hook",
@@ -40,6 +63,32 @@ __all__ = [
 
 T = TypeVar("T")
 _SHORTEST_SECRET = 5  # the masker warns of shorter ones
+
+# -- what this Airflow has ---------------------------------------------------------------------------------------------
+
+
+def has_declarative_forms() -> bool:
+    """Whether Airflow reads a connection's form, and commands, from the provider's metadata: since 3.2."""
+    return _release() >= (3, 2)
+
+
+def has_state_stores() -> bool:
+    """Whether Airflow itself keeps state for task instances and for assets: since 3.3."""
+    from airflow.sdk.execution_time import context
+
+    return hasattr(context, "TaskStateStoreAccessor")
+
+
+def has_trigger_on_kill() -> bool:
+    """Whether Airflow tells a trigger that somebody ended its task: since 3.3."""
+    from airflow.triggers.base import BaseTrigger
+
+    return hasattr(BaseTrigger, "on_kill")
+
+
+def _release() -> tuple[int, ...]:
+    return tuple(int(number) for number in version("apache-airflow-core").split(".")[:2])
+
 
 # -- configuration -----------------------------------------------------------------------------------------------------
 
@@ -69,7 +118,8 @@ def mask(*secrets: str) -> None:
     """
     from airflow.sdk.log import mask_secret
 
-    mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+    with one_message_at_a_time:
+        mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
 
 
 def sql_connection_type(conn_id: str) -> str:
@@ -114,19 +164,6 @@ async def aconnection(hook: BaseHook, conn_id: str) -> Any:
 # -- the task that runs, and what it remembers -------------------------------------------------------------------------
 
 
-class StateStore(Protocol):
-    """Small values that outlive the process: Airflow's state store of a task instance or of an asset."""
-
-    def get(self, key: str) -> Any:
-        """The value, or None."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Keep a value."""
-
-    def delete(self, key: str) -> None:
-        """Forget a value."""
-
-
 def current_context() -> Mapping[str, Any] | None:
     """The context of the task that runs, or None outside a task."""
     from airflow.sdk import get_current_context
@@ -141,22 +178,49 @@ def task_state_store(context: Mapping[str, Any]) -> StateStore | None:
     """What the task instance remembers from one attempt to the next.
 
     :param context: Airflow's.
-    :return: None where there is no store, as in a unit test.
+    :return: None outside a task run, as in a unit test.
     """
-    store: StateStore | None = context.get("task_state_store")
-    return store
+    variables = None
+    if (task := context.get("ti")) is not None:
+        scope = (task.dag_id, task.run_id, task.task_id, str(task.map_index))
+        variables = _variables("task", scope, f"task {task.task_id} of Dag {task.dag_id}, run {task.run_id}")
+    return _with_variables(context.get("task_state_store"), variables)
 
 
-def asset_state_store(context: Mapping[str, Any], asset: Asset) -> StateStore | None:
+def asset_state_store(context: Mapping[str, Any], asset: Asset | None, uri: str) -> StateStore | None:
     """What is remembered with an asset, over all runs.
 
     :param context: Airflow's.
-    :param asset: an asset of the task.
-    :return: None where there is no store, as in a unit test.
+    :param asset: an asset of the task. Before Airflow 3.3 the task needs none.
+    :param uri: of the asset, in one spelling.
+    :return: None outside a task run, as in a unit test.
     """
     stores = context.get("asset_state_store")
-    store: StateStore | None = None if stores is None else stores[asset]
-    return store
+    own = None if stores is None or asset is None else stores[asset]
+    return _with_variables(own, _variables("asset", (uri,), f"asset {uri}"))
+
+
+def place_of(store: StateStore, key: str) -> str:
+    """Where a user finds a value that is remembered with an asset, to delete it.
+
+    :param store: that has it.
+    :param key: of the value.
+    """
+    if isinstance(store, VariableStore):
+        return f"the Variable '{store.name(key)}'"
+    return f"the key '{key}' from the state of the asset"
+
+
+def _variables(kind: str, scope: tuple[str, ...], owner: str) -> VariableStore | None:
+    """Variables, where there is an Airflow to keep them."""
+    task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return VariableStore(kind, scope, owner) if hasattr(task_runner, "SUPERVISOR_COMMS") else None
+
+
+def _with_variables(store: StateStore | None, variables: VariableStore | None) -> StateStore | None:
+    if store is None:
+        return None if has_state_stores() else variables
+    return store if variables is None else TakenAlong(store, variables)
 
 
 # -- killed triggers ---------------------------------------------------------------------------------------------------
@@ -167,29 +231,46 @@ async def still_deferred(trigger: BaseTrigger) -> bool:
 
     Airflow 3.3 calls ``on_kill`` where a user ended the task and, against its documentation, also where a triggerer
     that was not heard of for ``[triggerer] triggerer_health_check_threshold`` seconds finds that another one took its
-    triggers. A job that is waited for must not be aborted; nor one that a cleared task has picked up again by now.
+    triggers. Before 3.3 there is ``cleanup`` alone, which also comes whenever a triggerer ends. A job that is waited
+    for must not be aborted; nor one that a cleared task has picked up again by now.
 
     :param trigger: that is being killed.
-    :return: false also where it cannot be told: a user's action is then the likelier reason.
+    :return: where it cannot be told: false from Airflow 3.3 on, since a user's action is then the likelier reason;
+        true before.
 
     https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/deferring.html
     """
+    from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    from asgiref.sync import sync_to_async
 
     task = trigger.task_instance
     if task is None:
-        return False
+        return not has_trigger_on_kill()
     try:
-        states = await asyncio.to_thread(
-            RuntimeTaskInstance.get_task_states,
+        # A thread of asgiref's, from which Airflow 3.1 finds its way back to the event loop.
+        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
             dag_id=task.dag_id,
             task_ids=[task.task_id],
             run_ids=[task.run_id],
             map_index=task.map_index,
         )
     except AirflowRuntimeError:
-        return False
+        return not has_trigger_on_kill()
     return "deferred" in states.get(task.run_id, {}).values()
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def conn_id_of(path: ObjectStoragePath) -> str | None:
+    """The connection that a path names before its ``@``.
+
+    :param path: on an object store.
+    """
+    # Before Airflow 3.2 the path has no attribute for it.
+    given = path.conn_id if hasattr(path, "conn_id") else path.storage_options.get("conn_id")
+    return None if given is None else str(given)
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------

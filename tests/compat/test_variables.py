@@ -1,0 +1,147 @@
+"""State in Airflow's Variables, for Airflow before 3.3: never less than what a state store promises."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from airflow.sdk.execution_time.comms import DeleteVariable, GetVariable, PutVariable
+
+from airflow_provider_sfjwt import compat
+from airflow_provider_sfjwt.compat import StateNotKeptError, VariableStore
+from tests.compat.supervisor import Supervisor, supervisor
+
+__all__ = ["supervisor"]
+
+VALUE = {"jobs": ["750x"], "text": 'é"\n', "none": None}
+
+
+def store(*scope: str) -> VariableStore:
+    return VariableStore("task", scope or ("dag", "run", "task", "-1"), "task load of Dag daily, run manual__1")
+
+
+def test_what_is_kept_is_found_by_every_later_attempt_until_it_is_forgotten(supervisor: Supervisor) -> None:
+    store().set("key", VALUE)
+    assert store().get("key") == VALUE
+    assert list(supervisor.descriptions.values()) == [
+        "key of task load of Dag daily, run manual__1; kept by airflow-provider-sfjwt"
+    ]
+    store().delete("key")
+    assert store().get("key") is None
+    assert supervisor.variables == {}
+
+
+def test_no_two_tasks_share_a_value(supervisor: Supervisor) -> None:
+    scopes = [("a", "b"), ("a.b",), ("a", "b", "1"), ("A", "b")]
+    for number, scope in enumerate(scopes):
+        store(*scope).set("key", number)
+    assert [store(*scope).get("key") for scope in scopes] == [0, 1, 2, 3]
+
+
+def test_names_fit_a_url_and_the_column_whatever_the_run_is_called(supervisor: Supervisor) -> None:
+    run = "scheduled__2026-11-26T00:00:00+00:00/ü?#%20" * 9
+    assert re.fullmatch(r"salesforce_jwt\.task\.[0-9a-f]{32}", store("secret_dag", run).name("token"))
+
+
+@pytest.mark.parametrize(
+    ("message", "act"),
+    [
+        (GetVariable, lambda: store().get("key")),
+        (PutVariable, lambda: store().set("key", VALUE)),
+        (DeleteVariable, lambda: store().delete("key")),
+    ],
+)
+def test_what_fails_is_never_taken_for_done(supervisor: Supervisor, message: type, act: Any) -> None:
+    supervisor.failing = (message,)
+    with pytest.raises(StateNotKeptError, match=r"task load of Dag daily, run manual__1: .*500.* The task ends here"):
+        act()
+
+
+def test_a_write_that_is_confirmed_and_not_kept_is_found_out(supervisor: Supervisor) -> None:
+    supervisor.losing = True
+    with pytest.raises(StateNotKeptError, match="it reads differently after it was written|Airflow answered"):
+        store().set("key", VALUE)
+
+
+def test_not_found_is_believed_only_where_a_value_can_be_written_and_read(supervisor: Supervisor) -> None:
+    store().set("key", VALUE)
+    supervisor.blind = 1  # the API server's database did not answer for a moment
+    assert store().get("key") == VALUE
+    supervisor.blind = 10**6
+    with pytest.raises(StateNotKeptError):
+        store().get("key")
+    supervisor.blind, supervisor.failing = 1, (PutVariable,)
+    with pytest.raises(StateNotKeptError):
+        store().get("key")
+
+
+def test_threads_that_mask_and_keep_take_turns(supervisor: Supervisor) -> None:
+    def work(number: int) -> Any:
+        compat.mask(f"secret number {number}")
+        store().set(f"key {number}", number)
+        return store().get(f"key {number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(40))) == list(range(40))
+
+
+# -- an upgrade to Airflow 3.3 -----------------------------------------------------------------------------------------
+
+
+class Task:
+    """What names a task instance in the context."""
+
+    dag_id, run_id, task_id, map_index = "dag", "run", "task", -1
+
+
+class OwnStore(dict[str, Any]):
+    """A store of Airflow's own."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def test_airflows_own_store_takes_over_what_was_in_variables_once(supervisor: Supervisor) -> None:
+    VariableStore("task", ("dag", "run", "task", "-1"), "").set("job", VALUE)
+    own = OwnStore()
+    state = compat.task_state_store({"ti": Task, "task_state_store": own})
+    assert state is not None
+    assert state.get("job") == VALUE
+    assert (own, supervisor.variables) == ({"job": VALUE}, {})
+    state.delete("job")
+    supervisor.failing = (GetVariable,)  # it does not look a second time
+    assert state.get("job") is None
+
+
+def test_what_airflow_3_3_has_counts_more_than_a_variable(supervisor: Supervisor) -> None:
+    VariableStore("asset", ("salesforce://conn/account",), "").set("watermark", "old")
+    own = OwnStore(watermark="new")
+    state = compat.asset_state_store({"asset_state_store": {"asset": own}}, "asset", "salesforce://conn/account")  # type: ignore[arg-type]
+    assert state is not None
+    assert state.get("watermark") == "new"
+
+
+def test_a_task_that_is_done_leaves_nothing_of_an_older_airflow(supervisor: Supervisor) -> None:
+    VariableStore("task", ("dag", "run", "task", "-1"), "").set("job", VALUE)
+    state = compat.task_state_store({"ti": Task, "task_state_store": OwnStore()})
+    assert state is not None
+    state.delete("job")  # without having asked for it, as a task does that comes back from a deferral
+    assert supervisor.variables == {}
+
+
+def test_outside_a_run_nothing_is_kept() -> None:
+    assert compat.task_state_store({}) is None
+    assert compat.task_state_store({"ti": Task}) is None
+
+
+def test_before_3_3_variables_are_the_store(supervisor: Supervisor) -> None:
+    state = compat.task_state_store({"ti": Task})
+    if compat.has_state_stores():  # where a run without a store is a unit test's
+        assert state is None
+    else:
+        assert isinstance(state, VariableStore)

@@ -1,0 +1,1 @@
+"""The tests on other versions of Airflow and Python: ``make test-matrix``."""
