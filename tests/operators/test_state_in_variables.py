@@ -75,7 +75,7 @@ def test_airflow_3_3_goes_on_from_the_watermark_of_3_2(
     context = run() | ({"asset_state_store": {ACCOUNTS: own}} if compat.has_state_stores() else {})
     new = org.insert("Account", [{"Name": "new"}])
     SalesforceJwtHook().limits()  # it signs in while the clocks agree
-    org.clock_offset = 1000
+    org.clock_offset = 500
     result = run_to_end(watermark(tmp_path / "1"), context)
     assert result["window"][0] == state["reached"]
     assert [row["Id"] for row in rows_of(tmp_path / "1")] == new
