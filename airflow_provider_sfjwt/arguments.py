@@ -204,8 +204,8 @@ def fault_of_place(text: str) -> str | None:
     if text.startswith("/") or _WITH_SCHEME.match(text):
         return None
     return (
-        f"'{text}' is neither a URL nor an absolute path, and would mean another place on each worker; begin it with "
-        "file:///, s3:// or the like"
+        f"'{text}' is neither a URL nor an absolute path; begin it with s3://, file:/// or the like. It would "
+        "mean another place on each worker"
     )
 
 

@@ -80,6 +80,15 @@ class SalesforceError(Exception):
         return (_restore, (type(self), self.args, self.__dict__.copy()))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts, e.g. ``1 row`` or ``1,200 rows``.
+
+    :param number: how many.
+    :param noun: in the singular; its plural ends with ``s``.
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def _restore(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
     error = kind.__new__(kind, *args)
     error.args = args
@@ -209,6 +218,8 @@ class ApiError(SalesforceError):
         self.items = tuple(items)
         self.method = method
         self.path = path
+        #: The task's argument that Salesforce refuses; empty where that is not known.
+        self.argument = ""
         super().__init__(message, remedy=remedy, setup_page=setup_page, retryable=retryable)
 
     def has_code(self, *codes: str) -> bool:

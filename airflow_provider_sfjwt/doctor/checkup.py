@@ -24,6 +24,7 @@ from airflow_provider_sfjwt.exceptions import (
     ProtocolError,
     SalesforceError,
     TransportError,
+    counted,
 )
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.salesforce.api import retry
@@ -213,7 +214,7 @@ class _Visit:
             return failed(name, f"{fault} ({shown})", RENEWAL, APPS)
         if fault:
             return warned(name, f"{fault} ({shown})", RENEWAL, APPS)
-        return Finding(name, True, f"{shown}, in {found.days_left(now)} days; it belongs to the key")
+        return Finding(name, True, f"{shown}, in {counted(found.days_left(now), 'day')}; it belongs to the key")
 
     def _clocks(self, name: str) -> Finding:
         parts = urlsplit(self._who.login_url)
@@ -275,7 +276,7 @@ class _Visit:
         if not isinstance(left, int) or not isinstance(allowed, int):
             self.summary += "."
             return Finding(name, True, "Salesforce does not show them to the user", mark="skipped")
-        detail = f"{left:,} of {allowed:,} API calls left today"
+        detail = f"{left:,} of {counted(allowed, 'API call')} left today"
         self.summary += f"; {detail}."
         if left < allowed * CALLS_WARNING:
             return warned(name, detail, "find out who uses them, or buy more", COMPANY)

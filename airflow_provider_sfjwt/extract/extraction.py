@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.compat import cached_property
-from airflow_provider_sfjwt.exceptions import ProtocolError, SalesforceError
+from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Route, Rows
@@ -137,13 +137,24 @@ class Extraction:
         route = FIRST if self._spec.transport == AUTO else self._spec.transport
         refused_by: tuple[str, ...] = ()
         while True:
-            asked = self._routes[route](self._fetch(refused_by)).ask()
-            begun = asked if isinstance(asked, JobRef | HandOver) else self._published(asked, resumable=False)
+            with self._argument_named():
+                asked = self._routes[route](self._fetch(refused_by)).ask()
+                begun = asked if isinstance(asked, JobRef | HandOver) else self._published(asked, resumable=False)
             if not isinstance(begun, HandOver):
                 return begun
             log.info("%s; extracting it over %s", begun.reason, begun.route)
             refused_by += (route,)
             route = begun.route
+
+    @contextmanager
+    def _argument_named(self) -> Iterator[None]:
+        """Name the argument that holds what Salesforce refuses in the query: the fields were looked up before."""
+        try:
+            yield
+        except ApiError as error:
+            if error.status == 400:
+                error.argument = "soql" if self._spec.soql else "where" if self._spec.where else ""
+            raise
 
     def wait(self, ref: JobRef) -> Job:
         """Wait on this thread until the job has ended.
@@ -315,10 +326,11 @@ class Extraction:
         must_agree = result.needs_count and self._spec.verify_job_count
         counted_agrees = counts.job == counts.written or not must_agree
         if counts.written != counts.pages or not counted_agrees:
+            was = "was" if counts.written == 1 else "were"
             raise ProtocolError(
-                f"{title} is not complete: {counts.written} rows were written, its pages declared {counts.pages}, "
-                f"and Salesforce counted {counts.job} in all. If Salesforce's own figure is known to differ for this "
-                "query, verify_job_count=False records it instead."
+                f"{title} is not complete: {counted(counts.written, 'row')} {was} written, its pages declared "
+                f"{counts.pages:,}, and Salesforce counted {counts.job} in all. If Salesforce's own figure is known to "
+                "differ for this query, verify_job_count=False records it instead."
             )
 
     def _concluded(self, receipt: Receipt) -> Receipt:
@@ -329,12 +341,12 @@ class Extraction:
             # The receipt is written, so the data set stands; readers that follow it never see what is left.
             log.warning("Old parts are left in %s: %s", self._folder.path, error)
         log.info(
-            "Published %s: %d records in %d parts, as many as the pages declared%s; %d API calls, %.1f s",
+            "Published %s: %s in %s, as many as the pages declared%s; %s, %.1f s",
             self._folder.path,
-            receipt.records,
-            len(receipt.parts),
+            counted(receipt.records, "record"),
+            counted(len(receipt.parts), "part"),
             "" if receipt.counts.job is None else " and Salesforce counted",
-            receipt.api_calls,
+            counted(receipt.api_calls, "API call"),
             receipt.seconds,
         )
         return receipt

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import OrgSpec, argument
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import ProtocolError, counted
 from airflow_provider_sfjwt.salesforce.api import query as query_api
 from airflow_provider_sfjwt.salesforce.api.soql import is_count
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
@@ -50,4 +50,5 @@ def query_rows(org: ConnectedOrg, spec: QuerySpec) -> Iterator[dict[str, Any]]:
         seen += len(page.records)
         yield from page.records
     if page.total_size not in (None, seen):
-        raise ProtocolError(f"the query brought {seen} rows where Salesforce counted {page.total_size}: {spec.soql}")
+        brought = counted(seen, "row")
+        raise ProtocolError(f"the query brought {brought} where Salesforce counted {page.total_size}: {spec.soql}")

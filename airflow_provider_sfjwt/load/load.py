@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from airflow_provider_sfjwt import __version__
-from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError
+from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError, counted
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
 from airflow_provider_sfjwt.load.outcomes.tally import Tally
@@ -184,17 +184,17 @@ class Load:
     def _log(self, report: LoadReport) -> None:
         counts = report.counts
         for code, each in sorted(report.errors_by_code.items(), key=lambda item: -item[1]["count"]):
-            log.info("%s (%d rows, e.g. %s)", code, each["count"], _in_words(each["sample"]))
+            log.info("%s", _counted_error(code, each))
         log.info(
-            "Load of %d rows into %s (%s): %d succeeded, %d failed, %d unprocessed%s; %d API calls, %.1f s",
-            counts["read"],
+            "Load of %s into %s (%s): %d succeeded, %d failed, %d unprocessed%s; %s, %.1f s",
+            counted(counts["read"], "row"),
             self._spec.sobject,
             self._spec.operation,
             counts["succeeded"],
             counts["failed"],
             counts["unprocessed"],
             f", {counts['skipped']} skipped" if counts.get("skipped") else "",
-            report.api_calls,
+            counted(report.api_calls, "API call"),
             report.seconds,
         )
 
@@ -216,9 +216,8 @@ class Load:
         counts, lost = tally.counts, tally.errors.get(ANSWER_LOST, {}).get("count", 0)
         known = [f"{counts['succeeded']} succeeded", f"{counts['failed'] - lost} were rejected"]
         known += [f"{lost} have an unknown outcome"] * bool(lost)
-        summary = (
-            f"Of {self._staged.rows} rows {', '.join(known)}, and {counts['unprocessed']} {interruption.unanswered}"
-        )
+        rows, unanswered = counted(self._staged.rows, "row"), f"{counts['unprocessed']} {interruption.unanswered}"
+        summary = f"Of {rows} {', '.join(known)}, and {unanswered}"
         return ". ".join(filter(None, (summary + where, interruption.advice)))
 
     def _failure(self, rows: int) -> RecordsFailedError:
@@ -226,7 +225,7 @@ class Load:
         errors = sorted(tally.errors.items(), key=lambda item: -item[1]["count"])[:5]
         sentences = [
             self._lost(rows),
-            "; ".join(f"{code} ({each['count']} rows, e.g. {_in_words(each['sample'])})" for code, each in errors),
+            "; ".join(_counted_error(code, each) for code, each in errors),
             self._unprocessed(),
             *tally.reasons[:3],
             self._sender.advice,
@@ -247,18 +246,16 @@ class Load:
         elif errors:
             code, each = errors[0]
             sample = each["sample"]
-            named = f" ({', '.join(sample['fields'])})" if sample["fields"] else ""
-            failure.brief = (
-                f"{code}{named}: {sample['message'].rstrip('.')}. {tally.lost} of {rows} rows were not loaded, e.g. "
-                f"row {sample['row']} of {sample['file'].rpartition('/')[2]}"
-            )
+            row = f"ow {sample['row']} of {sample['file'].rpartition('/')[2]}"
+            place = f"Column {', '.join(sample['fields'])}, r{row}" if sample["fields"] else f"R{row}"
+            failure.brief = f"{place}: {code}: {sample['message'].rstrip('.')}. {self._lost(rows)}"
         return failure
 
     def _lost(self, rows: int) -> str:
-        counts = self._tally.counts
+        counts, was = self._tally.counts, "was" if self._tally.lost == 1 else "were"
         return (
-            f"{self._tally.lost} of {rows} rows were not loaded into {self._spec.sobject} ({counts['failed']} failed, "
-            f"{counts['unprocessed']} unprocessed)"
+            f"{self._tally.lost:,} of {counted(rows, 'row')} {was} not loaded into {self._spec.sobject} "
+            f"({counts['failed']} failed, {counts['unprocessed']} unprocessed)"
         )
 
     def _where(self) -> str:
@@ -272,7 +269,7 @@ class Load:
     def _unprocessed(self) -> str:
         """Which rows Salesforce did not process."""
         named = ", ".join(f"{row['file']} row {row['row']}" for row in self._tally.unprocessed)
-        return f"{self._tally.counts['unprocessed']} of them were not processed, e.g. {named}" if named else ""
+        return f"Not processed: {self._tally.counts['unprocessed']:,}, e.g. {named}" if named else ""
 
     def _report(self, sent: int) -> LoadReport:
         tally, rows = self._tally, self._staged.read
@@ -292,6 +289,11 @@ class Load:
             unprocessed_sample=tuple(tally.unprocessed),
             written_by=self._spec.written_by,
         )
+
+
+def _counted_error(code: str, error: Mapping[str, Any]) -> str:
+    """An error, how many rows have it, and an example."""
+    return f"{code} ({counted(error['count'], 'row')}, e.g. {_in_words(error['sample'])})"
 
 
 def _in_words(sample: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
 
 if TYPE_CHECKING:
@@ -75,5 +75,5 @@ class SalesforceQueryOperator(BaseOperator):
                     },
                     subject="the task",
                 )
-        self.log.info("The query has %d rows", len(rows))
+        self.log.info("The query has %s", counted(len(rows), "row"))
         return rows

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import compat
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.tables.backends import opened
@@ -138,14 +138,18 @@ class _Merge:
         self._database.stage(columns.staged, tables)
         ((staged,),) = self._database.run(f"SELECT count(*) FROM {self._database.stage_sql}")
         if staged != data_set.receipt.records:
-            fault = f"{data_set.path}: {staged:,} rows were staged, and the receipt says {data_set.receipt.records:,}"
+            fault = (
+                f"{data_set.path}: {counted(staged, 'row')} staged, and the receipt says {data_set.receipt.records:,}"
+            )
             raise ConfigurationError({"source": fault}, subject="the task")
 
     def _check_keys(self, statements: MergeStatements, columns: MergeColumns) -> None:
         names = ", ".join(column.source for column in columns.key)
         ((missing,),) = self._database.run(statements.missing_keys())
         if missing:
-            raise ConfigurationError({"key": f"{missing:,} rows of the extract have no {names}"}, subject="the task")
+            raise ConfigurationError(
+                {"key": f"{names} is empty in {counted(missing, 'row')} of the extract"}, subject="the task"
+            )
         repeated = self._database.run(statements.repeated_keys())
         if repeated:
             shown = ", ".join(" ".join(map(str, row[:-1])) + f" ({row[-1]} times)" for row in repeated)

@@ -91,7 +91,8 @@ def message_of(error: SalesforceError) -> str:
     if not first and isinstance(error, ApiError) and error.items:
         code, said, _ = error.items[0]
         reason = " ".join(_PLACE_IN_QUERY.sub("", said).split()).partition(". ")[0]
-        first = _joined(f"{code}: {reason}", error.remedy)
+        argument = f"{error.argument}: " if error.argument else ""
+        first = _joined(f"{argument}{code}: {reason}", error.remedy)
     if not first and isinstance(error, TransportError) and error.remedy:
         first = _joined(error.cause, error.remedy)
     return _joined(first, whole) if first and not whole.startswith(first) else whole

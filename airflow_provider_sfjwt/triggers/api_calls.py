@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.exceptions import counted
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class SalesforceApiCallsTrigger(OrgTrigger):
         if enough:
             return {"status": "available"}
         message = (
-            f"the org still has {org.session.usage.left} API calls left, fewer than "
+            f"the org still has {counted(org.session.usage.left or 0, 'API call')} left, fewer than "
             f"min_api_calls_left={self.at_least}, and the time to wait for them is up. Run again later, or lower "
             "min_api_calls_left."
         )

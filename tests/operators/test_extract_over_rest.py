@@ -146,7 +146,7 @@ def _nested_name(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 WRONG = [
-    (_total(1001), "the query is not complete: 1000 rows were written, its pages declared 1000, and Salesforce counted 1001"),
+    (_total(1001), "the query is not complete: 1,000 rows were written, its pages declared 1,000, and Salesforce counted 1001"),
     (_without_first_name, "a row of the query has no Name"),
     (_nested_name, "Name holds a list"),
 ]  # fmt: skip

@@ -19,7 +19,7 @@ LONG = "x" * 131_073
 REFUSED: dict[str, tuple[bytes | str, dict[str, Any], tuple[str, ...]]] = {
     "empty file": ("", {}, ("{file}", "empty")),
     "duplicate headers": ("Key__c,Text__c,Text__c\na,b,c\n", {}, ("{file}", "Text__c")),
-    "ragged row, too short": ("Key__c,Text__c\na,b\nc\n", {}, ("{file} row 2", "has 1 cells")),
+    "ragged row, too short": ("Key__c,Text__c\na,b\nc\n", {}, ("{file} row 2", "has 1 cell where")),
     "ragged row, too long": ("Key__c,Text__c\na,b\nc,d,e\n", {}, ("{file} row 2", "has 3 cells")),
     "Latin-1": ("Key__c,Text__c\na,b\nc,Zürich\n".encode("latin-1"), {}, ("{file} row 2", "Text__c", "not UTF-8")),
     "Latin-1 header": ("Key__c,Schlüssel\n".encode("latin-1"), {}, ("{file}", "its header: byte 0xFC is not UTF-8")),

@@ -49,9 +49,7 @@ def test_a_red_load_names_its_file_and_the_field(org: SimulatedOrg, tmp_path: Pa
     source = write_csv(tmp_path / "rows.csv", items(6))
     with pytest.raises(AirflowFailException) as red:
         run_to_end(task("Item__c", source, results_path=f"file://{tmp_path}/out", part_bytes=10**6), instance())
-    begins = (
-        f"FIELD_CUSTOM_VALIDATION_EXCEPTION (Number__c): {RULE}. 3 of 6 rows were not loaded, e.g. row 2 of rows.csv"
-    )
+    begins = f"Column Number__c, row 2 of rows.csv: FIELD_CUSTOM_VALIDATION_EXCEPTION: {RULE}. 3 of 6 rows were not loaded into"
     assert str(red.value).startswith(begins)
     assert named(str(red.value)).exists()
 

@@ -24,8 +24,8 @@ SHOWN, LINE = 120, 100
 AIRFLOWS_OWN = "AirflowNotFoundException"
 #: The name of the setting that is to be changed, in the order of the DAG.
 SETTINGS = (
-    "Consumer key", "Private key", "other@example.com", "Login URL", "no_such_connection",
-    "sobject", "Nmae", "Industri", "output_path", "incremental",
+    "Consumer key", "Private key", "Username other@example.com", "Login URL", "no_such_connection",
+    "sobject", "Nmae", "where: INVALID_FIELD: No such column 'Industri'", "output_path", "incremental",
 )  # fmt: skip
 #: The file, its content, and the column or key that is to be corrected.
 FILES = {
@@ -38,7 +38,7 @@ FILES = {
     "ragged": (b"LastName,FirstName\nA,B\nC\n", "row 2"),
     "latin_1": ("LastName,FirstName\nMüller,A\n".encode("latin-1"), "UTF-8"),
     "two_columns": (b"LastName,LastName\nA,B\n", "LastName"),
-    "no_such_parent": (b"LastName,AccountId\nA,001000000000000AAA\n", "AccountId"),
+    "no_such_parent": (b"LastName,AccountId\nA,001000000000000AAA\n", "AccountId, row 1"),
 }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def test_a_data_set_that_is_not_what_its_receipt_says(
 def test_rows_that_their_key_does_not_tell_apart(database: TestDatabase, into: Into, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"key: Id does not tell .* apart: a00000000000001AAA \(2 times\)"):
         into(publish(tmp_path / "1", [item(1), item(1), item(2)]))
-    with pytest.raises(ConfigurationError, match=r"key: 1 rows of the extract have no Id"):
+    with pytest.raises(ConfigurationError, match=r"key: Id is empty in 1 row of the extract"):
         into(publish(tmp_path / "2", [{"Name": "x"}, item(2)]))
     with pytest.raises(ConfigurationError, match=r"key: the extract has no column Nr; it has Id, Name, "):
         into(publish(tmp_path / "3", [item(1)]), key="Nr")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO
 
+from airflow_provider_sfjwt.exceptions import counted
 from airflow_provider_sfjwt.files.formats.cell_faults import check_text
 from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record
 from airflow_provider_sfjwt.files.formats.csv_strict import AmbiguousQuoteError, Record, StrictReader
@@ -344,7 +345,7 @@ def _lacks_nothing(record: Record, names: Sequence[str]) -> bool:
 
 
 def _wrong_width(record: Record, names: Sequence[str]) -> str:
-    message = f"has {len(record.cells)} cells where the header names {len(names)} columns"
+    message = f"has {counted(len(record.cells), 'cell')} where the header names {counted(len(names), 'column')}"
     if not record.returns:
         return message
     return f"{message}, and a carriage return (CR) within a cell: a line that ends with CR alone does not end a row"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import ProtocolError, counted
 from airflow_provider_sfjwt.files.formats.cell_faults import check_text, id_of, unfit_value
 from airflow_provider_sfjwt.files.formats.csv_records import rows as csv_rows
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
@@ -48,7 +48,7 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> P
             check_text(piece, names)
             for row in csv_rows(piece):
                 if len(row) != len(keys):
-                    raise ProtocolError(f"a row has {len(row)} values where the header names {len(keys)}")
+                    raise ProtocolError(f"a row has {counted(len(row), 'value')} where the header names {len(keys)}")
                 try:
                     cells = [key + encode(cell) for key, encode, cell in zip(keys, encoders, row, strict=True)]
                 except _UnfitCellError as error:

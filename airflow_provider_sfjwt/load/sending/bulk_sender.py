@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, NotFoundError, ProtocolError
+from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, NotFoundError, ProtocolError, counted
 from airflow_provider_sfjwt.files.storage.errors import TEMPORARY, storage_errors
 from airflow_provider_sfjwt.load.ledger import Ledger, LedgerEntry, LedgerJob
 from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
@@ -186,7 +186,8 @@ class BulkSender:
 
         job = self._interruptible.run(bulk_ingest.fill_job, what, lambda: part.path.open("rb"), on_created=remember)
         self._ledger.uploaded(number, job.ref.id)
-        log.info("Part %d: %d rows (%.1f MB) are in job %s", number, part.rows, part.bytes / 1e6, job.ref.id)
+        rows, megabytes = counted(part.rows, "row"), part.bytes / 1e6
+        log.info("Part %d: job %s has %s (%.1f MB)", number, job.ref.id, rows, megabytes)
         return job.ref
 
     def _settle(self, part: JobFile, entry: LedgerEntry, *, again: bool) -> JobRef | None:
@@ -202,7 +203,7 @@ class BulkSender:
         else:
             rows = outcome.passing() if retry <= self._spec.row_retries else []
         if rows:
-            log.info("Part %d: %d of its %d rows are sent again", part.number, len(rows), part.rows)
+            log.info("Part %d: sending %d of its %s again", part.number, len(rows), counted(part.rows, "row"))
             with storage_errors(str(self._staged.folder), TEMPORARY):
                 rest = part.subset(rows, self._staged.folder, number=part.number)
             return self._send(part.number, rest, retry)
@@ -238,8 +239,8 @@ class BulkSender:
         results = self._interruptible.run(bulk_ingest.result_set, job.ref, name, read)
         if results.rows < expected or (exact and results.rows > expected):
             raise ProtocolError(
-                f"{name} of job {job.ref.id} has {results.rows} rows where the job counted {expected}, so the outcome "
-                "of each row is unknown. Nothing was sent again; a retry asks again.",
+                f"{name} of job {job.ref.id} has {counted(results.rows, 'row')} where the job counted {expected}, so "
+                "the outcome of each row is unknown. Nothing was sent again; a retry asks again.",
                 retryable=True,
             )
         return results

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError, ErrorItem, RecordsFailedError, SalesforceError
+from airflow_provider_sfjwt.exceptions import (
+    ConfigurationError,
+    ErrorItem,
+    RecordsFailedError,
+    SalesforceError,
+    counted,
+)
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
 from airflow_provider_sfjwt.load.outcomes.part_outcome import Accepted, PartOutcome
@@ -206,9 +212,9 @@ class RestSender:
             for row in rows:
                 sent.outcome.take_error(row, _LOST)
             raise RecordsFailedError(
-                f"the answer to an insert of {len(rows)} rows was lost, so it is unknown whether they were saved "
-                f"({error}). They are not sent again. Compare the org with the source, then trigger a new run with "
-                "what is missing. Over transport='bulk' such a load can be looked up.",
+                f"the answer to an insert of {counted(len(rows), 'row')} was lost, so it is unknown what was "
+                f"saved ({error}). They are not sent again. Compare the org with the source, then trigger a new run "
+                "with what is missing. Over transport='bulk' such a load can be looked up.",
                 job={},
                 failed=self._staged.rows - self._saved,
                 processed=self._staged.rows,

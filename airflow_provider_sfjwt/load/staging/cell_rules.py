@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_sfjwt.exceptions import counted
 from airflow_provider_sfjwt.files.values.arrow_arrays import scalar, texts
 from airflow_provider_sfjwt.files.values.cells import LONGEST_TEXT, NULL, shown
 from airflow_provider_sfjwt.files.values.from_python import CONVERSIONS
@@ -90,7 +91,7 @@ def _rules_of_field(column: LoadColumn) -> Iterator[Rule]:
     limit = min(length, LONGEST_TEXT) if limited else LONGEST_TEXT
     yield Rule(
         partial(_longer, limit=limit),
-        lambda text: f"{header} takes {limit:,} characters and this has {len(_trimmed(text)):,}",
+        lambda text: f"{header} takes {counted(limit, 'character')} and this has {len(_trimmed(text)):,}",
     )
 
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.files.formats.faults import Fault
 from airflow_provider_sfjwt.files.values.arrow_arrays import integers, texts
 from airflow_provider_sfjwt.load.reading.source import SourcePiece
@@ -37,10 +37,10 @@ class RowFaultsError(ConfigurationError):
         more = f"; and {total - _SHOWN:,} more" if total > _SHOWN else ""
         more += f"; {'they are' if total <= MOST_FAULTS else 'the first are'} in {path}" if path else ""
         super().__init__(
-            {"source": f"{total:,} fault{'s' * (total != 1)} in its rows, so nothing was sent: {shown}{more}"},
+            {"source": f"{counted(total, 'fault')} in its rows, so nothing was sent: {shown}{more}"},
             subject="the load",
         )
-        self.brief = f"{_in_brief(self.faults[0])}. {total:,} fault{'s' * (total != 1)}, nothing was sent"
+        self.brief = f"{_in_brief(self.faults[0])}. {counted(total, 'fault')}, nothing was sent"
 
     def table(self) -> pa.Table:
         """The faults as a table of text.
@@ -153,4 +153,6 @@ def _in_brief(fault: Fault) -> str:
     """A fault that begins with what to correct, and without the folder of its file."""
     name = fault.file.rpartition("/")[2]
     place = f"row {fault.row} of {name}" if fault.row is not None else name
-    return f"Column {fault.column}, {place}: {fault.message}" if fault.column else f"{place}: {fault.message}"
+    if fault.column is None:
+        return f"{place}: {fault.message}" if fault.row is None else f"{place[:1].upper()}{place[1:]} {fault.message}"
+    return f"Column {fault.column}, {place}: {fault.message.removeprefix(f'{fault.column}: ')}"

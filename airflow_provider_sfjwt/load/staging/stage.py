@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.files.storage.errors import TEMPORARY, storage_errors
 from airflow_provider_sfjwt.files.values.arrow_arrays import integers, scalar
 from airflow_provider_sfjwt.load.columns import LoadColumn, is_key, load_columns
@@ -148,11 +148,16 @@ class _Checked:
             parts = tuple(self._staging.parts())
             skipped = self._skipped.close() if self._skipped is not None else None
         load = StagedLoad(self._source, self._columns, parts, self._staging.folder, skipped)
-        log.info("Checked %d rows of %s; parts to send: %d", load.read, ", ".join(self._source.files), len(parts))
+        files = ", ".join(self._source.files)
+        log.info("Checked %s of %s; parts to send: %d", counted(load.read, "row"), files, len(parts))
         if skipped is not None:
             file, row = self._source.locate(skipped.position)
             log.warning(
-                "%d rows are faulty and skipped, e.g. %s row %d: %s", skipped.file.rows, file, row, skipped.message
+                "Faulty, and skipped: %s, e.g. %s row %d: %s",
+                counted(skipped.file.rows, "row"),
+                file,
+                row,
+                skipped.message,
             )
         return load
 

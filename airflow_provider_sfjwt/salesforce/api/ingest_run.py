@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, NotFoundError
+from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, NotFoundError, counted
 from airflow_provider_sfjwt.salesforce.api.bulk_ingest import close_job
 from airflow_provider_sfjwt.salesforce.api.bulk_job import FIRST_LOOK, JOBS, SLOWER, Job, JobRef, get_job
 from airflow_provider_sfjwt.salesforce.api.org import wait_for_api_calls
@@ -143,10 +143,10 @@ class _Run:
     def time_is_up(self, refs: Sequence[JobRef]) -> BulkJobTimeoutError:
         ids = [ref.id for ref in refs if ref.id not in self.ended and ref.id not in self.gone]
         first = self.running[0].job
-        more = ", …" if len(ids) > 10 else ""
+        more, have = ", …" if len(ids) > 10 else "", "has" if len(ids) == 1 else "have"
         return BulkJobTimeoutError(
-            f"{len(ids)} of {len(refs)} jobs have not ended and the time for them is up: {', '.join(ids[:10])}{more}; "
-            f"job {first.ref.id} is still {first.state}",
+            f"{len(ids)} of {counted(len(refs), 'job')} {have} not ended and the time for them is up: "
+            f"{', '.join(ids[:10])}{more}; job {first.ref.id} is still {first.state}",
             job={**first.info, "ids": ids},
             setup_page=JOBS,
             retryable=True,

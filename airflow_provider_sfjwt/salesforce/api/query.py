@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_sfjwt.exceptions import ProtocolError
+from airflow_provider_sfjwt.exceptions import ProtocolError, counted
 from airflow_provider_sfjwt.salesforce.api.answers import OTHER_ANSWERS
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
@@ -96,5 +96,7 @@ def _sub_query(session: Session, answer: Any) -> Flow[list[Any]]:
         page = yield from next_page(session, page.next_path)
         rows += page.records
     if page.total_size not in (None, len(rows)):
-        raise ProtocolError(f"a sub-query brought {len(rows)} rows where Salesforce counted {page.total_size}")
+        raise ProtocolError(
+            f"a sub-query brought {counted(len(rows), 'row')} where Salesforce counted {page.total_size}"
+        )
     return rows

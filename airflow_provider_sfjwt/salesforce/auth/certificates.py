@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.salesforce.auth.pem_repair import decode_text, read_sections
 from airflow_provider_sfjwt.salesforce.auth.unusable_keys import UnusableKeyError
 
@@ -71,7 +71,7 @@ class Certificate:
         if now >= self.not_after:
             return f"The certificate ended on {self.not_after:%Y-%m-%d}"
         if self.ends_soon(now):
-            return f"The certificate ends on {self.not_after:%Y-%m-%d}, in {self.days_left(now)} days"
+            return f"The certificate ends on {self.not_after:%Y-%m-%d}, in {counted(self.days_left(now), 'day')}"
         return None
 
 

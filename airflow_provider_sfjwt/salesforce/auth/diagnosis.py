@@ -84,11 +84,11 @@ _PASSING = Cause(
 CAUSES = (
     Cause(
         ("hasn't approved this consumer", "hasn’t approved this consumer"),
-        "Nobody has allowed user {username} to use this app",
+        "Username {username} is wrong, or not allowed to use this app",
         _POLICIES + f": {_PRE_AUTHORIZE} and add one of the user's profiles or permission sets. If that is already so: "
-        "an app needs up to 30 minutes after it was made, and Login URL {login_url} must be the environment in which "
-        "the user lives (https://test.salesforce.com for a sandbox).",
-        f"{_PRE_AUTHORIZE} and add one of the user's permission sets",
+        "correct Username, or wait: an app needs up to 30 minutes after it was made. Login URL {login_url} must be the "
+        "environment in which the user lives (https://test.salesforce.com for a sandbox).",
+        f"pre-authorize it: {_PRE_AUTHORIZE} and add one of the user's permission sets",
         APPS,
     ),
     Cause(

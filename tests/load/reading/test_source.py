@@ -122,7 +122,7 @@ def test_a_quote_that_is_out_of_place_is_a_fault_of_its_row(tmp_path: Path, data
 def test_rows_that_are_wrong_are_told_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
     path = write(tmp_path, b"A,B\n1,2\n3\n4,5,6\n7,\xe9\n8," + b"x" * 131_073 + b"\n9," + b"y" * 131_072 + b"\n")
     assert faults(path) == [
-        Fault(path, 2, None, "has 1 cells where the header names 2 columns"),
+        Fault(path, 2, None, "has 1 cell where the header names 2 columns"),
         Fault(path, 3, None, "has 3 cells where the header names 2 columns"),
         Fault(path, 4, "B", NOT_UTF8),
         Fault(path, 5, "B", "has 131,073 characters; Salesforce takes 131,072"),

@@ -70,7 +70,7 @@ def test_the_pages_of_a_sub_query_are_followed(session: Session) -> None:
 
 def test_a_sub_query_that_comes_short_is_an_error(session: Session) -> None:
     answer = ok(page(row(Id="1", Contacts=page(row(Id="a"), total=2))))
-    with pytest.raises(ProtocolError, match="brought 1 rows where Salesforce counted 2"):
+    with pytest.raises(ProtocolError, match="brought 1 row where Salesforce counted 2"):
         Script(answer).run(first_page(session, "SELECT"))
 
 
