@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_sfjwt.exceptions import counted
@@ -34,7 +33,6 @@ _DELIMITERS = (",", ";", "\t", "|")
 _QUOTE, _NEWLINE, _RETURN = b'"', b"\n", b"\r"
 #: Characters of a cell that a message shows.
 _SHOWN = 60
-_FIRST, _LAST = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
 def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> PageContent:
@@ -239,16 +237,34 @@ def _is_plain(data: bytes, layout: _Layout) -> bool:
     if _QUOTE not in data:
         at_ends = data.count(_RETURN + _NEWLINE) if layout.returns == 1 else 0
         return not returns or (layout.returns < 2 and data.count(_RETURN) == at_ends)
-    # The text outside quotes. It is empty between doubled quotes.
-    parts = data.split(_QUOTE)[::2]
-    edges = {b"", _RETURN, _NEWLINE, layout.delimiter.encode()}
-    if not (set(map(_FIRST, parts[1:])) <= edges and set(map(_LAST, parts[:-1])) <= edges):
+    if not _are_around_cells(data, layout.delimiter):
         return False
     if not returns or (layout.returns == 1 and data.count(_RETURN) == data.count(_RETURN + _NEWLINE)):
         return True
-    outside = _QUOTE.join(parts)
+    outside = _QUOTE.join(data.split(_QUOTE)[::2])
     at_ends = outside.count(_RETURN + _NEWLINE) if layout.returns == 1 else 0
     return layout.returns < 2 and outside.count(_RETURN) == at_ends
+
+
+def _are_around_cells(data: bytes, delimiter: str) -> bool:
+    """Whether each quote that opens stands at the beginning of a cell, and each that closes at the end of one.
+
+    Every other quote opens. One that is doubled closes, and opens again.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    count = len(data)
+    around = pa.Array.from_buffers(pa.uint8(), count + 2, [None, pa.py_buffer(b"\n%b\n" % data)])
+    quote = pa.Array.from_buffers(pa.uint8(), 1, [None, pa.py_buffer(_QUOTE)])[0]
+    quotes = pc.equal(around.slice(1, count), quote)
+    before, after = (pc.filter(around.slice(start, count), quotes) for start in (0, 2))
+    edges = b'"\r\n' + delimiter.encode("ascii")
+    return not _bytes(before)[::2].translate(None, edges) and not _bytes(after)[1::2].translate(None, edges)
+
+
+def _bytes(values: pa.UInt8Array) -> bytes:
+    return bytes(values.buffers()[1][: len(values)])
 
 
 def read_text(
