@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.entered_text import cleaned
 from airflow_provider_sfjwt.salesforce.auth.login_url import default_audience
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 _OLD_PREFIX = "extra__salesforce__"
 _SECRETS = {"private_key": "<paste the private key>", "proxy": "<address of the proxy>"}
@@ -92,7 +93,7 @@ def convert(*, login: str | None, password: str | None, extra: str | None) -> Co
 
 def _extras(extra: str | None) -> dict[str, str]:
     try:
-        decoded = json.loads(extra or "{}")
+        decoded = decode_json(extra or "{}")
     except ValueError:
         raise ConfigurationError({"Extra": "is not JSON"}, subject="the connection") from None
     if not isinstance(decoded, dict):

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, OutputFile, Writer
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 REPORT_VERSION = 1
 #: The error code of rows that were sent in a call whose answer was lost. Salesforce has no such code.
@@ -68,7 +69,7 @@ class LoadReport:
         :raises ProtocolError: when it is not a report, or has a version that this package does not know.
         """
         try:
-            content = json.loads(text)
+            content = decode_json(text)
             version = content.get("report_version")
             if version != REPORT_VERSION:
                 raise ProtocolError(

@@ -15,6 +15,7 @@ from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import argument
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 from airflow_provider_sfjwt.tables.columns import MergeColumns, merge_columns
 from airflow_provider_sfjwt.tables.report import MergeReport
 from airflow_provider_sfjwt.tables.spec import RowsSpec
@@ -129,7 +130,7 @@ class _DeltaMerge:
 
     def _check_origin(self, table: DeltaTable) -> None:
         try:
-            found = json.loads(table.metadata().description or "{}")
+            found = decode_json(table.metadata().description or "{}")
         except ValueError:  # a table that somebody else made and described
             return
         for name, value in self._origin().items():

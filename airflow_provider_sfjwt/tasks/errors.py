@@ -52,7 +52,7 @@ LOAD_ADVICE: Advice = (
 #: Characters of a line that the log pane of Airflow's UI shows on an ordinary screen.
 _LINE = 100
 #: What Salesforce puts before its reason: the query, and where in it the fault is.
-_PLACE_IN_QUERY = re.compile(r".*ERROR at Row:\d+:Column:\d+\s*", re.DOTALL)
+_PLACE_IN_QUERY = re.compile(r"ERROR at Row:\d+:Column:\d+\s*")
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def message_of(error: SalesforceError) -> str:
     first = error.brief
     if not first and isinstance(error, ApiError) and error.items:
         code, said, _ = error.items[0]
-        reason = " ".join(_PLACE_IN_QUERY.sub("", said).split()).partition(". ")[0]
+        reason = " ".join(_PLACE_IN_QUERY.split(said)[-1].split()).partition(". ")[0]
         argument = f"{error.argument}: " if error.argument else ""
         first = _joined(f"{argument}{code}: {reason}", error.remedy)
     if not first and isinstance(error, TransportError) and error.remedy:

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_sfjwt.files.formats.registry import FileFormat
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class PageManifest:
         :return: None if an attempt left it half written, or another release wrote it differently.
         """
         try:
-            content: Mapping[str, Any] = json.loads(text)
+            content: Mapping[str, Any] = decode_json(text)
             if any("numbers" not in column for column in content["columns"]):
                 return None  # 0.1.0 wrote it, whose part holds the types that Salesforce describes
             return cls(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from airflow_provider_sfjwt.files.formats.registry import FORMATS
 from airflow_provider_sfjwt.files.storage.errors import storage_failures
 from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path, text_of_path
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, receipt_text
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +125,7 @@ class PublishedDataSet:
         except ProtocolError as error:
             raise _refused(str(error)) from None
         #: The org that the rows are of; None where the receipt does not say.
-        self.org_id: str | None = json.loads(text).get("org_id")
+        self.org_id: str | None = decode_json(text).get("org_id")
 
     @property
     def window_end(self) -> datetime | None:

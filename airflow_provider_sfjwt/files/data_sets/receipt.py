@@ -20,6 +20,7 @@ from airflow_provider_sfjwt.files.storage.receipts import (
     receipt_text,
 )
 from airflow_provider_sfjwt.files.values.columns import Column
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
@@ -129,7 +130,7 @@ class Receipt:
                 "receipt of an extract"
             )
         try:
-            content = json.loads(text)
+            content = decode_json(text)
             version = content["receipt_version"]
             if version not in READABLE_VERSIONS:
                 raise ProtocolError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
@@ -20,7 +21,7 @@ def kind_of_receipt(text: str) -> Literal["extract", "load"] | None:
     :return: None if neither did.
     """
     try:
-        content = json.loads(text)
+        content = decode_json(text)
     except ValueError:
         return None
     if not isinstance(content, dict):

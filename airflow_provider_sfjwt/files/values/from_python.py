@@ -42,6 +42,7 @@ _TRUE = frozenset(("true", "yes", "y", "on", "1"))
 _FALSE = frozenset(("false", "no", "n", "off", "0"))
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?0*\d{1,3})?", re.ASCII)
 #: Java, with which Salesforce reads numbers, takes a letter for the type of a number.
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 _JAVA_NUMBER = re.compile(rf"(?:{_NUMBER.pattern})[dDfF]", re.ASCII)
 _BITS = {"int": 32, "long": 64}
 
@@ -119,7 +120,7 @@ def _whole(bits: int) -> Conversion:
         if isinstance(value, float | Decimal) and not math.isfinite(value):
             _number(value, zone)
         text = _decimal_text(value)
-        if text is None or not text.lstrip("-").isdigit() or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
+        if text is None or not _WHOLE.fullmatch(text) or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
             raise UnfitValueError(f"{shown(value)} {words}{_spaces(value)}")
         return text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os.path
 import posixpath
 import re
@@ -29,6 +28,7 @@ from airflow_provider_sfjwt.load.reading.source import ROWS
 from airflow_provider_sfjwt.load.reading.source_argument import WILDCARD, paths_of
 from airflow_provider_sfjwt.load.report import LoadReport
 from airflow_provider_sfjwt.load.staging.parts import bytes_of, encoded
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.load.reading.source_argument import Source
@@ -261,7 +261,7 @@ class ResultsFolder:
 def _writer_of(text: str) -> Writer | None:
     """Who wrote a report, of any version."""
     try:
-        return Writer.from_json(json.loads(text).get("written_by"))
+        return Writer.from_json(decode_json(text).get("written_by"))
     except (ValueError, KeyError, AttributeError):
         return None
 

@@ -5,7 +5,6 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorco
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from airflow_provider_sfjwt.exceptions import (
     SessionExpiredError,
 )
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
 #: What to check where an answer is not Salesforce's.
@@ -192,9 +192,8 @@ def data(response: Response, *, method: str, path: str, numbers_as_text: bool = 
     check(response, method=method, path=path)
     if not response.body.strip():
         return None
-    number = str if numbers_as_text else None
     try:
-        return json.loads(response.body, parse_float=number, parse_int=number)
+        return decode_json(response.body, numbers_as_text=numbers_as_text)
     except ValueError as error:
         kind = response.headers.get("content-type", "no content type")
         said = f"answered {response.status} with {kind} where JSON was expected"
@@ -220,7 +219,7 @@ def _kind(response: Response, codes: set[str]) -> type[ApiError]:
 def _items(response: Response) -> tuple[ErrorItem, ...]:
     """What Salesforce lists: an array of objects as a rule, one object from some resources, XML from Bulk API."""
     try:
-        answer = json.loads(response.body)
+        answer = decode_json(response.body)
     except ValueError:
         return _xml_items(response.body)
     entries = answer if isinstance(answer, list) else [answer]

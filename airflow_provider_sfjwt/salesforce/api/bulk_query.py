@@ -17,6 +17,7 @@ from airflow_provider_sfjwt.salesforce.api.org import describe
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Body, Flow, Response
+from airflow_provider_sfjwt.salesforce.wire.json_text import whole_number
 
 #: ``resultPages`` came with this version.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/query_get_job_results_parallel.htm
@@ -143,16 +144,21 @@ def result_page(
         response = yield from session.call(
             "GET", path, params={"locator": locator}, headers={"Accept": "text/csv"}, sink=take
         )
-        declared = response.headers.get("sforce-numberofrecords", "")
-        if declared.isdecimal() and int(declared) == response.sunk.records:
-            return ResultPage(response.sunk, int(declared), _next_locator(response))
+        declared = _declared(response)
+        if declared is not None and declared == response.sunk.records:
+            return ResultPage(response.sunk, declared, _next_locator(response))
         if attempt < session.policy.attempts:
             yield from flow.pause(session.policy.delay(attempt, None))
+    said = "no number" if declared is None else str(declared)
     raise ProtocolError(
         f"a result page of job {ref.id} (locator {locator or 'none, the first page'}) brought {response.sunk.records} "
-        f"records where Salesforce declared {declared or 'no number'}, {session.policy.attempts} times",
+        f"records where Salesforce declared {said}, {session.policy.attempts} times",
         remedy="Something between here and Salesforce may change answers: check Proxy.",
     )
+
+
+def _declared(response: Response) -> int | None:
+    return whole_number(response.headers.get("sforce-numberofrecords", ""))
 
 
 def _next_locator(response: Response) -> str | None:

@@ -15,6 +15,10 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 
 __all__ = ["QueryPage", "first_page", "next_page"]
 
+#: Levels of a row. SOQL goes up and down five each, and a compound field adds one.
+#: https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_relationships_query_limits.htm
+_DEEPEST = 20
+
 
 @dataclass(frozen=True)
 class QueryPage:
@@ -57,7 +61,7 @@ def next_page(session: Session, path: str, *, numbers_as_text: bool = False) -> 
     return (yield from _page(session, answer))
 
 
-def _page(session: Session, answer: Any) -> Flow[QueryPage]:
+def _page(session: Session, answer: Any, depth: int = 0) -> Flow[QueryPage]:
     try:
         done, total, rows = answer["done"], int(answer["totalSize"]), answer["records"]
         path = answer.get("nextRecordsUrl") or None
@@ -66,7 +70,7 @@ def _page(session: Session, answer: Any) -> Flow[QueryPage]:
             raise TypeError
         if not all(isinstance(row, dict) for row in rows):
             raise TypeError
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
         raise ProtocolError("the answer to a query lacks done, totalSize, records or nextRecordsUrl") from None
     if done and path and total < 0:
         raise ProtocolError(
@@ -74,23 +78,25 @@ def _page(session: Session, answer: Any) -> Flow[QueryPage]:
         )
     records = []
     for row in rows:
-        records.append((yield from _plain(session, row)))
+        records.append((yield from _plain(session, row, depth)))
     return QueryPage(records, total if total >= 0 else None, None if done else path)
 
 
-def _plain(session: Session, value: dict[str, Any]) -> Flow[Any]:
+def _plain(session: Session, value: dict[str, Any], depth: int = 0) -> Flow[Any]:
     """A row without Salesforce's bookkeeping; a sub-query's rows become a list, their further pages included."""
+    if depth > _DEEPEST:
+        raise ProtocolError("a row of the answer to a query nests deeper than SOQL allows", remedy=OTHER_ANSWERS)
     if "records" in value and "totalSize" in value:
-        return (yield from _sub_query(session, value))
+        return (yield from _sub_query(session, value, depth))
     plain = {name: each for name, each in value.items() if name != "attributes"}
     for name, each in plain.items():
         if isinstance(each, dict):
-            plain[name] = yield from _plain(session, each)
+            plain[name] = yield from _plain(session, each, depth + 1)
     return plain
 
 
-def _sub_query(session: Session, answer: Any) -> Flow[list[Any]]:
-    page = yield from _page(session, answer)
+def _sub_query(session: Session, answer: Any, depth: int) -> Flow[list[Any]]:
+    page = yield from _page(session, answer, depth + 1)
     rows = list(page.records)
     while page.next_path is not None:
         page = yield from next_page(session, page.next_path)

@@ -29,6 +29,8 @@ from airflow_provider_sfjwt.salesforce.wire.redact import host_of
 #: Bodies of files, such as an Attachment's.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_blob_retrieve.htm
 _FILE_TYPE = "application/octet-stream"
+#: Requests within requests that are looked into. Salesforce takes a batch in a composite request in a graph.
+_DEEPEST = 50
 #: Answers of these types are text. An HTML page comes from something that stands between, and is an error.
 _TEXT_TYPES = frozenset({"text/plain", "text/csv", "text/xml", "application/xml"})
 
@@ -118,19 +120,21 @@ def reported_failures(answer: Any) -> list[ErrorItem]:
     return list(_failures(answer))
 
 
-def _failures(answer: Any) -> Iterator[ErrorItem]:
+def _failures(answer: Any, depth: int = 0) -> Iterator[ErrorItem]:
+    if depth > _DEEPEST:
+        return
     if isinstance(answer, list):
         for part in answer:
-            yield from _failures(part)
+            yield from _failures(part, depth + 1)
     elif isinstance(answer, dict):
         if answer.get("success") is False or answer.get("isSuccess") is False:
             yield from _errors(answer.get("errors"))
         for part in _parts(answer, "compositeResponse"):
-            yield from _failed_request(part, "httpStatusCode", "body")
+            yield from _failed_request(part, "httpStatusCode", "body", depth)
         for graph in _parts(answer, "graphs"):
-            yield from _failures(graph.get("graphResponse"))
+            yield from _failures(graph.get("graphResponse"), depth + 1)
         for part in _parts(answer, "results") if answer.get("hasErrors") is True else ():
-            yield from _failed_request(part, "statusCode", "result")
+            yield from _failed_request(part, "statusCode", "result", depth)
             yield from _errors(part.get("errors") or ())
 
 
@@ -139,12 +143,13 @@ def _parts(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
-def _failed_request(part: Mapping[str, Any], status: str, body: str) -> Iterator[ErrorItem]:
+def _failed_request(part: Mapping[str, Any], status: str, body: str, depth: int) -> Iterator[ErrorItem]:
     """The errors of one request within a request: of its own status, or reported by its answer."""
-    if int(part.get(status) or 200) >= 400:
+    answered = part.get(status)
+    if isinstance(answered, int) and answered >= 400:
         yield from _errors(part.get(body))
     else:
-        yield from _failures(part.get(body))
+        yield from _failures(part.get(body), depth + 1)
 
 
 def _errors(listed: Any) -> Iterator[ErrorItem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError, SalesforceError, TransportError
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 from airflow_provider_sfjwt.salesforce.wire.statuses import is_transient, may_hide_a_success, was_not_processed
 
 
@@ -99,7 +99,7 @@ def _worth_repeating(
 def _in_salesforces_words(response: Response) -> bool:
     """Whether an answer lists errors as Salesforce does, https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm"""
     try:
-        answer = json.loads(response.body)
+        answer = decode_json(response.body)
     except ValueError:
         return False
     return isinstance(answer, list) and any(isinstance(item, dict) and "errorCode" in item for item in answer)

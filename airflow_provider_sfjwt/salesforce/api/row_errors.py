@@ -21,7 +21,8 @@ RETRIABLE = frozenset(
 )
 
 _CODE = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*)\s*:(.*)", re.DOTALL)
-_FIELDS = re.compile(r"\s*(?:[A-Za-z][\w.]*(?:[\s,]+[A-Za-z][\w.]*)*)?\s*")
+_FIELD = re.compile(r"[A-Za-z][\w.]*")
+_BETWEEN_FIELDS = re.compile(r"[\s,]+")
 
 
 def parse_row_error(text: str) -> ErrorItem:
@@ -37,8 +38,9 @@ def parse_row_error(text: str) -> ErrorItem:
     code, rest = match[1], match[2].strip()
     if rest.endswith("--"):
         message, colon, fields = rest.removesuffix("--").rpartition(":")
-        if colon and _FIELDS.fullmatch(fields):
-            return ErrorItem(code, message.strip(), tuple(fields.replace(",", " ").split()))
+        names = _BETWEEN_FIELDS.split(fields.strip()) if fields.strip() else []
+        if colon and all(map(_FIELD.fullmatch, names)):
+            return ErrorItem(code, message.strip(), tuple(names))
     return ErrorItem(code, rest)
 
 

@@ -18,6 +18,7 @@ from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response, Sink, Source
+from airflow_provider_sfjwt.salesforce.wire.json_text import whole_number
 
 #: The newest API version that this package was written for. A newer org is spoken to in this one.
 NEWEST_API_VERSION = 67.0
@@ -212,6 +213,7 @@ def _api_usage(header: str) -> tuple[int, int] | None:
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
         used, _, allowed = value.partition("/")
-        if name == "api-usage" and used.isdecimal() and allowed.isdecimal():
-            return int(used), int(allowed)
+        numbers = whole_number(used), whole_number(allowed)
+        if name == "api-usage" and numbers[0] is not None and numbers[1] is not None:
+            return numbers[0], numbers[1]
     return None

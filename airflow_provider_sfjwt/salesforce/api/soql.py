@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-_STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+#: What counts within a string: an escaped character, and the quote that ends it.
+_IN_STRING = re.compile(r"\\.|'", re.DOTALL)
+_SELECT, _FROM = re.compile(r"\bSELECT\b", re.IGNORECASE), re.compile(r"\bFROM\b", re.IGNORECASE)
 _FIELD = re.compile(r"([\w.]+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE)
 _CALL = re.compile(r"(\w+)\s*\((.*)\)\s*(?:AS\s+)?(\w+)?", re.IGNORECASE | re.DOTALL)
+#: Functions that are looked into, one within another. SOQL knows two.
+_MOST_CALLS = 10
 #: Functions whose value stands where the field's would, unless they have an alias.
 _OF_ONE_FIELD = frozenset({"tolabel", "format", "convertcurrency"})
 #: An object after FROM, its alias, and the comma before the next one.
@@ -21,14 +25,15 @@ _SOURCE = re.compile(
     r"(?:\s+(?!(?:WHERE|USING|WITH|GROUP|HAVING|ORDER|LIMIT|OFFSET|FOR|ALL|UPDATE)\b)(\w+))?\s*(,?)",
     re.IGNORECASE,
 )
-#: What Bulk API 2.0 does not run, by how it is written.
+#: What Bulk API 2.0 does not run, by how it is written. What has no name here is called as it stands in the query, up
+#: to its closing parenthesis.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries.htm
 _NOT_IN_BULK = (
-    (re.compile(r"\b(?:COUNT|COUNT_DISTINCT|SUM|AVG|MIN|MAX)\s*\([^)]*\)", re.IGNORECASE), None),
+    (re.compile(r"\b(?:COUNT|COUNT_DISTINCT|SUM|AVG|MIN|MAX)\s*\(", re.IGNORECASE), None),
     (re.compile(r"\bGROUP\s+BY\b", re.IGNORECASE), "GROUP BY"),
     (re.compile(r"\bOFFSET\s+\d+", re.IGNORECASE), "OFFSET"),
     (re.compile(r"\bTYPEOF\b", re.IGNORECASE), "TYPEOF"),
-    (re.compile(r"\bFIELDS\s*\(\s*\w+\s*\)", re.IGNORECASE), None),
+    (re.compile(r"\bFIELDS\s*\(\s*\w+(?=\s*\))", re.IGNORECASE), None),
     # In the list of fields; a condition's IN (SELECT …) is fine.
     (re.compile(r"(?:\bSELECT|,)\s*\(\s*SELECT\b", re.IGNORECASE), "a parent-to-child sub-query"),
 )
@@ -123,19 +128,19 @@ def aliases(soql: str) -> dict[str, tuple[str, ...]]:
     https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_alias.htm
     """
     known: dict[str, tuple[str, ...]] = {}
-    text = _Clauses.of(soql).sources
-    while match := _SOURCE.match(text):
+    text, place = _Clauses.of(soql).sources, 0
+    while match := _SOURCE.match(text, place):
         name, alias, comma = match.groups()
         first, *rest = name.split(".")
         if not known:
-            place: tuple[str, ...] = ()
-            known[first.lower()] = place
+            path: tuple[str, ...] = ()
+            known[first.lower()] = path
         else:
-            place = (*known.get(first.lower(), (first,)), *rest)
-        known[(alias or name.rpartition(".")[2]).lower()] = place
+            path = (*known.get(first.lower(), (first,)), *rest)
+        known[(alias or name.rpartition(".")[2]).lower()] = path
         if not comma:
             break
-        text = text[match.end() :]
+        place = match.end()
     return known
 
 
@@ -155,18 +160,21 @@ def not_in_bulk(soql: str) -> list[str]:
     :param soql: the query.
     :return: as it is written or by its name, e.g. ``COUNT(Id)`` or ``GROUP BY``; nothing in most cases.
     """
-    text = _STRING.sub("''", soql)
+    text = _without_strings(soql, "")
     found = []
     for pattern, name in _NOT_IN_BULK:
         match = pattern.search(text)
-        if match:
-            found.append(name or match[0])
+        end = text.find(")", match.end()) if match else -1
+        if match and (name or end >= 0):
+            found.append(name or text[match.start() : end + 1])
     return found
 
 
 def _field_in(call: str) -> str | None:
     """The field in a function of one field, such as ``FORMAT(convertCurrency(Amount))``."""
-    while match := _CALL.fullmatch(call):
+    for _ in range(_MOST_CALLS):
+        if not (match := _CALL.fullmatch(call)):
+            break
         call = match[2].strip()
     return call if _FIELD.fullmatch(call) and " " not in call else None
 
@@ -184,16 +192,28 @@ class _Clauses:
 
     @classmethod
     def of(cls, soql: str) -> _Clauses:
-        text = _STRING.sub(lambda match: "'" + "_" * (len(match[0]) - 2) + "'", soql)
+        text = _without_strings(soql, "_")
         shown = _outermost(text)
-        match = re.search(r"\bSELECT\b(.*?)\bFROM\b", shown, re.IGNORECASE | re.DOTALL)
-        if match is None:
-            source = re.search(r"\bFROM\b", shown, re.IGNORECASE)
+        select = _SELECT.search(shown)
+        source = _FROM.search(shown, select.end() if select else 0) or _FROM.search(shown)
+        if select is None or source is None or source.start() < select.end():
             return cls([], shown[source.end() :] if source else "")
-        commas = [place for place in range(*match.span(1)) if shown[place] == ","]
-        starts = [match.start(1), *(place + 1 for place in commas)]
-        items = [text[start:end].strip() for start, end in zip(starts, [*commas, match.end(1)], strict=True)]
-        return cls([each for each in items if each], shown[match.end() :])
+        commas = [place for place in range(select.end(), source.start()) if shown[place] == ","]
+        starts = [select.end(), *(place + 1 for place in commas)]
+        items = [text[start:end].strip() for start, end in zip(starts, [*commas, source.start()], strict=True)]
+        return cls([each for each in items if each], shown[source.end() :])
+
+
+def _without_strings(soql: str, mark: str) -> str:
+    """The query with empty strings in place of its own; or with a mark for each character. An open one stays."""
+    parts, place = [], 0
+    while (start := soql.find("'", place)) >= 0:
+        end = next((each.end() for each in _IN_STRING.finditer(soql, start + 1) if each[0] == "'"), None)
+        if end is None:
+            break
+        parts += [soql[place : start + 1], mark * (end - start - 2), "'"]
+        place = end
+    return "".join([*parts, soql[place:]])
 
 
 def _outermost(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
@@ -99,14 +99,15 @@ def _parsed(der: bytes) -> Certificate | None:
     try:
         parsed = x509.load_der_x509_certificate(der)
         public = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm):
+        # What a certificate says is read only when it is asked for.
+        return Certificate(
+            "SHA256:" + hashlib.sha256(public).hexdigest(),
+            parsed.subject.rfc4514_string(),
+            parsed.not_valid_before_utc,
+            parsed.not_valid_after_utc,
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         return None
-    return Certificate(
-        "SHA256:" + hashlib.sha256(public).hexdigest(),
-        parsed.subject.rfc4514_string(),
-        parsed.not_valid_before_utc,
-        parsed.not_valid_after_utc,
-    )
 
 
 def _ders(material: str | bytes) -> list[bytes]:

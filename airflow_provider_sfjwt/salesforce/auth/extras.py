@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
+
 #: Every field by its name in the connection, with its label in the form.
 LABELS = {
     "login": "Username",
@@ -76,9 +78,11 @@ def decode_extra(extra: str | Mapping[str, Any] | None) -> dict[str, Any]:
     for _ in range(2):
         if isinstance(decoded, str) and decoded.strip():
             try:
-                decoded = json.loads(decoded.removeprefix("\ufeff"))
+                decoded = decode_json(decoded.removeprefix("\ufeff"))
             except json.JSONDecodeError as error:
                 raise ValueError(f"is not JSON (line {error.lineno}, column {error.colno})") from None
+            except ValueError:
+                raise ValueError("is JSON that nests too deep, or holds a number of thousands of digits") from None
     if decoded is None or decoded == "" or (isinstance(decoded, str) and not decoded.strip()):
         return {}
     if not isinstance(decoded, Mapping):

@@ -12,7 +12,7 @@ import io
 import struct
 from typing import Final, NamedTuple
 
-from airflow_provider_sfjwt.salesforce.auth.unusable_keys import DAMAGED_STORE, UnusableKeyError
+from airflow_provider_sfjwt.salesforce.auth.unusable_keys import DAMAGED_STORE, LARGEST_KEY, UnusableKeyError
 
 _PRIVATE_KEY, _CERTIFICATE = 1, 2
 _KEY_PROTECTOR: Final = "1.3.6.1.4.1.42.2.17.1.1"
@@ -80,13 +80,15 @@ def unprotect(protected: bytes, passphrase: str) -> bytes | None:
     try:
         info = EncryptedPrivateKeyInfo.load(protected)
         algorithm, sealed = info["encryption_algorithm"]["algorithm"].native, info["encrypted_data"].native
-    except ValueError:
+    except (ValueError, TypeError):
         raise UnusableKeyError(DAMAGED_STORE) from None
     if algorithm != _KEY_PROTECTOR:
         raise UnusableKeyError(DAMAGED_STORE)
     password = _password(passphrase)
     digest, encrypted, check = sealed[:_DIGEST_SIZE], sealed[_DIGEST_SIZE:-_DIGEST_SIZE], sealed[-_DIGEST_SIZE:]
-    stream = b""
+    if len(encrypted) > LARGEST_KEY:
+        raise UnusableKeyError(DAMAGED_STORE)
+    stream = bytearray()
     while len(stream) < len(encrypted):
         digest = hashlib.sha1(password + digest).digest()
         stream += digest

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from airflow_provider_sfjwt.salesforce.auth.java_key_store import StoredKey, is_store_passphrase, read_jks, unprotect
+from airflow_provider_sfjwt.salesforce.auth.key_costs import MOST_MAC_ROUNDS
 from airflow_provider_sfjwt.salesforce.auth.unusable_keys import (
     DAMAGED_STORE,
     KEY_ALIAS,
     KEY_PASSPHRASE,
     NO_KEY_IN_STORE,
     PASSPHRASE,
+    TOO_COSTLY,
     UnusableKeyError,
 )
 
@@ -81,7 +83,7 @@ def open_pkcs12(data: bytes, passphrase: str | None, key_alias: str | None, key_
         store = Pfx.load(data)
         proved = _verify_mac(store, passphrase or "", wrong)
         keys = tuple(_private_keys(store))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError, OverflowError, AttributeError, LookupError):
         raise UnusableKeyError(DAMAGED_STORE) from None
     key = _choose([entry for entry, _ in keys], key_alias)
     if not dict(keys)[key]:
@@ -151,6 +153,8 @@ def _verify_mac(store: Pfx, passphrase: str, wrong: UnusableKeyError) -> bool:
     if digest not in hashlib.algorithms_guaranteed:
         return False  # PBMAC1: RFC 9579
     salt, iterations = mac["mac_salt"].native, mac["iterations"].native
+    if iterations > MOST_MAC_ROUNDS:
+        raise UnusableKeyError(TOO_COSTLY)
     content = store["auth_safe"]["content"].native
     expected = mac["mac"]["digest"].native
     passwords = [(passphrase + "\0").encode("utf-16-be", "surrogatepass")]
@@ -165,10 +169,11 @@ def _verify_mac(store: Pfx, passphrase: str, wrong: UnusableKeyError) -> bool:
 
 def _derive_mac_key(digest: str, password: bytes, salt: bytes, iterations: int) -> bytes:
     """Derive one block of key material of purpose 3: RFC 7292 appendix B.2, https://www.rfc-editor.org/rfc/rfc7292."""
-    block = hashlib.new(digest).block_size
+    make: Callable[..., hashlib._Hash] = getattr(hashlib, digest)
+    block = make().block_size
     derived = bytes([3]) * block + _filled(salt, block) + _filled(password, block)
     for _ in range(iterations):
-        derived = hashlib.new(digest, derived).digest()
+        derived = make(derived).digest()
     return derived
 
 

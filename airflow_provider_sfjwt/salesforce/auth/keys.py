@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -23,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth import unusable_keys
+from airflow_provider_sfjwt.salesforce.auth.key_costs import check_cost
 from airflow_provider_sfjwt.salesforce.auth.key_stores import OpenedKey, open_jks, open_pkcs12
 from airflow_provider_sfjwt.salesforce.auth.pem_repair import (
     Section,
@@ -32,12 +35,20 @@ from airflow_provider_sfjwt.salesforce.auth.pem_repair import (
     text_inside,
     unwrapped,
 )
-from airflow_provider_sfjwt.salesforce.auth.unusable_keys import KEY_ALIAS, KEY_PASSPHRASE, PASSPHRASE, UnusableKeyError
+from airflow_provider_sfjwt.salesforce.auth.unusable_keys import (
+    KEY_ALIAS,
+    KEY_PASSPHRASE,
+    LARGEST_KEY,
+    PASSPHRASE,
+    UnusableKeyError,
+)
 
 _STORES = {"pkcs12": open_pkcs12, "jks": open_jks}
 # What every version of cryptography reads that this package allows, and every OpenSSL writes.
 _PKCS1_CIPHERS = ("AES-128-CBC", "AES-256-CBC", "DES-EDE3-CBC")
 _MINIMUM_BITS = 2048  # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_jwt_flow.htm
+#: Bytes of a key of more than 4,096 bits.
+_LONG = 2_700
 _NO_PASSPHRASE = "the private key is encrypted; enter its passphrase here"
 _WRONG_PASSPHRASE = "this passphrase does not open the private key; enter the one that the key was encrypted with"
 _NEEDLESS_PASSPHRASE = "the private key is not encrypted; empty this field, or enter the key that the passphrase opens"
@@ -217,10 +228,18 @@ def _from_store(found: _Found, key: OpenedKey) -> SigningKey:
 def _signing_key(
     found: _Found, passphrase: bytes | None, wrong: UnusableKeyError, alias: str | None = None
 ) -> SigningKey:
+    if len(found.data) > LARGEST_KEY:
+        raise UnusableKeyError(unusable_keys.TOO_LONG)
     load = load_pem_private_key if found.kind == "encrypted pkcs1" else load_der_private_key
+    if passphrase is not None and load is load_der_private_key:
+        check_cost(found.data)
     try:
-        key = load(found.data, passphrase)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # To prove that the primes of a long key are prime takes a minute.
+        is_long = len(found.data) > _LONG
+        key = load(found.data, passphrase, unsafe_skip_rsa_key_validation=is_long)
+        if is_long:
+            _prove(key)
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError, InvalidSignature) as error:
         # For some ciphers cryptography has only a ValueError; its text then begins so.
         if isinstance(error, UnsupportedAlgorithm) or str(error).startswith("Unknown"):
             raise UnusableKeyError(unusable_keys.OTHER_CIPHER) from None
@@ -234,6 +253,16 @@ def _signing_key(
     if key.key_size < _MINIMUM_BITS:
         raise UnusableKeyError(unusable_keys.TOO_SHORT)
     return SigningKey(key, _fingerprint(key.public_key()), found.repairs, alias)
+
+
+def _prove(key: PrivateKeyTypes) -> None:
+    """See that a key signs as its public half expects.
+
+    :raises InvalidSignature: when it does not; and a ValueError or InternalError when its numbers fit nothing.
+    """
+    if isinstance(key, RSAPrivateKey):
+        signature = key.sign(b"", PKCS1v15(), SHA256())
+        key.public_key().verify(signature, b"", PKCS1v15(), SHA256())
 
 
 def _fingerprint(key: CertificatePublicKeyTypes) -> str:

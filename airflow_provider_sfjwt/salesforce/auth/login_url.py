@@ -84,7 +84,9 @@ def normalise_login_url(entered: str, port: int | None = None) -> str:
 
 def _site_path(host: str, path: str) -> str:
     """What of a path belongs to the login address: that of a site; an org has none."""
-    path = re.sub(rf"/*{TOKEN_PATH}/*$", "", path, flags=re.IGNORECASE).rstrip("/")
+    path = path.rstrip("/")
+    if path.lower().endswith(TOKEN_PATH):
+        path = path[: -len(TOKEN_PATH)].rstrip("/")
     if path.lower().startswith("/services/"):
         raise ValueError("ends in a path that is not a login address; enter the address without /services/…")
     if host.endswith(_ORG_DOMAINS):

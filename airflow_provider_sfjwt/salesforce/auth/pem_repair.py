@@ -26,6 +26,9 @@ from airflow_provider_sfjwt.salesforce.auth.unusable_keys import (
     der_length,
 )
 
+#: Rounds in which damage within damage is undone. A text that is encoded more often was made so.
+_MOST_ROUNDS: Final = 10
+
 
 def _decode_url(text: str) -> str:
     if not re.search(r"%[0-9A-Fa-f]{2}", text):
@@ -47,7 +50,7 @@ def _resolve_escape(escape: re.Match[str]) -> str:
     return {None: "\n", "n": "\n", "r": "\n", "t": " "}.get(escape["other"], escape["other"])
 
 
-_TAG: Final = re.compile(r"<\s*/?\s*(?:br|p|div|pre|code)\b[^<>]{0,100}>", re.IGNORECASE)
+_TAG: Final = re.compile(r"<\s*(?:/\s*)?(?:br|p|div|pre|code)\b[^<>]{0,100}>", re.IGNORECASE)
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|quot|apos|amp|nbsp|lt|gt|plus|equals|sol|NewLine);")
 
 
@@ -210,24 +213,28 @@ def unwrapped(text: str) -> str:
 
     :param text: what was entered. A text with BEGIN or END lines is returned as it is: they show where the key is.
     """
-    before = None
-    while text != before and not _MARKER.search(text):
+    for _ in range(_MOST_ROUNDS):
         before = text
+        if _MARKER.search(text):
+            break
         for wrapper in _WRAPPERS:
             text = wrapper.sub("", text)
+        if text == before:
+            break
     return text
 
 
 def _repair_characters(text: str) -> tuple[str, list[str]]:
     found = []
-    before = None
-    while text != before:  # one damage may hide another: escapes in a URL, a URL in escapes
+    for _ in range(_MOST_ROUNDS):  # one damage may hide another: escapes in a URL, a URL in escapes
         before = text
         for name, repair in _CHARACTER_REPAIRS:
             repaired = repair(text)
             if repaired != text and name not in found:
                 found.append(name)
             text = repaired
+        if text == before:
+            break
     return re.sub(r"\r\n?", "\n", text), found
 
 

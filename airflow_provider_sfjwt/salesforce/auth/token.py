@@ -5,7 +5,6 @@ https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from airflow_provider_sfjwt.salesforce.auth.instance import instance_origin
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
 from airflow_provider_sfjwt.salesforce.auth.login_url import TOKEN_PATH
 from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 from airflow_provider_sfjwt.salesforce.wire.redact import host_of, shortened
 from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
@@ -124,7 +124,7 @@ def is_passing(response: Response) -> bool:
 
 def _decoded(response: Response) -> Any:
     try:
-        return json.loads(response.body)
+        return decode_json(response.body)
     except ValueError:
         return None
 

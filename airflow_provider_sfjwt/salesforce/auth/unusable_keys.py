@@ -25,6 +25,13 @@ OTHER_CIPHER: Final = (
     "-provider default -provider legacy -in <file> -out new.key`"
 )
 DAMAGED_STORE: Final = "the key store is cut off or damaged; copy the file again, as binary or in base64"
+TOO_LONG: Final = f"the key is longer than any that Salesforce takes; {MAKE_A_NEW_KEY}"
+TOO_COSTLY: Final = (
+    "the key is protected by more rounds, or more memory, than are spent on opening one; save it with `openssl pkcs8 "
+    "-topk8 -v2 aes-256-cbc -in <file> -out new.key`"
+)
+#: Bytes of a private key of 16,384 bits, the most that OpenSSL signs with, with room for what encryption adds.
+LARGEST_KEY: Final = 2**14
 NO_KEY_IN_STORE: Final = "the key store holds no private key; export it together with its private key"
 
 CERTIFICATE: Final = "this is a certificate, which is public; enter the private key that belongs to it"

@@ -5,8 +5,6 @@ One definition for signing in, for retries and for errors, so that they agree on
 
 from __future__ import annotations
 
-import re
-
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -15,7 +13,8 @@ _NOT_PROCESSED = frozenset({420, 429, 503})
 _TIMED_OUT, _EDGE_FAULT = 408, 406
 #: The server cannot do what it was asked for, now or later.
 _UNSUPPORTED = frozenset({501, 505})
-_TITLE = re.compile(rb"<title[^>]*>\s*(.{1,100}?)\s*</title>", re.IGNORECASE | re.DOTALL)
+#: Bytes of a page in which its title is looked for, and characters of it that are shown.
+_HEAD_OF_PAGE, _LONGEST_TITLE = 2**16, 100
 
 
 def was_not_processed(response: Response) -> bool:
@@ -50,5 +49,11 @@ def page_title(response: Response) -> str | None:
 
     :param response: any answer.
     """
-    title = _TITLE.search(response.body)
-    return " ".join(title[1].decode("utf-8", "replace").split()) if title else None
+    head = response.body[:_HEAD_OF_PAGE]
+    names = head.lower()
+    opened = names.find(b">", names.find(b"<title") + 1)
+    closed = names.find(b"</title", opened)
+    if b"<title" not in names or opened < 0 or closed < 0:
+        return None
+    title = " ".join(head[opened + 1 : closed].decode("utf-8", "replace").split())
+    return title[:_LONGEST_TITLE] or None
