@@ -41,10 +41,12 @@ class DataSetFolder:
     """The folder that one run of a task owns.
 
     :param path: e.g. ``s3://conn_id@bucket/accounts/ds=2026-11-20``.
+    :param argument: of the task, the one that names the folder.
     """
 
-    def __init__(self, path: str) -> None:
-        self._folder = OutputFolder(path, "output_path")
+    def __init__(self, path: str, argument: str = "output_path") -> None:
+        self._folder = OutputFolder(path, argument)
+        self._argument = argument
         self.path = self._folder.path
         self._previous: tuple[Receipt | None] | None = None
 
@@ -78,7 +80,7 @@ class DataSetFolder:
         if foreign:
             raise ConfigurationError(
                 {
-                    "output_path": f"{self.path} already holds {foreign[0]}, which could be mistaken for a part of "
+                    self._argument: f"{self.path} already holds {foreign[0]}, which could be mistaken for a part of "
                     "this data set. Give the run a folder of its own, e.g. …/ds={{ ds }}"
                 },
                 subject="the task",
@@ -160,7 +162,7 @@ class DataSetFolder:
             return None
         if kind_of_receipt(text) == "load":
             message = f"{self.path} is the results folder of a load. Give the extract a folder of its own"
-            raise ConfigurationError({"output_path": message}, subject="the task")
+            raise ConfigurationError({self._argument: message}, subject="the task")
         return Receipt.from_json(text, self.path)
 
     def _refuse_conflict(self, receipt: Receipt | None, writer: Writer | None) -> None:
@@ -169,7 +171,7 @@ class DataSetFolder:
             return
         raise ConfigurationError(
             {
-                "output_path": f"{self.path} holds what {receipt.written_by} extracted in this same DAG run, and "
+                self._argument: f"{self.path} holds what {receipt.written_by} extracted in this same DAG run, and "
                 f"{writer} would replace it. Give each a folder of its own: add e.g. "
                 "{{ ti.task_id }}/{{ ti.map_index }} to the path"
             },

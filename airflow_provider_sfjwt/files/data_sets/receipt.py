@@ -51,10 +51,10 @@ class Receipt:
     """Proof of an extract. The fields are those of ``_receipt.json``, version 2; of version 1, the later ones are null.
 
     :param sobject: the object, or None if the SOQL does not show it.
-    :param soql: the query that ran.
+    :param soql: the query that ran; None for the rows of a SQL query.
     :param window: start and end in ISO 8601 of the rows' cursor field, or None for all rows.
     :param job_id: the Bulk API 2.0 job, or None for an extract over REST.
-    :param api_version: that the query ran in.
+    :param api_version: that the query ran in; None for the rows of a SQL query.
     :param records: rows in the data set.
     :param counts: the three counts that agree.
     :param parts: the files, in the order of the result.
@@ -65,7 +65,7 @@ class Receipt:
     :param api_calls: requests that counted against the org's allocation.
     :param seconds: from the start of the task (or of its resumption) to the receipt.
     :param package_version: of this package.
-    :param transport: ``bulk`` or ``rest``.
+    :param transport: ``bulk`` or ``rest``; ``sql`` for the rows of a SQL query.
     :param written_by: the task instance that wrote it; None outside a task, and then the file lacks the key.
     :param org_id: the org's 18-character id; null if Salesforce did not say.
     :param host: of the org.
@@ -77,14 +77,16 @@ class Receipt:
     :param previous: the receipt before it in the chain; null outside one.
     :param deletes: where deletions come from; null if they are not extracted apart.
     :param schema_sha256: of the names and types of the columns.
+    :param sql: of a SQL query: its text as ``query``, its connection as ``conn_id``, and ``sha256`` of both and of the
+        parameters. None for an extract, and then the file lacks the key.
     :param output_path: the folder. The file does not name it, so that both can be moved together.
     """
 
     sobject: str | None
-    soql: str
+    soql: str | None
     window: tuple[str, str] | None
     job_id: str | None
-    api_version: str
+    api_version: str | None
     records: int
     counts: Counts
     parts: tuple[OutputFile, ...]
@@ -106,6 +108,7 @@ class Receipt:
     previous: Mapping[str, str] | None = None
     deletes: Mapping[str, Any] | None = None
     schema_sha256: str | None = None
+    sql: Mapping[str, str] | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
 
@@ -113,7 +116,7 @@ class Receipt:
         """The text of ``_receipt.json``."""
         content = asdict(self)
         names = ["receipt_version", *self._names_in_file()]
-        lacking = {"written_by"} if self.written_by is None else set()
+        lacking = {name for name in ("written_by", "sql") if content[name] is None}
         return json.dumps({name: content[name] for name in names if name not in lacking}, indent=2) + "\n"
 
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -69,6 +69,29 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> P
             with _CONVERSIONS:
                 _write_group(writer, group)
     return PageContent(records, cells.rounded)
+
+
+def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, file: FileWriter) -> int:
+    """Write typed rows.
+
+    :param tables: some rows at a time, each with the columns and types of the schema.
+    :param schema: of the file.
+    :param file: open, written from front to back.
+    :return: how many rows.
+    """
+    records = 0
+    # Readers skip row groups by the statistics of numbers and datetimes, see `write_page`.
+    statistics = [field.name for field in schema if not pa.types.is_string(field.type)]
+    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=[], write_statistics=statistics) as writer:
+        group: list[pa.Table] = []
+        for table in tables:
+            records += table.num_rows
+            group.append(table)
+            if sum(each.nbytes for each in group) >= _ROW_GROUP:
+                _write_group(writer, group)
+        if group:
+            _write_group(writer, group)
+    return records
 
 
 def _write_group(writer: pq.ParquetWriter, group: list[pa.Table]) -> None:

@@ -20,6 +20,10 @@ _TYPES = {
     "date32": pa.date32(),
     "time32[ms]": pa.time32("ms"),
     "timestamp[ms, tz=UTC]": pa.timestamp("ms", tz="UTC"),
+    # Of SQL queries alone.
+    "time64[us]": pa.time64("us"),
+    "timestamp[us]": pa.timestamp("us"),
+    "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
 }
 #: Digits after the point that a decimal is read with, before its own cast checks that none is lost.
 _WIDE = pa.decimal256(76, 38)
