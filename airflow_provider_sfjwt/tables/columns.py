@@ -23,6 +23,7 @@ _KINDS = {
     "double": "double",
     "date32": "date",
     "time32": "time",
+    "time64": "time",
     "timestamp": "timestamp",
 }
 

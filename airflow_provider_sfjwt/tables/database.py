@@ -64,6 +64,11 @@ class Database(ABC):
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
+    @property
+    def connection(self) -> Any:
+        """The driver's own connection."""
+        return self._connection
+
     # -- one transaction -----------------------------------------------------------------------------------------------
 
     @abstractmethod
