@@ -181,15 +181,11 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "transfers": [
             {
-                "source-integration-name": name,
-                "target-integration-name": "SQL",
-                "python-module": "airflow_provider_sfjwt.transfers.sql",
-            },
-            {
-                "source-integration-name": name,
-                "target-integration-name": "Delta Lake",
-                "python-module": "airflow_provider_sfjwt.transfers.delta",
-            },
+                "source-integration-name": source,
+                "target-integration-name": target,
+                "python-module": f"airflow_provider_sfjwt.transfers.{module}",
+            }
+            for source, target, module in ((name, "SQL", "sql"), ("SQL", name, "sql"), (name, "Delta Lake", "delta"))
         ],
         "triggers": [
             {

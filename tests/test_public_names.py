@@ -51,7 +51,7 @@ NAMES: dict[str, set[str]] = {
     "testing.pytest_plugin": {"salesforce_jwt_connection", "simulated_org"},
     "transfers.delta": {"SalesforceToDeltaOperator"},
     "transfers.parts": {"part_keys", "redshift_manifest"},
-    "transfers.sql": {"SalesforceToSqlOperator"},
+    "transfers.sql": {"SalesforceToSqlOperator", "SqlToFilesOperator", "SqlToSalesforceOperator"},
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
     "triggers.bulk_job": {"SalesforceBulkJobTrigger"},
     "triggers.bulk_load": {"SalesforceBulkLoadTrigger"},
@@ -85,6 +85,13 @@ PARAMETERS: dict[str, str] = {
     "transfers.sql:SalesforceToSqlOperator": (
         "sql_conn_id table ledger_table lock_timeout nul_characters allow_empty source mode key deleted schema_evolution "
         "naming column_mapping columns allow_older kwargs"
+    ),
+    "transfers.sql:SqlToFilesOperator": "sql sql_conn_id output_path parameters kwargs",
+    "transfers.sql:SqlToSalesforceOperator": (
+        "sql sql_conn_id parameters staging_path keep_staged results_table row_key sobject operation source "
+        "external_id_field column_mapping null_policy max_failed_records max_failed_ratio results_path parallel_jobs "
+        "row_retries group_by transport assignment_rule_id file_format delimiter encoding header on_invalid timezone "
+        "trim min_api_calls_left dry_run deferrable poll_interval timeout salesforce_conn_id api_version kwargs"
     ),
     "testing:Fault": (
         "method path nth times status body headers reset cut_after cut_at expire_session delay edit_json edit_body "

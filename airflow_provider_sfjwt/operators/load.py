@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -191,16 +191,25 @@ class SalesforceLoadOperator(BaseOperator):
         return LoadSpec.of(self, dry_run=self.is_dry_run)
 
     def _run(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+        with airflow_outcome(self, LOAD_ADVICE):
+            return self._load(context, event)
+
+    def _load(
+        self, context: Context, event: Mapping[str, Any] | None, on_report: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """One attempt, or the rest of it.
+
+        :param on_report: called when all is loaded and reported, before the ledger forgets it.
+        """
         from airflow_provider_sfjwt.files.storage.receipts import Writer
 
-        with airflow_outcome(self, LOAD_ADVICE):
-            spec = replace(self.spec(), written_by=Writer.of(context))
-            spec.check()
-            # It needs pyarrow, which the check has looked for.
-            from airflow_provider_sfjwt.tasks.load_task import LoadTask
+        spec = replace(self.spec(), written_by=Writer.of(context))
+        spec.check()
+        # It needs pyarrow, which the check has looked for.
+        from airflow_provider_sfjwt.tasks.load_task import LoadTask
 
-            with self._hook().connect() as org:
-                return LoadTask(self, spec, context, org, event).run()
+        with self._hook().connect() as org:
+            return LoadTask(self, spec, context, org, event, on_report).run()
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow_provider_sfjwt.compat import settling_time, task_state_store
@@ -44,6 +44,7 @@ class LoadTask:
     :param org: where the rows go.
     :param event: of the trigger, where the task resumes, or what was handed over before a wait for API
         calls; None where an attempt begins.
+    :param on_report: called when all is loaded and reported, before the ledger forgets it.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class LoadTask:
         context: Mapping[str, Any],
         org: ConnectedOrg,
         event: Mapping[str, Any] | None,
+        on_report: Callable[[], None] | None = None,
     ) -> None:
         self._operator = operator
         self._spec = spec
         self._context = context
         self._org = org
+        self._on_report = on_report
         self._resumes = event is not None and not event.get("new_attempt")
         self._began_at = float((event or {}).get("began_at") or time.time())
         self._ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
@@ -89,6 +92,8 @@ class LoadTask:
                 load.wait(refs)
             self._operator.running = []
             report = load.conclude()
+        if self._on_report is not None:
+            self._on_report()
         if not self._spec.dry_run:
             self._ledger.forget()
         return report.summary()

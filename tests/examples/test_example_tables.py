@@ -83,3 +83,31 @@ def test_nightly_objects_keeps_a_table_for_each_object(
     assert counts == {"Account": len(accounts)} | {
         name: len(org.rows(name)) for name in ("Contact", "Lead", "Opportunity")
     }
+
+
+def test_postgres_to_salesforce_brings_the_outcomes_back(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    """In SQLite here, as above."""
+    environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
+    customers = [(str(n), f"Name {n}", None, "1980-02-29", DAY[:10] if n else "2026-11-01") for n in range(300)]
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database, database:
+        database.execute("CREATE TABLE customer (number TEXT, last_name, email, birthday, changed_on, salesforce_id)")
+        database.executemany("INSERT INTO customer VALUES (?, ?, ?, ?, ?, NULL)", customers)
+
+    (run,) = in_airflow(
+        "run_dag",
+        str(EXAMPLES / "postgres_to_salesforce.py"),
+        f"salesforce_postgres_to_salesforce@{DAY}",
+        **environment,
+    )
+
+    assert run["state"] == "success"
+    assert run["returned"]["customers"]["records"] == 299
+    assert run["returned"]["all_customers"]["records"] == 300
+    loaded = {row["ExternalKey__c"]: row["Id"] for row in org.rows("Contact") if str(row["ExternalKey__c"]).isdigit()}
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
+        remembered = database.execute("SELECT number, salesforce_id FROM customer WHERE salesforce_id IS NOT NULL")
+        assert dict(remembered.fetchall()) == loaded
+    assert len(loaded) == 299
+    assert not list((tmp_path / "output/staging").rglob("*.parquet"))

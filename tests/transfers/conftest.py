@@ -11,6 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.tables.conftest import database, postgres, postgres_port  # noqa: F401  # fixtures
 
 
 @pytest.fixture(scope="session")

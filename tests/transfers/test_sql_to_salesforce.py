@@ -1,0 +1,337 @@
+"""Rows of a query into an org, and what became of them back into the database."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_sfjwt.exceptions import SalesforceError
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from airflow_provider_sfjwt.transfers.sql import SalesforceToSqlOperator, SqlToFilesOperator, SqlToSalesforceOperator
+from tests.operators.airflow_run import run_to_end
+from tests.operators.load_task import JOB, define_items, instance
+from tests.tables.databases import PostgreSQL, TestDatabase
+from tests.transfers.sql_load_in_child import attempt, killed
+
+SQL = 'SELECT n, code AS "Key__c", amount AS "Number__c", said AS "Text__c" FROM customer ORDER BY n'
+RESULTS = {"results_table": "results", "row_key": "n", "column_mapping": {"n": None}}
+
+
+@pytest.fixture
+def org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
+    with SimulatedOrg(bulk_polls=0) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", running.connection_json())
+        define_items(running)
+        yield running
+
+
+def fill(database: TestDatabase, rows: int = 20) -> None:
+    """The table ``customer``; its texts have what breaks careless CSV."""
+    values = ", ".join(f"({n}, 'k{n:05d}', {n}, 'a \"quoted\", {n}\nline')" for n in range(1, rows + 1))
+    database.run(
+        "CREATE TABLE customer (n integer PRIMARY KEY, code text, amount integer, said text)",
+        f"INSERT INTO customer VALUES {values}",
+    )
+
+
+def load(tmp_path: Path, **arguments: Any) -> SqlToSalesforceOperator:
+    wanted = {
+        "sql": SQL, "sql_conn_id": "warehouse", "sobject": "Item__c", "operation": "insert", "transport": "bulk",
+        "poll_interval": 0.001, "staging_path": f"file://{tmp_path}/staging", **RESULTS, **arguments,
+    }  # fmt: skip
+    return SqlToSalesforceOperator(task_id="load", **wanted)
+
+
+def results(database: TestDatabase) -> list[tuple[Any, ...]]:
+    return database.rows("results", ["n", "outcome", "error", "salesforce_id"], order="n")
+
+
+def left(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "staging").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("database", "deferrable"),
+    [("psycopg", False), ("psycopg2", False), ("duckdb", False), ("sqlite", False), ("sqlite", True)],
+    indirect=["database"],
+)
+def test_rows_go_in_and_their_outcomes_come_back(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path, deferrable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
+    fill(database)
+    returned = run_to_end(load(tmp_path, deferrable=deferrable), instance())
+    assert returned["counts"] == {"read": 20, "sent": 20, "succeeded": 20, "failed": 0, "unprocessed": 0}
+    assert (returned["results_path"], returned["staged_path"], returned["results_table"]) == (None, None, "results")
+    there = {row["Number__c"]: row for row in org.rows("Item__c")}
+    assert {n: (row["Key__c"], row["Text__c"]) for n, row in there.items()} == {
+        n: (f"k{n:05d}", f'a "quoted", {n}\nline') for n in range(1, 21)
+    }
+    assert results(database) == [(n, "succeeded", None, there[n]["Id"]) for n in range(1, 21)]
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_failed_rows_are_in_the_table_with_their_reason(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(database, 6)
+    database.run("UPDATE customer SET code = 'k00001' WHERE n = 3")
+    context = instance()
+    with pytest.raises(AirflowFailException, match="1 of 6 rows were not loaded"):
+        run_to_end(load(tmp_path), context)
+    (failed,) = [row for row in results(database) if row[1] != "succeeded"]
+    assert (failed[0], failed[1], failed[3]) == (3, "failed", None)
+    assert failed[2].startswith("DUPLICATE_VALUE: ")
+    assert f"The rows stay in file://{tmp_path}/staging/dag/run/load/-1" in caplog.text
+    assert left(tmp_path)
+    # The record in the way goes; the cleared task reads the rows that were frozen, whatever the table holds by now.
+    org.delete("Item__c", next(row["Id"] for row in org.rows("Item__c") if row["Key__c"] == "k00001"))
+    database.run("DELETE FROM customer")
+    run_to_end(load(tmp_path), context)
+    assert [row[1:3] for row in results(database)] == [("succeeded", None)] * 6
+    assert sorted(row["Number__c"] for row in org.rows("Item__c") if not row["IsDeleted"]) == [2, 3, 4, 5, 6]
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_skipped_rows_are_in_the_table(database: TestDatabase, org: SimulatedOrg, tmp_path: Path) -> None:
+    fill(database, 4)
+    database.run("UPDATE customer SET amount = 'many' WHERE n = 2")
+    sql = SQL.replace("amount AS", "CAST(amount AS text) AS")
+    returned = run_to_end(load(tmp_path, sql=sql, on_invalid="skip", max_failed_records=1), instance())
+    assert returned["counts"]["skipped"] == 1
+    assert [row[1] for row in results(database)] == ["succeeded", "skipped", "succeeded", "succeeded"]
+    assert results(database)[1][2].startswith("INVALID_ROW: ")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_faulty_rows_are_read_anew_once_they_are_corrected(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path
+) -> None:
+    fill(database, 3)
+    database.run("UPDATE customer SET amount = 'many' WHERE n = 2")
+    context, sql = instance(), SQL.replace("amount AS", "CAST(amount AS text) AS")
+    with pytest.raises(AirflowFailException, match="Number__c"):
+        run_to_end(load(tmp_path, sql=sql), context)
+    database.run("UPDATE customer SET amount = 2 WHERE n = 2")
+    run_to_end(load(tmp_path, sql=sql), context)
+    assert sorted(row["Number__c"] for row in org.rows("Item__c")) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_second_run_replaces_outcomes_by_their_keys(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path
+) -> None:
+    fill(database, 3)
+    upsert = {"operation": "upsert", "external_id_field": "Key__c"}
+    run_to_end(load(tmp_path, **upsert), instance())
+    database.run("INSERT INTO customer VALUES (4, 'k00004', 4, 'new')")
+    context = instance(run_id="next")
+    run_to_end(load(tmp_path, **upsert), context)
+    run_to_end(load(tmp_path, **upsert), context)  # cleared: it asks the database anew
+    assert [row[:2] for row in results(database)] == [(n, "succeeded") for n in range(1, 5)]
+    assert len(org.rows("Item__c")) == 4
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_empty_query_is_green_and_says_so(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(database)
+    with caplog.at_level("INFO"):
+        returned = run_to_end(load(tmp_path, sql=SQL.replace("ORDER", "WHERE n < 0 ORDER")), instance())
+    assert returned["records"] == 0 and returned["counts"]["read"] == 0
+    assert "The query returned no rows; there is nothing to load" in caplog.text
+    assert (org.rows("Item__c"), results(database)) == ([], [])
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_dry_run_checks_and_leaves_nothing(database: TestDatabase, org: SimulatedOrg, tmp_path: Path) -> None:
+    fill(database)
+    returned = run_to_end(load(tmp_path, dry_run=True), instance())
+    assert (returned["counts"]["read"], returned["counts"]["sent"]) == (20, 0)
+    assert "results" not in str(database.run("SELECT group_concat(name) FROM sqlite_master"))
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_frozen_rows_are_private_and_stay_where_that_is_asked(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path
+) -> None:
+    fill(database)
+    context = instance()
+    returned = run_to_end(load(tmp_path, keep_staged=True), context)
+    folder = Path(returned["staged_path"].removeprefix("file://"))
+    assert folder == tmp_path / "staging/dag/run/load/-1"
+    assert (folder / "rows/_receipt.json").exists() and (folder / "results/_receipt.json").exists()
+    for path in [folder, *folder.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert stat.S_IMODE((tmp_path / "staging/dag").stat().st_mode) == 0o700
+    # A cleared task asks the database anew.
+    database.run("DELETE FROM customer WHERE n > 1")
+    for row in org.rows("Item__c"):
+        org.delete("Item__c", row["Id"])
+    assert run_to_end(load(tmp_path), context)["counts"]["read"] == 1
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_without_a_staging_path_rows_wait_in_a_private_folder_of_the_worker(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+    import tempfile
+
+    fill(database)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    run_to_end(load(tmp_path, staging_path=None), instance())
+    root = tmp_path / f"tmp/sfjwt_staging_{os.getuid()}"
+    assert (stat.S_IMODE(root.stat().st_mode), list(root.iterdir())) == (0o700, [])
+    root.rmdir()
+    root.symlink_to(tmp_path)
+    with pytest.raises(AirflowFailException, match="staging_path: .*belongs to somebody else"):
+        run_to_end(load(tmp_path, staging_path=None), instance())
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "no key": ({"row_key": None}, "row_key: is missing"),
+    "a key without a table": ({"results_table": None}, "row_key: goes with results_table alone"),
+    "an unknown key": ({"row_key": "m"}, "row_key: the query has no column m; it has n, Key__c, Number__c, Text__c"),
+    "a key that is not unique": (
+        {"sql": SQL.replace("SELECT n", "SELECT n % 3 AS n")}, "row_key: n does not tell the rows apart: 0 is in rows 1 and 2; 1 is in rows 7 and 8",
+    ),
+    "rows without a key": ({"sql": SQL.replace("SELECT n", "SELECT NULLIF(n, 2) AS n")}, "row_key: row 1 has no n"),
+    "a key of another kind": ({"sql": SQL.replace("SELECT n", "SELECT n * 0.5 AS n")}, "column n is float; CAST it to text"),
+    "a key named as an outcome": (
+        {"sql": SQL.replace("SELECT n", "SELECT n AS error"), "row_key": "error", "column_mapping": {"error": None}},
+        "results_table has a column error of its own",
+    ),
+    "a query that fails": ({"sql": "SELECT * FROM missing"}, "'warehouse' refuses it: no such table: missing"),
+    "a folder that is relative": ({"staging_path": "staging"}, "staging_path: 'staging' is neither a URL nor"),
+    "files": ({"delimiter": ";"}, "delimiter: says how files are read"),
+    "an operation": ({"operation": "merge"}, "operation: 'merge' is not one of"),
+    "parameters": ({"parameters": "x"}, "parameters: must be a list of values"),
+    "another connection": ({"sql_conn_id": "nowhere"}, "there is no connection 'nowhere'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_cannot_work_is_refused_before_anything_is_sent(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path
+) -> None:
+    fill(database)
+    for name, (arguments, said) in BAD.items():
+        with pytest.raises(AirflowFailException) as caught:
+            run_to_end(load(tmp_path, **arguments), instance())
+        assert said in str(caught.value), name
+    assert not any("/jobs/ingest" in request.path for request in org.requests)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_rows_that_another_worker_froze_are_missed_by_name(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path
+) -> None:
+    fill(database)
+    context = instance()
+    org.bulk_polls = 1_000
+    with pytest.raises(SalesforceError):
+        run_to_end(load(tmp_path, timeout=0.01), context)
+    org.bulk_polls = 0
+    with pytest.raises(AirflowFailException, match="staging_path: an earlier attempt has sent rows, and the rows"):
+        run_to_end(load(tmp_path, staging_path=f"file://{tmp_path}/elsewhere"), context)
+    run_to_end(load(tmp_path), context)
+    assert len(org.rows("Item__c")) == 20
+
+
+@pytest.mark.parametrize("database", ["psycopg"], indirect=True)
+@pytest.mark.timeout(300)
+def test_a_worker_killed_at_any_stage_loads_and_reports_each_row_once(
+    database: PostgreSQL, org: SimulatedOrg, tmp_path: Path
+) -> None:
+    import psycopg
+
+    fill(database, 200)
+    slow = "SELECT n, code, amount, said || CASE WHEN pg_sleep(0.02) IS NULL THEN '' ELSE '' END AS said FROM customer"
+    arguments = {
+        "sql": SQL, "sql_conn_id": "warehouse", "sobject": "Item__c", "operation": "insert",
+        "staging_path": f"file://{tmp_path}/staging", **RESULTS,
+    }  # fmt: skip
+    rows = tmp_path / "staging/dag/run/load/-1/rows"
+    store = tmp_path / "store.json"
+    address = f"host=127.0.0.1 port={database.port} user=tester dbname={database.database}"
+    with psycopg.connect(address, autocommit=True) as other:
+
+        def some(sql: str) -> bool:
+            return bool(other.execute(sql).fetchall())
+
+        # In the freezing: the server sends rows slowly.
+        frozen_slowly = {**arguments, "sql": SQL.replace("FROM customer", f"FROM ({slow}) AS c")}
+        killed(store, frozen_slowly, lambda: some("SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%'"))
+        assert not (rows / "_receipt.json").exists()
+        _killed_in_the_load(org, database, store, arguments, rows, some)
+    # And the attempt that ends well.
+    attempt(store, arguments)
+    there = {row["Number__c"]: row for row in org.rows("Item__c")}
+    assert len(org.rows("Item__c")) == len(there) == 200
+    assert {row["Text__c"] for row in there.values()} == {f'a "quoted", {n}\nline' for n in range(1, 201)}
+    assert results(database) == [(n, "succeeded", None, there[n]["Id"]) for n in range(1, 201)]
+    assert left(tmp_path) == []
+
+
+def _killed_in_the_load(
+    org: SimulatedOrg,
+    database: PostgreSQL,
+    store: Path,
+    arguments: dict[str, Any],
+    rows: Path,
+    some: Callable[[str], bool],
+) -> None:
+    # Between the freezing and the load: the org does not answer to the sign-in.
+    org.add_fault(Fault("POST", "*/token", delay=60, times=1))
+    killed(store, arguments, lambda: (rows / "_receipt.json").exists())
+    frozen = (rows / "_receipt.json").read_text(encoding="utf-8")
+    org.clear_faults()
+    database.run("UPDATE customer SET said = 'changed since'")
+    # In the load: the rows are uploaded.
+    org.add_fault(Fault("PATCH", JOB, delay=60, times=1))
+    killed(store, arguments, lambda: store.exists() and '"uploaded": true' in store.read_text(encoding="utf-8"))
+    org.clear_faults()
+    assert (rows / "_receipt.json").read_text(encoding="utf-8") == frozen
+    # Before the commit of results_table: another merge holds the table's lock.
+    some("SELECT pg_advisory_lock(hashtextextended('sfjwt:public.results', 0))")
+    killed(store, arguments, lambda: some("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+    some("SELECT pg_advisory_unlock(hashtextextended('sfjwt:public.results', 0))")
+    assert database.run("SELECT to_regclass('results')") == [(None,)]
+    # After it, before the ledger forgets.
+    killed(store, arguments, None, dies_when_it_forgets=True)
+    assert database.count("results") == 200
+
+
+@pytest.mark.parametrize("database", ["psycopg"], indirect=True)
+def test_a_query_into_files_is_a_source_of_other_tasks(
+    database: PostgreSQL, org: SimulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(database, 5)
+    sql = "SELECT n, said FROM customer WHERE n <= %(most)s ORDER BY n"
+    task = SqlToFilesOperator(
+        task_id="rows", sql=sql, sql_conn_id="warehouse", output_path=f"file://{tmp_path}/out", parameters={"most": 3}
+    )
+    returned = task.execute(instance(task_id="rows"))
+    assert returned == {
+        "receipt": f"file://{tmp_path}/out/_receipt.json", "output_path": f"file://{tmp_path}/out", "records": 3,
+        "job_id": None, "window": None,
+    }  # fmt: skip
+    copy = SalesforceToSqlOperator(task_id="copy", source=returned, sql_conn_id="warehouse", table="copied", key="n")
+    assert copy.execute(instance(task_id="copy"))["inserted"] == 3
+    assert database.run("SELECT * FROM copied ORDER BY n") == database.run(
+        "SELECT n, said FROM customer ORDER BY n LIMIT 3"
+    )
+    with pytest.raises(AirflowFailException, match="output_path: "):
+        SqlToFilesOperator(task_id="rows", sql=sql, sql_conn_id="warehouse", output_path="out").execute(instance())
