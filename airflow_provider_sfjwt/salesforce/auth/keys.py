@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -237,9 +237,7 @@ def _signing_key(
         # To prove that the primes of a long key are prime takes a minute.
         is_long = len(found.data) > _LONG
         key = load(found.data, passphrase, unsafe_skip_rsa_key_validation=is_long)
-        if is_long:
-            _prove(key)
-    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError, InvalidSignature) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         # For some ciphers cryptography has only a ValueError; its text then begins so.
         if isinstance(error, UnsupportedAlgorithm) or str(error).startswith("Unknown"):
             raise UnusableKeyError(unusable_keys.OTHER_CIPHER) from None
@@ -252,17 +250,19 @@ def _signing_key(
         raise UnusableKeyError(unusable_keys.OTHER_KEY)
     if key.key_size < _MINIMUM_BITS:
         raise UnusableKeyError(unusable_keys.TOO_SHORT)
+    if is_long and not _signs(key):
+        raise UnusableKeyError(unusable_keys.DAMAGED)
     return SigningKey(key, _fingerprint(key.public_key()), found.repairs, alias)
 
 
-def _prove(key: PrivateKeyTypes) -> None:
-    """See that a key signs as its public half expects.
-
-    :raises InvalidSignature: when it does not; and a ValueError or InternalError when its numbers fit nothing.
-    """
-    if isinstance(key, RSAPrivateKey):
+def _signs(key: RSAPrivateKey) -> bool:
+    """Whether a key signs as its public half expects."""
+    try:
         signature = key.sign(b"", PKCS1v15(), SHA256())
         key.public_key().verify(signature, b"", PKCS1v15(), SHA256())
+    except (ValueError, InternalError, InvalidSignature):
+        return False
+    return True
 
 
 def _fingerprint(key: CertificatePublicKeyTypes) -> str:
