@@ -8,6 +8,7 @@ SHELL := /bin/sh
 DEVELOPMENT := .venv
 DEMO := .demo/venv
 BENCH := .cache/bench
+SPARK := .cache/spark
 SALESFORCE_CLI := @salesforce/cli@2.146.3
 SOURCES := airflow_provider_sfjwt tests example_dags
 # The rooms in which every branch must be tested.
@@ -34,8 +35,8 @@ test: lint ## lint, then the whole suite, then the coverage of the client
 
 # How many times the examples that each random test has in the suite.
 SOAK ?= 10
-soak: $(DEVELOPMENT)/.complete ## run the random tests with many more examples, into docs/soak.md
-	@$(DEVELOPMENT)/bin/python -m tests.soak $(SOAK)
+soak: $(DEVELOPMENT)/.complete $(SPARK)/.complete ## run the random tests with many more examples, and Spark, into docs/soak.md
+	@SFJWT_SPARK=$(CURDIR)/$(SPARK)/bin/python $(DEVELOPMENT)/bin/python -m tests.soak $(SOAK)
 
 lint: $(DEVELOPMENT)/.complete ## ruff, mypy --strict, import-linter and the size limits
 	@echo "Checking style, types, imports and sizes…"
@@ -92,6 +93,11 @@ $(DEVELOPMENT)/.complete: pyproject.toml requirements/development.txt
 
 $(DEMO)/.complete: pyproject.toml requirements/demo.txt
 	$(call make_environment,$(DEMO),requirements/demo.txt,--group demo --editable '.[parquet]')
+
+# Spark is 500 MB, and needs a Java of 17 or newer.
+$(SPARK)/.complete: requirements/spark.txt
+	@mkdir -p .cache
+	$(call make_environment,$(SPARK),requirements/spark.txt,--requirement requirements/spark.txt)
 
 # The peers keep to themselves, with everything else in the versions of the tests.
 $(BENCH)/venv/.complete: requirements/bench.txt requirements/development.txt

@@ -188,13 +188,15 @@ def _without_nul(
     """Find U+0000 in text, which the database cannot store."""
     import pyarrow.compute as pc
 
+    from airflow_provider_sfjwt.tables.values import may_hold
+
     texts = [(place, column) for place, column in enumerate(columns.staged) if column.kind == "text"]
     for table in tables:
         for place, column in texts:
             values = table.column(place)
-            found = pc.match_substring(values, "\0")
-            if not pc.any(found).as_py():
+            if not may_hold(values, b"\0"):
                 continue
+            found = pc.match_substring(values, "\0")
             if nul_characters == "fail":
                 raise _nul_error(table, columns, column, found, label)
             table = table.set_column(place, table.field(place).name, pc.replace_substring(values, "\0", ""))

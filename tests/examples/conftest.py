@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.random_tests import SOAK
 from tests.repository import EXAMPLES, REPOSITORY
 
 Run = Callable[..., Any]
+#: Spark takes an environment of its own, 500 MB, and half a minute: make soak has it.
+collect_ignore = [] if SOAK else ["test_reading_with_spark.py"]
 
 
 def _environment(home: Path, **more: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from airflow_provider_sfjwt.tables import MergeReport, merge
 from tests.tables import databases, postgres_server
 
 BACKENDS = ("psycopg", "psycopg2", "duckdb", "sqlite")
+#: A server whose sessions are not as most are: no test may depend on what a database administrator has set.
+ODD = ("default_transaction_isolation=serializable", "datestyle=German", "timezone=Asia/Tokyo", "extra_float_digits=0")
 
 
 def needs(*modules: str) -> None:
@@ -27,7 +29,7 @@ def postgres_port() -> Iterator[int]:
     needs("psycopg", "psycopg2", "airflow.providers.postgres")
     if postgres_server.programs() is None:
         pytest.skip("missing: PostgreSQL (initdb on the PATH, or in /usr/lib/postgresql)")
-    with postgres_server.running() as port:
+    with postgres_server.running(*ODD) as port:
         yield port
 
 

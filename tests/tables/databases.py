@@ -18,6 +18,9 @@ from airflow_provider_sfjwt.tables import MergeReport, merge
 from airflow_provider_sfjwt.tables.delta import DeltaSpec, merge_into_delta
 from tests.tables import postgres_server
 
+#: How the tests' own clients read, on a server that is set oddly.
+_PLAIN = "-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1"
+
 
 class Tables(ABC):
     """Where tables are that extracts are merged into."""
@@ -130,7 +133,7 @@ class PostgreSQL(TestDatabase):
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         import psycopg
 
-        address = f"host=127.0.0.1 port={self.port} user=tester dbname={self.database} options='-c timezone=UTC'"
+        address = f"host=127.0.0.1 port={self.port} user=tester dbname={self.database} options='{_PLAIN}'"
         with psycopg.connect(address, autocommit=True) as connection:
             for statement in statements:
                 cursor = connection.execute(statement)
@@ -147,7 +150,7 @@ class PostgreSQL(TestDatabase):
     def _psql(self, sql: str) -> Any:
         folder = postgres_server.programs()
         assert folder is not None
-        address = f"host=127.0.0.1 port={self.port} user=tester dbname={self.database} options='-c timezone=UTC'"
+        address = f"host=127.0.0.1 port={self.port} user=tester dbname={self.database} options='{_PLAIN}'"
         done = subprocess.run(
             [folder / "psql", "-XAtq", "-d", address, "-f", "-"], input=sql, capture_output=True, text=True, check=True,
             env={**os.environ, "PGCLIENTENCODING": "UTF8"}, encoding="utf-8",
