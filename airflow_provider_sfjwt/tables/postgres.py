@@ -1,4 +1,4 @@
-"""PostgreSQL 10 and newer, by psycopg 3 or psycopg2: the driver's own COPY over the connection of Airflow's hook."""
+"""PostgreSQL 11 and newer, by psycopg 3 or psycopg2: the driver's own COPY over the connection of Airflow's hook."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.tables.columns import MergeColumn
@@ -55,7 +55,7 @@ class PostgreSQL(Database):
     }
     temporary_schema = "pg_temp"
     folds_case = False
-    longest_name: ClassVar[int | None] = 63
+    longest_name = 63
     stores_nul = False
     now = "clock_timestamp()"
 
@@ -112,6 +112,9 @@ class PostgreSQL(Database):
     def resolve(self, parts: tuple[str, ...]) -> Target:
         if len(parts) > 2:
             fault = f"'{'.'.join(parts)}' has more than a schema and a name"
+            raise ConfigurationError({"table": fault}, subject="the task")
+        if long := [part for part in parts if len(part.encode()) > self.longest_name]:
+            fault = f"'{long[0]}' has more than the {self.longest_name} bytes that PostgreSQL keeps of a name"
             raise ConfigurationError({"table": fault}, subject="the task")
         found = self.run(
             "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "

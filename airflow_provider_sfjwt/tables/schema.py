@@ -131,7 +131,7 @@ class TableSchema:
 
     def _refuse_long_names(self) -> None:
         limit = self._database.longest_name
-        names = [str(column.name) for column in self._columns.table] + list(self._target.parts)
+        names = [str(column.name) for column in self._columns.table]
         long = [name for name in names if limit is not None and len(name.encode()) > limit]
         if long:
             fault = (

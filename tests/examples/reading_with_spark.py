@@ -67,8 +67,15 @@ def job(folder: str, file_format: str) -> dict[str, Any]:
     rows = "SELECT Id, Name, Description, AnnualRevenue, `Owner.Name`, SystemModstamp FROM accounts ORDER BY Id"
     return {
         "sums": [str(value) for value in spark.sql(sums).collect()[0]],
-        "rows": [[None if value is None else str(value) for value in row] for row in spark.sql(rows).collect()],
+        "rows": [[_shown(value) for value in row] for row in spark.sql(rows).collect()],
     }
+
+
+def _shown(value: Any) -> str | None:
+    """A value as text; a decimal with all its digits."""
+    from decimal import Decimal
+
+    return None if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 if __name__ == "__main__":

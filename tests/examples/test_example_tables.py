@@ -14,6 +14,9 @@ import pytest
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.examples.conftest import Run
 from tests.repository import EXAMPLES
+from tests.tables import postgres_server
+from tests.tables.databases import PostgreSQL
+from tests.transfers import lakes
 
 DAY, LATER = "2026-11-10T00:00:00+00:00", "2026-11-11T00:00:00+00:00"
 
@@ -25,42 +28,52 @@ def settled(org: SimulatedOrg) -> list[dict[str, Any]]:
 
 
 def test_extract_to_postgres_keeps_a_table_in_step(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
-    """In SQLite here: the example says that the connection may be of any of the three types."""
-    environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
+    if postgres_server.programs() is None:
+        pytest.skip("missing: PostgreSQL (initdb on the PATH, or in /usr/lib/postgresql)")
     org.delete("Account", org.rows("Account")[0]["Id"])
     accounts = settled(org)
+    dag = "salesforce_extract_to_postgres"
 
-    runs = in_airflow(
-        "run_dag", str(EXAMPLES / "extract_to_postgres.py"),
-        *(f"salesforce_extract_to_postgres@{day}" for day in (DAY, LATER)), **environment,
-    )  # fmt: skip
+    with postgres_server.running() as port:
+        database = PostgreSQL("warehouse", port, "postgres")
+        environment["AIRFLOW_CONN_WAREHOUSE"] = database.connection_json()
+        runs = in_airflow(
+            "run_dag",
+            str(EXAMPLES / "extract_to_postgres.py"),
+            *(f"{dag}@{day}" for day in (DAY, LATER)),
+            **environment,
+        )
+        names = dict(database.rows("accounts", ["id", "name"], order="id"))
+        ledger = database.run("SELECT target, dag_id, task_id FROM sfjwt_ledger")
 
     assert [run["state"] for run in runs] == ["success", "success"]
     assert runs[0]["returned"]["merge_accounts"]["inserted"] == len(accounts)
     assert runs[0]["returned"]["merge_contacts"] == len(org.rows("Contact"))
-    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
-        names = dict(database.execute("SELECT id, name FROM accounts"))
-        ledger = database.execute("SELECT target, dag_id, task_id FROM sfjwt_ledger ORDER BY applied_at").fetchall()
     assert names == {row["Id"]: row["Name"] for row in accounts}
-    dag = "salesforce_extract_to_postgres"
-    assert set(ledger) == {("main.accounts", dag, "merge_accounts"), ("main.contacts", dag, "merge_contacts")}
+    assert set(ledger) == {("public.accounts", dag, "merge_accounts"), ("public.contacts", dag, "merge_contacts")}
     assert len(ledger) == 4
 
 
-def test_extract_to_delta_keeps_a_table_in_step(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+def test_extract_to_delta_keeps_a_table_on_s3_in_step(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
     deltalake = pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
     accounts = settled(org)
 
-    (run,) = in_airflow(
-        "run_dag", str(EXAMPLES / "extract_to_delta.py"), f"salesforce_extract_to_delta@{DAY}", **environment
-    )
+    with lakes.running() as lake:
+        environment |= {
+            "AIRFLOW_CONN_AWS_LAKE": lake.connection_json,
+            "SFJWT_EXAMPLE_OUTPUT": "s3://aws_lake@lake/example",
+        }
+        (run,) = in_airflow(
+            "run_dag", str(EXAMPLES / "extract_to_delta.py"), f"salesforce_extract_to_delta@{DAY}", **environment
+        )
+        uri = "s3://lake/example/to_delta/tables/account"
+        table = deltalake.DeltaTable(uri, storage_options=lake.options).to_pyarrow_table(columns=["Id", "Name"])
 
     assert run["state"] == "success"
-    table = deltalake.DeltaTable(f"{tmp_path}/output/to_delta/tables/account").to_pyarrow_table(columns=["Id", "Name"])
     assert {row["Id"]: row["Name"] for row in table.to_pylist()} == {row["Id"]: row["Name"] for row in accounts}
 
 

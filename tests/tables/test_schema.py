@@ -200,3 +200,8 @@ def test_a_name_that_postgres_would_cut_is_refused(postgres: PostgreSQL, tmp_pat
     with pytest.raises(ConfigurationError, match=rf"column {long}: has more than the 63 bytes that PostgreSQL keeps"):
         merge(source, sql_conn_id="warehouse", table="items")
     assert merge(source, sql_conn_id="warehouse", table="items", column_mapping={long: "short"}).inserted == 1
+    for argument in ("table", "ledger_table"):
+        with pytest.raises(
+            ConfigurationError, match=rf"table: '{long}' has more than the 63 bytes that PostgreSQL keeps"
+        ):
+            merge(source, **{"sql_conn_id": "warehouse", "table": "items", argument: long})  # type: ignore[arg-type]

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.tables.conftest import database, postgres, postgres_port  # noqa: F401  # fixtures
+from tests.transfers import lakes
 
 
 @pytest.fixture(scope="session")
@@ -20,24 +18,9 @@ def lake() -> Iterator[Any]:
 
     One for all tests: Airflow keeps the file system of a connection for as long as the process lives.
     """
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url, region = f"http://{host}:{port}", "us-east-1"
-    connection = {
-        "conn_type": "aws",
-        "login": "test-key",
-        "password": "test-secret",
-        "extra": {"endpoint_url": url, "region_name": region},
-    }
-    client = boto3.client(
-        "s3", endpoint_url=url, region_name=region, aws_access_key_id="test-key", aws_secret_access_key="test-secret"
-    )
-    client.create_bucket(Bucket="lake")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AIRFLOW_CONN_AWS_LAKE", json.dumps(connection))
-        yield client
-    server.stop()
+    with lakes.running() as bucket, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIRFLOW_CONN_AWS_LAKE", bucket.connection_json)
+        yield bucket.client
 
 
 @pytest.fixture(params=["file", "s3"])

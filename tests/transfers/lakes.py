@@ -1,0 +1,42 @@
+"""A bucket of the tests' own on a simulated S3, and the Airflow connection to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+
+class Lake(NamedTuple):
+    """The bucket ``lake``.
+
+    :param client: boto3's.
+    :param options: of a reader outside Airflow, as the ``deltalake`` package takes them.
+    :param connection_json: an Airflow connection of the type ``aws``.
+    """
+
+    client: Any
+    options: dict[str, str]
+    connection_json: str
+
+
+@contextmanager
+def running() -> Iterator[Lake]:
+    """Serve it as long as the ``with`` block lasts."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url, region, login, password = f"http://{host}:{port}", "us-east-1", "test-key", "test-secret"
+    extra = {"endpoint_url": url, "region_name": region}
+    connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
+    client = boto3.client("s3", **extra, aws_access_key_id=login, aws_secret_access_key=password)
+    client.create_bucket(Bucket="lake")
+    options = {"AWS_ACCESS_KEY_ID": login, "AWS_SECRET_ACCESS_KEY": password, "AWS_REGION": region}
+    try:
+        yield Lake(client, options | {"AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true"}, json.dumps(connection))
+    finally:
+        server.stop()
