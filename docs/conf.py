@@ -21,7 +21,14 @@ suppress_warnings = ["misc.highlighting_failure"]  # diagrams are drawn where th
 CONTENTS = {
     "Begin": ["install", "salesforce_setup", "connection", "secrets_backends", "keygen", "migrating", "upgrading"],
     "Recipes": ["recipes"],
-    "Tasks": ["operators/query", "operators/extract", "operators/load", "operators/rest", "hook"],
+    "Tasks": [
+        "operators/query",
+        "operators/extract",
+        "operators/load",
+        "operators/sql_to_salesforce",
+        "operators/rest",
+        "hook",
+    ],
     "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
     "Data": ["reading_data_sets", "query_engines", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],

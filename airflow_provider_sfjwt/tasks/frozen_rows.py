@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 #: Says that no retry needs the rows, so that the next attempt asks the database anew.
 _SETTLED = "_settled"
+#: The report of a load that is green, until its outcomes are in their table.
+_LOADED = "_loaded.json"
 _ARGUMENT = "staging_path"
 
 
@@ -70,8 +72,23 @@ class FrozenRows:
         with self.private():
             receipt = freeze(spec, self.rows, self._writer, argument=_ARGUMENT)
         with storage_errors(self.path, _ARGUMENT):
-            self._folder.remove(name for name in self._folder.sizes() if name == _SETTLED)
+            self._folder.remove(name for name in self._folder.sizes() if name in (_SETTLED, _LOADED))
         return receipt
+
+    def loaded(self) -> str | None:
+        """The report of a load of these rows that was green, or None."""
+        with usable_folder(self.path, _ARGUMENT):
+            if _LOADED not in self._folder.sizes():
+                return None
+            return str((self._folder / _LOADED).read_text(encoding="utf-8"))
+
+    def note_loaded(self, report: str) -> None:
+        """Let a retry know that the rows are loaded, and need not be sent again.
+
+        :param report: of the load, as JSON.
+        """
+        with storage_errors(self.path, _ARGUMENT), self.private():
+            self._folder.write_whole(_LOADED, report)
 
     def settle(self) -> None:
         """Let the next attempt ask the database anew."""

@@ -84,8 +84,8 @@ def opened_sql_load(
     load.check()
     if writer is None:
         raise ConfigurationError({"staging_path": "the rows are kept for a task instance"}, subject="the task")
-    begun = bool(Ledger(task_state_store(context), event.get("ledger") if event else None).numbers)
-    return SqlLoad(spec, writer, results_path=load.results_path, begun=begun, dry_run=load.dry_run)
+    ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
+    return SqlLoad(spec, writer, ledger, results_path=load.results_path, dry_run=load.dry_run)
 
 
 def _faults_of_files(load: LoadSpec) -> dict[str, str]:
@@ -101,22 +101,24 @@ class SqlLoad:
 
     :param spec: what is asked for; it has been checked.
     :param writer: the task instance.
+    :param ledger: what earlier attempts have sent.
     :param results_path: the folder for every row's outcome, as the task names it.
-    :param begun: whether an earlier attempt has sent rows.
-    :param dry_run: whether none are sent.
+    :param dry_run: whether no rows are sent.
     """
 
     def __init__(
-        self, spec: SqlLoadSpec, writer: Writer, *, results_path: str | None, begun: bool, dry_run: bool
+        self, spec: SqlLoadSpec, writer: Writer, ledger: Ledger, *, results_path: str | None, dry_run: bool
     ) -> None:
         self._spec = spec
         self._writer = writer
-        self._begun = begun
+        self._ledger = ledger
+        self._begun = bool(ledger.numbers)
         self._frozen = FrozenRows(spec.staging_path, writer)
         self._reports = spec.results_table is not None and not dry_run
         #: The folder for every row's outcome, one of its own where only a table is asked for.
         self.results_path = results_path or (self._frozen.results if self._reports else None)
         self._found: str | None = None
+        self._green = False
 
     def freeze(self) -> dict[str, Any]:
         """Freeze the query, or find the rows that an earlier attempt froze.
@@ -143,7 +145,7 @@ class SqlLoad:
             with self._refused_rows(), self._private():
                 yield
         except SalesforceError as error:
-            if self._reports and self._report_text() not in (None, self._found):
+            if self._reports and not self._green and self._report_text() not in (None, self._found):
                 try:
                     self._report()
                 except SalesforceError as unwritten:
@@ -154,9 +156,28 @@ class SqlLoad:
 
     def conclude(self) -> None:
         """Report the rows of a load that is green, and let no retry read them again."""
+        self._green = True
         if self._reports:
+            self._frozen.note_loaded(self._report_text() or "")
             self._report()
         self._frozen.settle()
+
+    def concluded(self) -> dict[str, Any] | None:
+        """Finish a load that an earlier attempt ended, but could not report to the table.
+
+        :return: what the task returns; None where there is a load to do.
+        """
+        text = self._frozen.loaded() if self._reports else None
+        if text is None:
+            return None
+        report = LoadReport.from_json(text, str(self.results_path))
+        _log.info("An earlier attempt has loaded the rows; their outcomes go into %s", self._spec.results_table)
+        with self._frozen.private():
+            self._table.write(report, self._frozen.outcomes, self._writer)
+        self._frozen.settle()
+        self._ledger.forget()
+        self.clear()
+        return self.summary(report.summary())
 
     def clear(self) -> None:
         """Remove the rows, once the ledger has forgotten them as well."""

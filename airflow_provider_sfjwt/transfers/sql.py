@@ -186,6 +186,8 @@ class SqlToSalesforceOperator(SalesforceLoadOperator):
 
         load = self._sql_load = opened_sql_load(self, self.spec(), context, event)
         self.source = load.freeze()
+        if (loaded := load.concluded()) is not None:
+            return loaded
         with load.settling():
             loaded = super()._load(context, event, load.conclude)
         load.clear()

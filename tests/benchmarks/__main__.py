@@ -14,7 +14,16 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks import api_calls, loading, memory, merging, transfer, typed_parquet, waiting_triggers
+from tests.benchmarks import (
+    api_calls,
+    loading,
+    memory,
+    merging,
+    query_loading,
+    transfer,
+    typed_parquet,
+    waiting_triggers,
+)
 from tests.benchmarks.peers.salesforce_cli import SalesforceCli
 from tests.benchmarks.runs import PEERS_PYTHON, Section, finished
 from tests.benchmarks.served import ROOT, PageServer
@@ -33,10 +42,22 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "tables": merging.measure_staging,
     "tables-changes": merging.measure_changes,
     "tables-memory": merging.measure_memory,
+    "queries": query_loading.measure,
+    "queries-memory": query_loading.measure_memory,
     "triggers": waiting_triggers.measure,
 }
 #: They take minutes for each run.
-_SLOW = ("peers", "memory", "load-memory", "tables", "tables-changes", "tables-memory", "triggers")
+_SLOW = (
+    "peers",
+    "memory",
+    "load-memory",
+    "tables",
+    "tables-changes",
+    "tables-memory",
+    "queries",
+    "queries-memory",
+    "triggers",
+)
 _VERSIONS = (
     "import importlib.metadata as m; "
     "print(*(f'{name} {m.version(name)}' for name in "

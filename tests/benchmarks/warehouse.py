@@ -71,8 +71,15 @@ class Warehouse:
 
 @contextmanager
 def opened(server: PageServer) -> Iterator[Warehouse]:
-    """Run a server as long as the ``with`` block lasts. :param server: whose environment and scratch folder are used."""
+    """The same, with the data sets to merge. :param server: as for :func:`empty`."""
     table_rows.prepare(ROWS)
+    with empty(server) as warehouse:
+        yield warehouse
+
+
+@contextmanager
+def empty(server: PageServer) -> Iterator[Warehouse]:
+    """Run a server as long as the ``with`` block lasts. :param server: whose environment and scratch folder are used."""
     with postgres_server.running(*_SETTINGS) as port:
         database = PostgreSQL("warehouse", port, "postgres")
         address = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": database.user, "PGDATABASE": "postgres"}

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from airflow_provider_sfjwt.transfers.sql import SalesforceToSqlOperator, SqlToFilesOperator, SqlToSalesforceOperator
+from airflow_provider_sfjwt.transfers.sql import SqlToFilesOperator, SqlToSalesforceOperator
 from tests.operators.airflow_run import run_to_end
-from tests.operators.load_task import JOB, define_items, instance
+from tests.operators.load_task import COLLECTIONS, JOB, define_items, instance
 from tests.tables.databases import PostgreSQL, TestDatabase
 from tests.transfers.sql_load_in_child import attempt, killed
 
@@ -83,7 +84,7 @@ def test_failed_rows_are_in_the_table_with_their_reason(
     fill(database, 6)
     database.run("UPDATE customer SET code = 'k00001' WHERE n = 3")
     context = instance()
-    with pytest.raises(AirflowFailException, match="1 of 6 rows were not loaded"):
+    with pytest.raises(AirflowFailException, match="1 of 6 rows was not loaded"):
         run_to_end(load(tmp_path), context)
     (failed,) = [row for row in results(database) if row[1] != "succeeded"]
     assert (failed[0], failed[1], failed[3]) == (3, "failed", None)
@@ -314,24 +315,64 @@ def _killed_in_the_load(
     assert database.count("results") == 200
 
 
-@pytest.mark.parametrize("database", ["psycopg"], indirect=True)
-def test_a_query_into_files_is_a_source_of_other_tasks(
-    database: PostgreSQL, org: SimulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("transport", ["bulk", "rest"])
+def test_a_table_that_cannot_take_the_outcomes_costs_no_second_load(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path, transport: str
 ) -> None:
-    fill(database, 5)
-    sql = "SELECT n, said FROM customer WHERE n <= %(most)s ORDER BY n"
-    task = SqlToFilesOperator(
-        task_id="rows", sql=sql, sql_conn_id="warehouse", output_path=f"file://{tmp_path}/out", parameters={"most": 3}
-    )
-    returned = task.execute(instance(task_id="rows"))
-    assert returned == {
-        "receipt": f"file://{tmp_path}/out/_receipt.json", "output_path": f"file://{tmp_path}/out", "records": 3,
-        "job_id": None, "window": None,
-    }  # fmt: skip
-    copy = SalesforceToSqlOperator(task_id="copy", source=returned, sql_conn_id="warehouse", table="copied", key="n")
-    assert copy.execute(instance(task_id="copy"))["inserted"] == 3
-    assert database.run("SELECT * FROM copied ORDER BY n") == database.run(
-        "SELECT n, said FROM customer ORDER BY n LIMIT 3"
-    )
-    with pytest.raises(AirflowFailException, match="output_path: "):
-        SqlToFilesOperator(task_id="rows", sql=sql, sql_conn_id="warehouse", output_path="out").execute(instance())
+    fill(database, 3)
+    database.run("CREATE TABLE results (n integer PRIMARY KEY, outcome integer)")
+    context = instance()
+    with pytest.raises(AirflowFailException, match="column outcome: is integer in main.results and string"):
+        run_to_end(load(tmp_path, transport=transport), context)
+    database.run("DROP TABLE results", "UPDATE customer SET said = 'changed since'")
+    asked = len(org.requests)
+    returned = run_to_end(load(tmp_path, transport=transport), context)
+    assert not [each for each in org.requests[asked:] if "/jobs" in each.path or "/composite" in each.path]
+    assert (returned["records"], returned["results_path"]) == (3, None)
+    assert [row[1] for row in results(database)] == ["succeeded"] * 3
+    assert len(org.rows("Item__c")) == 3
+    assert (left(tmp_path), context["task_state_store"].values) == ([], {})
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_rows_whose_answer_was_lost_are_in_the_table(database: TestDatabase, org: SimulatedOrg, tmp_path: Path) -> None:
+    fill(database, 3)
+    org.add_fault(Fault("POST", COLLECTIONS, times=None, lose_answer=True))
+    with pytest.raises(AirflowFailException, match="unknown outcome"):
+        run_to_end(load(tmp_path, transport="rest"), instance())
+    assert [(row[1], row[2].partition(":")[0]) for row in results(database)] == [("failed", "ANSWER_LOST")] * 3
+
+
+def test_sql_files_and_parameters_are_templates(tmp_path: Path) -> None:
+    (tmp_path / "changed.sql").write_text("SELECT * FROM customer WHERE day >= '{{ ds }}'", encoding="utf-8")
+    with DAG("templates", template_searchpath=str(tmp_path)):
+        tasks = [
+            load(tmp_path, sql="changed.sql", parameters={"day": "{{ ds }}"}),
+            SqlToFilesOperator(task_id="f", sql="changed.sql", sql_conn_id="x", output_path="file:///{{ ds }}", parameters=["{{ ds }}"]),
+        ]  # fmt: skip
+    for task, parameters in zip(tasks, ({"day": "2026-11-20"}, ["2026-11-20"]), strict=True):
+        task.resolve_template_files()
+        task.render_template_fields({"ds": "2026-11-20"})  # type: ignore[typeddict-unknown-key]
+        assert (task.sql, task.parameters) == ("SELECT * FROM customer WHERE day >= '2026-11-20'", parameters)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_rows_wait_on_an_object_store_that_all_workers_reach(
+    database: TestDatabase, org: SimulatedOrg, lake: Any, tmp_path: Path
+) -> None:
+    fill(database, 3)
+    database.run("UPDATE customer SET code = 'k00001' WHERE n = 3")
+    context, staging = instance(), {"staging_path": "s3://aws_lake@lake/staging"}
+
+    def keys() -> list[str]:
+        return [each["Key"] for each in lake.list_objects_v2(Bucket="lake", Prefix="staging/").get("Contents", [])]
+
+    with pytest.raises(AirflowFailException, match="DUPLICATE_VALUE"):
+        run_to_end(load(tmp_path, **staging), context)
+    assert "staging/dag/run/load/-1/rows/_receipt.json" in keys()
+    database.run("DELETE FROM customer")
+    org.delete("Item__c", next(row["Id"] for row in org.rows("Item__c") if row["Key__c"] == "k00001"))
+    run_to_end(load(tmp_path, **staging), context)
+    assert [row[1] for row in results(database)] == ["succeeded"] * 3
+    assert keys() == []
