@@ -13,6 +13,7 @@ from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, refuse_repetition
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
 from airflow_provider_sfjwt.files.formats.registry import WrittenPage
+from airflow_provider_sfjwt.files.formats.result_page import PageLimits
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api import bulk_query
@@ -172,9 +173,10 @@ class JobRows:
         fetch.before_page()
         path = fetch.folder.part(number, self._ref.id, fetch.file_format)
 
-        def write(body: Body) -> WrittenPage:
+        def write(body: Body, declared: int | None) -> WrittenPage:
+            limits = PageLimits(declared, self._org.transport.settings.limits.record_bytes)
             try:
-                return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns)
+                return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns, limits)
             except ProtocolError as error:
                 place = f"result page {number} of job {self._ref.id}"
                 raise error.with_message(f"{place}: {error}", retryable=error.retryable) from None

@@ -124,6 +124,10 @@ class QueryRows:
         for page in self._pages():
             self._total_size = page.total_size
             self._declared += len(page.records)
+            if page.total_size is not None and self._declared > page.total_size:
+                raise ProtocolError(
+                    f"the query brought at least {self._declared} rows where Salesforce counted {page.total_size}"
+                )
             rows = self._csv_of_page(page)
             if rows and has_ids:
                 # Counts cannot detect a page that is served twice; identical content can, because ids are unique.

@@ -45,6 +45,8 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> P
             check_text(piece, names)
             records += count_records(piece)
             write(piece)
+            if page.overflows(records):
+                break
     return PageContent(records)
 
 

@@ -15,6 +15,9 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 #: Bytes of CSV that are worked on at once.
 BLOCK_SIZE = 512 * 1024
+#: Bytes of the longest record. Salesforce's longest has 1.6 million characters in long text areas.
+#: https://help.salesforce.com/s/articleView?id=sf.custom_field_types.htm
+LONGEST_RECORD = 16 * 2**20
 
 _QUOTE, _NEWLINE, _QUOTE_NEWLINE = b'"', b"\n", b'"\n'
 _LONGEST_CELL = 2**31 - 1
@@ -24,13 +27,15 @@ _TRIES = 50
 _ALL_BUT_QUOTES_AND_NEWLINES = bytes(set(range(256)) - set(b'"\n'))
 
 
-def whole_records(body: Body, block_size: int = BLOCK_SIZE) -> Iterator[memoryview]:
+def whole_records(body: Body, block_size: int = BLOCK_SIZE, longest: int = LONGEST_RECORD) -> Iterator[memoryview]:
     """Cut a page into pieces of whole records.
 
     A piece is valid until the next one is asked for: the buffer is reused.
 
     :param body: the page, header first.
     :param block_size: the least bytes of a piece, except the last. A longer record makes the buffer grow.
+    :param longest: bytes of a record that are waited for: without an end of a record, the buffer would take all memory.
+    :raises ProtocolError: if a record is longer.
     :raises TransportError: if the page ends within a quoted cell. Another attempt brings what was cut off.
     """
     buffer, filled, ended = bytearray(2 * block_size), 0, False
@@ -40,6 +45,12 @@ def whole_records(body: Body, block_size: int = BLOCK_SIZE) -> Iterator[memoryvi
             filled, ended = filled + count, count == 0
         cut = filled if ended else _last_record_end(buffer, filled)
         if cut == 0 and not ended:
+            if filled > longest:
+                raise ProtocolError(
+                    f"a record of a result is longer than {longest:,} bytes",
+                    remedy="Name fewer fields, or raise max_record_bytes in the section [salesforce_jwt] of Airflow's "
+                    "configuration.",
+                )
             # A new buffer, since one that somebody still looks at cannot be resized.
             buffer = buffer[:filled] + bytearray(len(buffer))
             continue
@@ -89,10 +100,13 @@ def column_names(header: bytes) -> list[str]:
     :param header: the record as it came.
     :raises ProtocolError: if it is not UTF-8.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     try:
         return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
     except UnicodeDecodeError:
         raise ProtocolError("the header of a result page is not UTF-8") from None
+    except csv.Error as error:
+        raise ProtocolError(f"the header of a result page is not CSV that can be read: {error}") from None
 
 
 def rows(piece: bytes | memoryview) -> Iterator[list[str]]:

@@ -56,6 +56,8 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> P
                 lines.append("{" + ",".join(cells) + "}\n")
             records += len(lines)
             write("".join(lines).encode("utf-8"))
+            if page.overflows(records):
+                break
     return PageContent(records)
 
 

@@ -65,6 +65,8 @@ def write_page(page: ResultPage, file: FileWriter, compression: str | None) -> P
                 records += group[-1].num_rows
                 if sum(table.nbytes for table in group) >= _ROW_GROUP:
                     _write_group(writer, group)
+            if page.overflows(records):
+                break
         if group:
             with _CONVERSIONS:
                 _write_group(writer, group)

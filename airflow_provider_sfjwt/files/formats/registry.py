@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import AS_IT_IS, InputFile, ReadOptions
-from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
+from airflow_provider_sfjwt.files.formats.result_page import ANY_PAGE, PageContent, PageLimits, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, writing
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.arrow_arrays import choose_memory_pool
@@ -38,6 +38,7 @@ class PageWriter(Protocol):
         :param file: open, written from front to back.
         :param compression: one of the format's own, or None for its default.
         :return: what was written.
+        :param limits: how much the page may hold. Of a page with more records than were declared, the rest is not read.
         :raises TransportError: if the page is not whole.
         :raises TooLargeNumbersError: if numbers do not fit columns that may be widened.
         :raises ProtocolError: if a value does not fit its column's type.
@@ -207,18 +208,21 @@ class FileFormat:
         """The ending of a part's name, without the first dot."""
         return FORMATS[self.name].extension(self.compression)
 
-    def write_page(self, path: StoragePath, body: Body, columns: Sequence[Column]) -> WrittenPage:
+    def write_page(
+        self, path: StoragePath, body: Body, columns: Sequence[Column], limits: PageLimits = ANY_PAGE
+    ) -> WrittenPage:
         """Write one result page as one part.
 
         :param path: the part's file.
         :param body: the page's CSV, header first; an empty body is a page without rows.
         :param columns: what is known of the columns. The page's own header decides which there are.
+        :param limits: how much the page may hold. Of a page with more records than were declared, the rest is not read.
         :raises TransportError: if the page is not whole.
         :raises TooLargeNumbersError: if numbers do not fit columns that may be widened.
         :raises ProtocolError: if a value does not fit its column's type.
         """
         writer: PageWriter = FORMATS[self.name].load()
-        page = ResultPage.arriving(body, columns)
+        page = ResultPage.arriving(body, columns, limits)
         with writing(path) as file:
             content = writer.write_page(page, file, self.compression)
         part = OutputFile(path.name, content.records, file.bytes, file.sha256)

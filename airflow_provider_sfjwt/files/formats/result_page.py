@@ -7,11 +7,33 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from airflow_provider_sfjwt.exceptions import TransportError
-from airflow_provider_sfjwt.files.formats.csv_records import column_names, end_of_first_record, rows, whole_records
+from airflow_provider_sfjwt.files.formats.csv_records import (
+    LONGEST_RECORD,
+    column_names,
+    end_of_first_record,
+    rows,
+    whole_records,
+)
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 _NEWLINE, _COMMA = b"\n,"
+
+
+@dataclass(frozen=True)
+class PageLimits:
+    """How much a page may hold.
+
+    :param records: that Salesforce declared; None where it did not.
+    :param record_bytes: of the longest record.
+    """
+
+    records: int | None = None
+    record_bytes: int = LONGEST_RECORD
+
+
+#: A page of which nothing was declared.
+ANY_PAGE = PageLimits()
 
 
 @dataclass(frozen=True)
@@ -26,19 +48,29 @@ class ResultPage:
     header: bytes
     columns: tuple[Column, ...]
     pieces: Iterable[memoryview]
+    limits: PageLimits = ANY_PAGE
+
+    def overflows(self, records: int) -> bool:
+        """Whether a page has more records than were declared, so that its rest is not worth writing.
+
+        :param records: how many were written up to now.
+        """
+        return self.limits.records is not None and records > self.limits.records
 
     @classmethod
-    def arriving(cls, body: Body, known: Sequence[Column]) -> ResultPage:
+    def arriving(cls, body: Body, known: Sequence[Column], limits: PageLimits = ANY_PAGE) -> ResultPage:
         """Read the header of a page.
 
         :param body: the page's CSV, header first; an empty body is a page without rows.
         :param known: what is known of the columns. The page's own header decides which there are.
+        :param limits: how much it may hold.
+        :raises ProtocolError: here, or while the pieces are read, if a record is longer than one may be.
         :raises TransportError: here, or while the pieces are read, if the page is not whole.
         """
-        header, pieces = _split_off_header(whole_records(body), known)
+        header, pieces = _split_off_header(whole_records(body, longest=limits.record_bytes), known)
         by_name = {column.name.lower(): column for column in known}
         columns = tuple(by_name.get(name.lower(), Column(name)) for name in column_names(header))
-        return cls(header, columns, _with_whole_end(pieces, len(columns)))
+        return cls(header, columns, _with_whole_end(pieces, len(columns)), limits)
 
 
 @dataclass(frozen=True)

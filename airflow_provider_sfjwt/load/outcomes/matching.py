@@ -23,6 +23,8 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Body
 #: Bytes of a result set that are read at once.
 _BLOCK = 512 * 1024
 _SEPARATOR = "\x1f"
+#: Rows of a result set beyond those that were sent, from which on it is not read.
+_SPARE_ROWS = 1_000
 #: Values that are compared at once.
 _COMPARED = 16_384
 #: Columns that are tried as the key: those whose values are unique in the part's first rows.
@@ -133,6 +135,7 @@ def read_results(
     :raises ProtocolError: when it is not CSV, or lacks one of these columns or one that was sent.
     """
     names: list[str] = []
+    rows = 0
     found: list[pa.Array] = [keys.values.slice(0, 0)]
     kept = [condense(pa.Table.from_arrays([pa.nulls(0, pa.string())] * len(columns), names=list(columns)))]
     try:
@@ -147,6 +150,9 @@ def read_results(
                 theirs = _their_names(names, keys, columns)
                 table = read_text(data, names, columns=[*columns, *theirs])
                 kept.append(condense(table.select(list(columns))))
+                rows += table.num_rows
+                if rows > len(keys.values) + _SPARE_ROWS:  # which of the few is too many is said by their match
+                    raise ProtocolError(f"a result set has more rows than the {len(keys.values)} that were sent")
                 found.append(keys.of(table.select(theirs).rename_columns(list(keys.needed))))
     except pa.ArrowInvalid as error:
         raise ProtocolError(f"a result set cannot be read as CSV: {error}") from None

@@ -120,7 +120,7 @@ def result_page(
     session: Session,
     ref: JobRef,
     locator: str | None,
-    sink: Callable[[Body], PageContent],
+    sink: Callable[[Body, int | None], PageContent],
 ) -> Flow[ResultPage]:
     """Fetch one page of a result, and count it.
 
@@ -129,7 +129,8 @@ def result_page(
     :param session: the conversation.
     :param ref: a job in ``JobComplete``.
     :param locator: which page; None for the first.
-    :param sink: takes the CSV as it arrives, header first; called anew for every attempt.
+    :param sink: takes the CSV as it arrives, header first, and how many records Salesforce declared, or None; called
+        anew for every attempt. It may leave what it does not want unread.
     :return: the page, whose record count equals what Salesforce declared for it.
     :raises ProtocolError: when the count still differs after all attempts, or was not declared.
 
@@ -138,7 +139,7 @@ def result_page(
     path = yield from session.path(f"{ref.resource}/results", ref.api_version)
 
     def take(head: Response, body: Body) -> PageContent:
-        return sink(body)
+        return sink(body, _declared(head))
 
     for attempt in range(1, session.policy.attempts + 1):
         response = yield from session.call(

@@ -98,7 +98,7 @@ def _plain(session: Session, value: dict[str, Any], depth: int = 0) -> Flow[Any]
 def _sub_query(session: Session, answer: Any, depth: int) -> Flow[list[Any]]:
     page = yield from _page(session, answer, depth + 1)
     rows = list(page.records)
-    while page.next_path is not None:
+    while page.next_path is not None and (page.total_size is None or len(rows) <= page.total_size):
         page = yield from next_page(session, page.next_path)
         rows += page.records
     if page.total_size not in (None, len(rows)):

@@ -69,7 +69,7 @@ def all_rows(client: Client) -> list[dict[str, Any]]:
     return rows
 
 
-def count_rows(body: Body) -> Rows:
+def count_rows(body: Body, declared: int | None) -> Rows:
     text, buffer = bytearray(), bytearray(100)
     while size := body.readinto(memoryview(buffer)):
         text += buffer[:size]

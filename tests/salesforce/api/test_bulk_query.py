@@ -39,9 +39,11 @@ class Sink:
 
     def __init__(self) -> None:
         self.begun = 0
+        self.declared: int | None = None
 
-    def __call__(self, body: Body) -> Rows:
+    def __call__(self, body: Body, declared: int | None) -> Rows:
         self.begun += 1
+        self.declared = declared
         text, buffer = b"", memoryview(bytearray(64))
         while size := body.readinto(buffer):
             text += bytes(buffer[:size])
@@ -133,6 +135,7 @@ def test_a_page_is_taken_and_counted(session: Session, end: str | None) -> None:
     script, sink = Script(csv_page(2, "2", end)), Sink()
     page = script.run(result_page(session, REF, None, sink))
     assert page == ResultPage(Rows(2, b'"Id"\n"001"\n"001"\n'), 2, None)
+    assert sink.declared == 2
     assert script.paths == [RESULTS]
     assert script.requests[0].headers["Accept"] == "text/csv"
 
