@@ -28,7 +28,7 @@ class Fault:
     :param cut_at: the same, as a fraction of the body, 0 to 1.
     :param expire_session: end all sessions just before the request, which is then answered 401.
     :param delay: seconds to wait before the request is processed.
-    :param edit_json: changes the decoded JSON object of the right answer.
+    :param edit_json: changes the decoded JSON object of the right answer; an error's JSON stays as it is.
     :param edit_body: changes the bytes of the right answer, before compression.
     :param edit_headers: changes the headers of the right answer. A ``Date`` takes the place of the org's own; an empty
         one leaves it out.
@@ -65,7 +65,8 @@ class Fault:
     def edited(self, answer: Answer) -> Answer:
         """Return the right answer with this fault's changes."""
         body: Any = answer.body
-        if self.edit_json is not None:
+        # The list that refuses a dead session is no page of rows: an edit that failed on it would break the connection.
+        if self.edit_json is not None and answer.status < 400:
             body = json.dumps(self.edit_json(json.loads(answer.whole_body())), ensure_ascii=False).encode()
         if self.edit_body is not None:
             body = self.edit_body(Answer(200, body).whole_body())

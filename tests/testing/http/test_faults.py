@@ -130,3 +130,11 @@ def test_edited_body_and_headers(org, api):
     whole = api.get(f"jobs/query/{job_id}/results")
     assert "Sforce-NumberOfRecords" not in answer.headers
     assert answer.content == whole.content * 2
+
+
+def test_an_edit_leaves_errors_as_they_are(org, api):
+    org.add_fault(Fault(path="*/query*", times=None, edit_json=lambda page: {**page, "done": "false"}))
+    assert api.get(f"query?q={SOQL}").json()["done"] == "false"
+    org.add_fault(Fault(expire_session=True))
+    refused = api.get(f"query?q={SOQL}")  # a list, which has no page's keys
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (401, "INVALID_SESSION_ID")
