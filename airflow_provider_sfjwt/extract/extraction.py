@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.compat import cached_property
-from airflow_provider_sfjwt.exceptions import ApiError, ProtocolError, SalesforceError, counted
+from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Route, Rows
@@ -30,6 +30,9 @@ from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
 log = logging.getLogger(__name__)
+
+#: Characters of a query, https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_soslsoql.htm
+_LONGEST_QUERY = 100_000
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,12 @@ class Extraction:
         """
         if self._spec.moments is not None:
             self._org.run(agreed_time)
+        if (length := len(self.plan.soql)) > _LONGEST_QUERY:
+            fault = (
+                f"the query has {length:,} characters, and Salesforce takes {_LONGEST_QUERY:,}. Name fewer fields, or "
+                "give a condition fewer values (several extracts with some of them each)"
+            )
+            raise ConfigurationError({self._argument: fault}, subject="the task")
         route = FIRST if self._spec.transport == AUTO else self._spec.transport
         refused_by: tuple[str, ...] = ()
         while True:
@@ -148,13 +157,19 @@ class Extraction:
 
     @contextmanager
     def _argument_named(self) -> Iterator[None]:
-        """Name the argument that holds what Salesforce refuses in the query: the fields were looked up before."""
+        """Name the argument that holds what Salesforce refuses in the query: most fields were looked up before."""
         try:
             yield
         except ApiError as error:
             if error.status == 400:
-                error.argument = "soql" if self._spec.soql else "where" if self._spec.where else ""
+                error.argument = self._argument
             raise
+
+    @property
+    def _argument(self) -> str:
+        """The argument that makes the query what it is, beside the object."""
+        spec = self._spec
+        return "soql" if spec.soql else "where" if spec.where else "fields" if spec.fields else "sobject"
 
     def wait(self, ref: JobRef) -> Job:
         """Wait on this thread until the job has ended.

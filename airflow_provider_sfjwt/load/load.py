@@ -248,7 +248,7 @@ class Load:
             sample = each["sample"]
             row = f"ow {sample['row']} of {sample['file'].rpartition('/')[2]}"
             place = f"Column {', '.join(sample['fields'])}, r{row}" if sample["fields"] else f"R{row}"
-            failure.brief = f"{place}: {code}: {sample['message'].rstrip('.')}. {self._lost(rows)}"
+            failure.brief = f"{place}: {code}: {sample['message'].rstrip('.')}"
         return failure
 
     def _lost(self, rows: int) -> str:

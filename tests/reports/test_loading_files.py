@@ -156,6 +156,16 @@ def test_L4_a_row_that_cannot_be_read_is_one_fault(org: SimulatedOrg, tmp_path: 
     assert "1 fault in its rows" in refusal(write(tmp_path, 'Key__c,Text__c\na,x\n"b"x,y\n'), operation="upsert")
 
 
+@pytest.mark.parametrize("row", ["a,abc", "a,abc,2026-13-01,z", "a"])
+def test_L4_a_row_with_too_few_or_too_many_cells_is_one_fault(org: SimulatedOrg, tmp_path: Path, row: str) -> None:
+    data = f"Key__c,Whole__c,Day__c\na,1,2026-01-01\n{row}\n"
+    said = refusal(write(tmp_path, data), operation="upsert")
+    assert said.startswith("Row 2 of in.csv has ")
+    assert "1 fault in its rows" in said
+    results = load(write(tmp_path, data), operation="upsert", on_invalid="skip", max_failed_records=1)
+    assert results["counts"]["skipped"] == 1
+
+
 # -- L7: files of every kind -------------------------------------------------------------------------------------------
 
 
@@ -192,6 +202,21 @@ def test_L7_delimiter(org: SimulatedOrg, tmp_path: Path, delimiter: str) -> None
     rows = [["Key__c", "Text__c"], ["a", f'"x,{delimiter}y"'], ["b", "1,5"]]
     load(write(tmp_path, "".join(delimiter.join(row) + "\n" for row in rows)), delimiter=delimiter)
     assert loaded(org, "Key__c", "Text__c") == [("a", f"x,{delimiter}y"), ("b", "1,5")]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(b"Key__c\na\n"), "source in.csv: its first bytes are those of gzip"),
+        (bz2.compress(b"Key__c\na\n"), "source in.csv: its first bytes are those of bzip2"),
+        (b"PK\x03\x04\x14\x00", "source in.csv: its first bytes are those of a zip archive or an Excel workbook"),
+        (b"PAR1\x15\x04", "source in.csv: its first bytes are those of Parquet"),
+        ("Key__c\na\n".encode("utf-16-le"), "encoding in.csv: it has NUL bytes, as UTF-16 has"),
+        ("Key__c\na\n".encode("utf-16-be"), "encoding in.csv: it has NUL bytes, as UTF-16 has"),
+    ],
+)
+def test_L7_files_that_are_not_what_their_names_say(org: SimulatedOrg, tmp_path: Path, data: bytes, said: str) -> None:
+    assert refusal(write(tmp_path, data)).startswith(said)
 
 
 def test_L7_what_does_not_go_with_the_files(org: SimulatedOrg, tmp_path: Path) -> None:

@@ -41,6 +41,19 @@ def test_R6_a_long_query_goes_over_bulk(org: SimulatedOrg, tmp_path: Path) -> No
         extract(tmp_path, soql=MANY_IDS, transport="rest")
 
 
+@TRANSPORTS
+def test_R6_a_query_that_no_way_takes(org: SimulatedOrg, tmp_path: Path, transport: str) -> None:
+    ids = ", ".join([f"'{number:015}AAA'" for number in range(6_000)])
+    for name, arguments in {
+        "soql": {"soql": f"SELECT Id FROM Account WHERE Id IN ({ids})"},
+        "where": {"sobject": "Account", "fields": ["Id"], "where": f"Id IN ({ids})"},
+    }.items():
+        with pytest.raises(ConfigurationError, match=f"{name}: the query has 1.*,... characters.*100,000.*fewer"):
+            extract(tmp_path, transport=transport, **arguments)
+    with pytest.raises(ApiError, match="longer than 100000 characters"):
+        SalesforceJwtHook().request("POST", "jobs/query", json={"operation": "query", "query": f"SELECT {ids} FROM A"})
+
+
 @pytest.mark.parametrize("status", [None, 414, 431])
 def test_R6_what_bulk_refused_is_not_advised(org: SimulatedOrg, tmp_path: Path, status: int | None) -> None:
     fields = [Field(f"{'Long' * 8}{number}__c") for number in range(450 if status is None else 1)]

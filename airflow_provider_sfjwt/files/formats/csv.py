@@ -15,6 +15,7 @@ from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_
 from airflow_provider_sfjwt.files.formats.csv_strict import AmbiguousQuoteError, Record, StrictReader
 from airflow_provider_sfjwt.files.formats.faults import Fault, checked_columns, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
+from airflow_provider_sfjwt.files.formats.packing import other_kind
 from airflow_provider_sfjwt.files.formats.recoding import WrongEncodingError, check_marks, fault_of_text
 from airflow_provider_sfjwt.files.formats.result_page import PageContent, ResultPage
 from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, compressed
@@ -121,6 +122,8 @@ def _start(stream: BinaryIO, size: int) -> bytes:
 
 def _layout(file: InputFile, start: bytes) -> _Layout:
     """Read the header, or the first row of a file that has none."""
+    if kind := other_kind(start):
+        raise unreadable(file.name, f"its first bytes are those of {kind}, and not of CSV. Name it as what it is")
     try:
         check_marks(start, "utf-8")
     except WrongEncodingError as error:

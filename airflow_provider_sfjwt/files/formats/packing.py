@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 _BLOCK_SIZE = 2**18
 
 
+#: First bytes of files that are given the name of a text by mistake.
+_OTHER_KINDS = {
+    b"\x1f\x8b": "gzip (.gz)",
+    b"BZh": "bzip2 (.bz2)",
+    b"\x28\xb5\x2f\xfd": "Zstandard (.zst)",
+    b"PAR1": "Parquet (.parquet)",
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+}
+
+
+def other_kind(start: bytes) -> str | None:
+    """What a file is that should hold text and does not, by its first bytes; None for what may be text.
+
+    :param start: of the file.
+    """
+    return next((kind for mark, kind in _OTHER_KINDS.items() if start.startswith(mark)), None)
+
+
 class DamagedError(Exception):
     """Why a file cannot be unpacked."""
 

@@ -83,7 +83,8 @@ def check_marks(start: bytes, encoding: str) -> None:
 
     :param start: of the file.
     :param encoding: its name, without a fault.
-    :raises WrongEncodingError: if a byte order mark belongs to another encoding, or a necessary one is missing.
+    :raises WrongEncodingError: if a byte order mark belongs to another encoding, or a necessary one is missing; and if
+        the first line of UTF-8 has NUL bytes.
     """
     name = codecs.lookup(encoding).name
     if name in _MARKED:
@@ -97,6 +98,8 @@ def check_marks(start: bytes, encoding: str) -> None:
             raise WrongEncodingError(
                 f"its encoding is {its_name.upper()}, as its first bytes say. Give encoding='{its_name}'"
             )
+    if name in _UTF8 and b"\0" in start.partition(b"\n")[0]:
+        raise WrongEncodingError("it has NUL bytes, as UTF-16 has. Give its encoding, e.g. encoding='utf-16-le'")
 
 
 def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:

@@ -31,6 +31,12 @@ class SentPiece(SourcePiece):
 
     table: pa.Table
 
+    @property
+    def unread(self) -> list[int]:
+        """The rows of the piece, from 0, that cannot be read at all."""
+        rows = [fault.row for fault in self.faults if fault.column is None]
+        return [row - self.first_row for row in rows if row is not None]
+
 
 class SentCells:
     """Writes the values of a source as cells.
@@ -73,7 +79,10 @@ class SentCells:
                         originals[row, place] = text
             arrays.append(self._nulls(column, cells))
         table = pa.Table.from_arrays(arrays, names=[column.header for column in self._columns])
-        return SentPiece(piece.file, piece.first_row, piece.first_position, table, tuple(faults))
+        # In a row that cannot be read, e.g. with a cell too few, no cell is known to be its column's.
+        unread = {fault.row for fault in piece.faults if fault.column is None and fault.row is not None}
+        known = tuple(fault for fault in faults if fault.column is None or fault.row not in unread)
+        return SentPiece(piece.file, piece.first_row, piece.first_position, table, known)
 
     def _nulls(self, column: LoadColumn, cells: pa.ChunkedArray) -> pa.ChunkedArray:
         """What null becomes. A checkbox has no null that it could be set to, so it stays as it is."""

@@ -168,7 +168,7 @@ class _Checked:
             sent = self._cells.of(piece)
             faults.add_piece(sent, self._checks.findings(sent.table))
             if self._keys is not None:
-                self._keys.add(sent.table, sent)
+                self._keys.add(sent.table, sent, skipped=sent.unread)
             if not faults.total:
                 self._staging.add(sent.table, sent.first_position)
         if self._keys is not None:

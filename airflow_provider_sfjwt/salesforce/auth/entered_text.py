@@ -20,12 +20,12 @@ def drop_invisible(text: str) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Remove invisible characters, and blanks and quotes around a text.
+    """Remove invisible characters, and blanks, quotes and angle brackets around a text.
 
     :param text: what was entered.
     """
     text = drop_invisible(text).strip()
-    while len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES:
+    while len(text) > 1 and ((text[0] in _QUOTES and text[-1] in _QUOTES) or text[0] + text[-1] == "<>"):
         text = text[1:-1].strip()
     return text
 

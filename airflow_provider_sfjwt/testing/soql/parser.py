@@ -5,7 +5,7 @@ https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforc
 
 from __future__ import annotations
 
-from airflow_provider_sfjwt.testing.http.messages import unsupported
+from airflow_provider_sfjwt.testing.http.messages import RefusalError, unsupported
 from airflow_provider_sfjwt.testing.soql.conditions import conditions
 from airflow_provider_sfjwt.testing.soql.cursor import Cursor
 from airflow_provider_sfjwt.testing.soql.expressions import expression
@@ -27,11 +27,18 @@ from airflow_provider_sfjwt.testing.soql.tree import (
 _MODES = frozenset({"SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"})
 
 
+#: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_soslsoql.htm
+_LONGEST = 100_000
+
+
 def parse(text: str) -> Query:
     """Parse one query.
 
     :raises RefusalError: as Salesforce words it, or NOT_IN_SIMULATOR for SOQL that is right and not honoured here.
     """
+    if len(text) > _LONGEST:
+        said = f"SOQL statements cannot be longer than {_LONGEST} characters."
+        raise RefusalError(400, "MALFORMED_QUERY", said)
     parser = _Parser(Cursor(text))
     query = parser.query()
     parser.refuse_rest()

@@ -140,7 +140,7 @@ def test_S7_redirect_of_the_token_endpoint(org: SimulatedOrg, status: int) -> No
 @pytest.mark.parametrize(
     "around",
     [
-        "{}", "'{}'", '"{}"', "“{}”", "\u200b{}", "{}\u200b", "\ufeff{}\u00a0", " {}\n", "`{}`", "mailto:{}", "\u202a{}\u202c",
+        "{}", "'{}'", '"{}"', "“{}”", "\u200b{}", "{}\u200b", "\ufeff{}\u00a0", " {}\n", "`{}`", "<{}>", "mailto:{}", "\u202a{}\u202c",
     ],
 )  # fmt: skip
 def test_S8_username(org: SimulatedOrg, around: str) -> None:
