@@ -3,12 +3,13 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tables ui test soak lint format pins docs bench clean
+.PHONY: help demo demo-tables ui test test-matrix test-upgrade test-wheel soak lint format pins matrix-pins docs bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
 BENCH := .cache/bench
 SPARK := .cache/spark
+MATRIX := .cache/matrix/tools
 SALESFORCE_CLI := @salesforce/cli@2.146.3
 SOURCES := airflow_provider_sfjwt tests example_dags
 # The rooms in which every branch must be tested.
@@ -16,7 +17,7 @@ SALESFORCE := */airflow_provider_sfjwt/salesforce
 COVERED := */airflow_provider_sfjwt/exceptions.py,$(SALESFORCE)/wire/*,$(SALESFORCE)/auth/*,$(SALESFORCE)/api/*
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.complete ## run the scheduled extract on a real Airflow against a simulated org, and prove it complete
 	@$(DEMO)/bin/python -m tests.local_airflow.demo
@@ -32,6 +33,16 @@ test: lint ## lint, then the whole suite, then the coverage of the client
 	@$(DEVELOPMENT)/bin/python -m pytest -n auto --cov --cov-report=term $(PYTEST_ARGS)
 	@echo "Branch coverage of exceptions, wire, auth and api, which must be 100 %:"
 	@$(DEVELOPMENT)/bin/python -m coverage report --include='$(COVERED)' --fail-under=100 --precision=2 --skip-covered
+
+# MATRIX_ARGS: versions of Airflow, --python, --only COLUMN,…, --docs; see tests/matrix/__main__.py.
+test-matrix: $(MATRIX)/.complete ## try the wheel on each version of Airflow, and print a table
+	@$(MATRIX)/bin/python -m tests.matrix $(MATRIX_ARGS)
+
+test-upgrade: $(MATRIX)/.complete ## upgrade Airflow 3.2 to 3.3 in place, and see that its watermarks and ledgers are taken along
+	@$(MATRIX)/bin/python -m tests.matrix --upgrade 3.2.2 3.3.2
+
+test-wheel: $(MATRIX)/.complete ## build what is published, and use it outside the checkout
+	@$(MATRIX)/bin/python -m tests.matrix.published
 
 # How many times the examples that each random test has in the suite.
 SOAK ?= 10
@@ -60,6 +71,9 @@ pins: $(DEVELOPMENT)/.complete ## pin the newest versions that fit pyproject.tom
 	@$(PIN) --upgrade --extra parquet --extra testing --group dev --output-file requirements/development.txt
 	@$(PIN) --upgrade --extra parquet --group demo --constraint requirements/development.txt \
 	  --output-file requirements/demo.txt
+
+matrix-pins: $(MATRIX)/.complete ## pin the packages of each Airflow's month
+	@$(MATRIX)/bin/python -m tests.matrix.pins
 
 docs: $(DEVELOPMENT)/.complete ## build the documentation as a site, into .cache/docs/; a broken link is an error
 	@echo "Building the documentation…"
@@ -98,6 +112,10 @@ $(DEMO)/.complete: pyproject.toml requirements/demo.txt
 $(SPARK)/.complete: requirements/spark.txt
 	@mkdir -p .cache
 	$(call make_environment,$(SPARK),requirements/spark.txt,--requirement requirements/spark.txt)
+
+$(MATRIX)/.complete:
+	@mkdir -p $(MATRIX)
+	$(call make_environment,$(MATRIX),requirements/development.txt,uv twine)
 
 # The peers keep to themselves, with everything else in the versions of the tests.
 $(BENCH)/venv/.complete: requirements/bench.txt requirements/development.txt

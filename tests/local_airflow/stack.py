@@ -31,13 +31,14 @@ class RunFailedError(LocalAirflowError):
 class LocalAirflow:
     """An Airflow on this machine, for as long as the ``with`` block lasts.
 
-    Its metadata database is new each time, so that no run, trigger or heartbeat of an earlier time is in the way.
+    Its metadata database is new, so that no run, trigger or heartbeat of an earlier time is in the way.
 
     :param home: folder for everything that it writes.
     :param dags: folders of DAG files.
     :param port: of the API server; 0: any free one.
     :param env: further variables for all of its processes, which win.
     :param start_timeout: seconds in which all components must have come up.
+    :param upgrade: whether to keep the home's database, which another version may have made, and bring it up to this one.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class LocalAirflow:
         port: int = 0,
         env: Mapping[str, str] | None = None,
         start_timeout: float = 300,
+        upgrade: bool = False,
     ) -> None:
+        self._upgrade = upgrade
         self.home = AirflowHome(home, dags, port or free_port(), env or {})
         self.url = self.home.url
         self._api = RestApi(self.url)
@@ -69,7 +72,10 @@ class LocalAirflow:
 
         :raises LocalAirflowError: with the end of the log of what did not come up.
         """
-        self.home.reset()
+        if self._upgrade:
+            self.home.cli("db", "migrate")
+        else:
+            self.home.reset()
         try:
             for name, arguments in COMPONENTS.items():
                 log = self.home.logs / "components" / f"{name}.log"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import psutil
@@ -161,6 +162,37 @@ class Scene:
 
     def leave(self) -> None:
         """Let the run not go on behind the tests."""
+        if not self.run_id:
+            return
         run = self.airflow.api("GET", f"dags/{self.dag_id}/dagRuns/{self.run_id}")
         if run["state"] not in ("success", "failed"):
             self.airflow.api("PATCH", f"dags/{self.dag_id}/dagRuns/{self.run_id}", {"state": "failed"})
+
+
+S = TypeVar("S", bound=Scene)
+
+
+class _InTurn(dict[str, S]):
+    """Scenes of which each begins when a test asks for it."""
+
+    def __getitem__(self, name: str) -> S:
+        scene = super().__getitem__(name)
+        if not scene.run_id:
+            scene.begin()
+        return scene
+
+
+def begun(scenes: dict[str, S], ends: ExitStack) -> dict[str, S]:
+    """Begin all runs at once: while one is looked at, the others come to where they wait.
+
+    On Airflow 3.2 they begin in turn: several that start together lock its API server out of a database of SQLite.
+
+    :param scenes: by their names.
+    :param ends: where their ends are noted.
+    """
+    together = not version("apache-airflow-core").startswith("3.2.")
+    for scene in scenes.values():
+        ends.callback(scene.leave)
+        if together:
+            scene.begin()
+    return scenes if together else _InTurn(scenes)

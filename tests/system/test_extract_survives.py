@@ -15,7 +15,7 @@ from airflow_provider_sfjwt.testing import Fault, LoggedRequest, SimulatedOrg
 from tests.local_airflow.data_set import DataSet
 from tests.local_airflow.processes import ChildProcess, stop_all
 from tests.local_airflow.stack import COMPONENTS, LocalAirflow
-from tests.system.scenes import FOREVER, JOB, PAGE, RESULTS, ROWS, Scene, eventually
+from tests.system.scenes import FOREVER, JOB, PAGE, RESULTS, ROWS, Scene, begun, eventually
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -35,7 +35,7 @@ SCENES = {
 
 @pytest.fixture(scope="module")
 def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, Scene]]:
-    """All runs, begun at once: while one is looked at, the others come to where they wait."""
+    """All runs, each with an org of its own."""
     with ExitStack() as ends:
         made = {}
         for name, (dag_id, polls) in SCENES.items():
@@ -47,10 +47,7 @@ def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, Scene]]:
             made[name].org.add_fault(Fault(method="GET", path=RESULTS, nth=4, times=3, delay=600))
         for name in ("cleared_deferred", "cleared_success", "triggerer_changed"):
             _hold(made[name].org)
-        for scene in made.values():
-            scene.begin()
-            ends.callback(scene.leave)
-        yield made
+        yield begun(made, ends)
 
 
 def _hold(org: SimulatedOrg) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.local_airflow.stack import LocalAirflow
-from tests.system.scenes import Scene, eventually
+from tests.system.scenes import Scene, begun, eventually
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -150,7 +150,7 @@ SCENES = {
 
 @pytest.fixture(scope="module")
 def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, LoadScene]]:
-    """All runs, begun at once: while one is looked at, the others come to where they wait."""
+    """All runs, each with an org of its own."""
     with ExitStack() as ends:
         made = {}
         for name, (dag_id, rows) in SCENES.items():
@@ -164,10 +164,7 @@ def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, LoadScene]
         for name in ("killed_in_a_job", "failed_in_worker_load", "failed_deferred_load"):
             # After the first look at it, no look brings a job any further.
             made[name].org.add_fault(Fault("GET", JOB, nth=2, times=None, status=200, body=held))
-        for scene in made.values():
-            scene.begin()
-            ends.callback(scene.leave)
-        yield made
+        yield begun(made, ends)
 
 
 def test_a_worker_killed_between_two_parts(scenes: dict[str, LoadScene]) -> None:
