@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tests.matrix.environment import versions
 from tests.repository import REPOSITORY
 
 
@@ -19,10 +20,23 @@ def text(path: str) -> str:
 
 
 def test_ci_runs_the_whole_suite_on_every_python_that_is_promised() -> None:
-    (job,) = loaded(".github/workflows/ci.yml")["jobs"].values()
+    job = loaded(".github/workflows/ci.yml")["jobs"]["test"]
     promised = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', text("pyproject.toml"))
     assert job["strategy"]["matrix"]["python"] == promised
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+
+
+def test_ci_tries_every_airflow_that_has_pins_on_every_python_that_is_promised() -> None:
+    matrix = loaded(".github/workflows/ci.yml")["jobs"]["airflow"]["strategy"]["matrix"]
+    assert matrix["airflow"] == versions()
+    assert matrix["python"] == re.findall(r'"Programming Language :: Python :: (3\.\d+)"', text("pyproject.toml"))
+
+
+def test_files_of_pins_name_no_package_index() -> None:
+    for version in versions():
+        lines = text(f"tests/matrix/airflow-{version}.txt").splitlines()
+        assert f"apache-airflow=={version}" in lines
+        assert [line for line in lines if "://" in line or line.startswith("-")] == []
 
 
 def test_commit_hooks_check_what_make_lint_checks() -> None:
