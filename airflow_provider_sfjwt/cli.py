@@ -117,8 +117,9 @@ def _check(args: Namespace) -> None:
     from airflow_provider_sfjwt.exceptions import ConfigurationError
     from airflow_provider_sfjwt.hooks.configuration import retry_policy
     from airflow_provider_sfjwt.hooks.connections import connection_settings
+    from airflow_provider_sfjwt.salesforce.wire.secret import Secret
 
-    connection = _connection(args.conn_id)
+    connection = Secret(_connection(args.conn_id))
 
     def read() -> ConnectionSettings:
         try:

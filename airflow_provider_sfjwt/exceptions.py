@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 E = TypeVar("E", bound="SalesforceError")
+#: Characters of a message: a server may answer with megabytes, and a log, a database row and a page show it.
+_LONGEST_MESSAGE = 16_000
 
 __all__ = [
     "ApiError",
@@ -60,6 +62,9 @@ class SalesforceError(Exception):
     """
 
     def __init__(self, message: str, *, remedy: str = "", setup_page: str = "", retryable: bool = False) -> None:
+        if len(message) > _LONGEST_MESSAGE:
+            half = _LONGEST_MESSAGE // 2
+            message = f"{message[:half]} … ({len(message):,} characters) … {message[-half:]}"
         super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
         self.remedy = remedy
         self.setup_page = setup_page

@@ -129,3 +129,11 @@ def test_an_error_with_another_message_keeps_its_kind_and_its_data() -> None:
     assert (type(other), str(other), other.retryable) == (RecordsFailedError, "y", False)
     assert (other.job, other.failed, other.processed, other.results_path) == ({"id": "750x"}, 2, 9, "s3://b")
     assert (str(error), error.retryable) == ("x", True)
+
+
+def test_a_message_of_megabytes_keeps_its_ends() -> None:
+    error = ProtocolError(f"begin {'x' * 3_000_000} end", remedy="Do something.")
+    assert len(str(error)) < 17_000
+    assert str(error).startswith("begin xxx")
+    assert str(error).endswith(" end. Do something.")
+    assert "(3,000,010 characters)" in str(error)

@@ -41,6 +41,7 @@ from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request, Response
+from airflow_provider_sfjwt.salesforce.wire.secret import sealed
 from airflow_provider_sfjwt.salesforce.wire.transport import Transport
 
 #: Seconds between the two clocks from which there is a warning, and from which the assertion is too old on arrival.
@@ -324,7 +325,7 @@ class _Visit:
 
     def _sign_in(self, who: Credentials) -> Flow[Token]:
         token = yield from sign_in(who, self._policy, self._clock, self._note_served)
-        mask(token.value)
+        sealed(lambda: mask(token.value))
         return token
 
     def _note_served(self, key: SigningKey) -> None:

@@ -11,8 +11,10 @@ from airflow_provider_sfjwt.salesforce.api.answers import session_expired
 from airflow_provider_sfjwt.salesforce.auth.instance import path_at
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.salesforce.wire.echoes import struck
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
 from airflow_provider_sfjwt.salesforce.wire.proxies import proxy_for
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret, sealed
 from airflow_provider_sfjwt.salesforce.wire.transport import requests_options, requests_session
 
 #: Bulk API 1.0 takes the token in this header instead.
@@ -42,11 +44,20 @@ class ClientSession(requests.Session):
 
         :raises ConfigurationError: for a URL of another host: an answer may name one, and no other host gets the token.
         """
+        given = Secret((args, kwargs))  # simple-salesforce's headers have the token, too
+        del args, kwargs
+        return sealed(lambda: self._answer(method, url, *given.reveal()))
+
+    def _answer(self, method: Any, url: Any, args: Any, kwargs: dict[str, Any]) -> requests.Response:
         token = self.org.token()
         answer = self._request(token, method, url, args, kwargs)
         if not hasattr(kwargs.get("data"), "read") and _expired(answer):
             answer.close()
-            answer = self._request(self.org.token(token), method, url, args, kwargs)
+            token = self.org.token(token)
+            answer = self._request(token, method, url, args, kwargs)
+        if not answer.ok:
+            # simple-salesforce's errors show the whole answer.
+            answer._content = struck(answer.text, (token.value,)).encode(answer.encoding or "utf-8")
         return answer
 
     def _request(self, token: Any, method: Any, url: Any, args: Any, kwargs: dict[str, Any]) -> requests.Response:

@@ -20,6 +20,7 @@ from airflow_provider_sfjwt.salesforce.auth.certificates import RENEWAL, read_ce
 from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings, connection_secrets, read_connection
 from airflow_provider_sfjwt.salesforce.auth.entered_text import cleaned, local_path
 from airflow_provider_sfjwt.salesforce.auth.extras import decode_extra
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret, sealed
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def find_settings(hook: Any, conn_id: str, *, subject: str | None = None) -> Con
     :raises AirflowNotFoundException: when there is no such connection.
     """
     try:
-        connection = hook.get_connection(conn_id)
+        connection = Secret(hook.get_connection(conn_id))
     except AirflowNotFoundException as error:
         raise _not_found(conn_id, error) from None
     return connection_settings(connection, conn_id, subject=subject)
@@ -59,31 +60,31 @@ def _not_found(conn_id: str, error: AirflowNotFoundException) -> Exception:
     return AirflowNotFoundException(f"{error}, or Airflow cannot read it: {HOW_TO_WRITE}")
 
 
-def connection_settings(connection: Any, conn_id: str, *, subject: str | None = None) -> ConnectionSettings:
+def connection_settings(connection: Secret[Any], conn_id: str, *, subject: str | None = None) -> ConnectionSettings:
     """Read a connection.
 
     A connection without a type, as JSON may leave it out, is read like one of this type; so is one of another type
     that has all fields.
 
-    :param connection: an Airflow connection of either of its two classes. Its extras are taken as text, since the two
-        classes decode and mask them differently.
+    :param connection: an Airflow connection of either of its two classes, of which one shows its secrets in its
+        ``repr``. Its extras are taken as text, since the two classes decode and mask them differently.
     :param conn_id: its id, for errors.
     :param subject: what to call it in an error; None for its id.
     :raises ConfigurationError: with every fault, by the labels of the form.
     """
     subject = subject or f"connection '{conn_id}'"
-    fields = {name: getattr(connection, name) for name in ("login", "password", "host", "port", "extra")}
-    key = _fingerprint(conn_id, fields)
+    fields = sealed(lambda: _fields_of(connection.reveal()))
+    key = sealed(lambda: _fingerprint(conn_id, fields.reveal()))
     settings = _parsed.get(key)
     if settings is None:
-        mask(*_also_in_urls(connection_secrets(password=fields["password"], extra=fields["extra"])))
+        sealed(lambda: _mask(fields.reveal()))
         try:
-            settings = read_connection(**fields, subject=subject)
+            settings = sealed(lambda: read_connection(**fields.reveal(), subject=subject))
         except ConfigurationError as error:
             malformed = fault_of_variable(conn_id) if "Extra" in error.fields else None
-            if fault := fault_of_reading(connection, conn_id) or malformed:
+            if fault := fault_of_reading(connection.reveal(), conn_id) or malformed:
                 raise ConfigurationError({"Connection": fault}, subject=subject) from None
-            if fault := _fault_of_type(connection):
+            if fault := _fault_of_type(connection.reveal()):
                 raise ConfigurationError({"Connection Type": fault} | error.fields, subject=subject) from None
             raise
         settings = replace(settings, transport=replace(settings.transport, limits=limits()))
@@ -106,7 +107,7 @@ async def aconnection_settings(hook: Any, conn_id: str) -> ConnectionSettings:
 
     async with _lookups_of.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_LOOKUPS_AT_ONCE)):
         try:
-            connection = await aconnection(hook, conn_id)
+            connection = Secret(await aconnection(hook, conn_id))
         except AirflowNotFoundException as error:
             raise _not_found(conn_id, error) from None
         # Reading a key takes 30 ms of computing, too long for an event loop.
@@ -121,6 +122,14 @@ def _fault_of_type(connection: Any) -> str | None:
         return None
     official = "; 'airflow-salesforce-jwt from-salesforce' converts it" if given == "salesforce" else ""
     return f"is '{given}' and should be '{_CONN_TYPE}'{official}"
+
+
+def _fields_of(connection: Any) -> Secret[dict[str, Any]]:
+    return Secret({name: getattr(connection, name) for name in ("login", "password", "host", "port", "extra")})
+
+
+def _mask(fields: dict[str, Any]) -> None:
+    mask(*_also_in_urls(connection_secrets(password=fields["password"], extra=fields["extra"])))
 
 
 def _also_in_urls(secrets: tuple[str, ...]) -> dict[str, None]:

@@ -27,6 +27,7 @@ from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
 from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg, ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
+from airflow_provider_sfjwt.salesforce.wire.secret import sealed
 from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
@@ -387,7 +388,7 @@ class SalesforceJwtHook(BaseHook):
     def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
         def exchange() -> Flow[Token]:
             token = yield from sign_in(settings.credentials, policy)
-            compat.mask(token.value, quote(token.value, safe=""))
+            sealed(lambda: compat.mask(token.value, quote(token.value, safe="")))
             return token
 
         return TokenSource(settings.credentials, exchange, **options)

@@ -10,6 +10,7 @@ from airflow.sdk.log import redact
 
 from airflow_provider_sfjwt.hooks.connections import connection_settings
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret
 from airflow_provider_sfjwt.testing import SimulatedOrg
 
 
@@ -37,6 +38,6 @@ def test_it_holds_for_the_connections_of_a_local_file_backend(org: SimulatedOrg,
     connection = MetastoreConnection(
         conn_id="from_a_file", conn_type="salesforce_jwt", login=content["login"], host=content["host"], extra=extra
     )
-    connection_settings(connection, "from_a_file")
+    connection_settings(Secret(connection), "from_a_file")
     assert not any(line in shown(f"logged: {line}") for line in key_lines)
     assert "very-secret-value" not in shown("very-secret-value")

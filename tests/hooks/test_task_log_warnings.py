@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_sfjwt.hooks import connections as connection_settings_module
 from airflow_provider_sfjwt.hooks.connections import connection_settings
 from airflow_provider_sfjwt.salesforce.auth.key_pair import make_key_pair
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret
 from airflow_provider_sfjwt.testing import SimulatedOrg
 
 
@@ -28,7 +29,7 @@ class TestTheTasksLog:
         with caplog.at_level(logging.WARNING):
             for _ in range(2):
                 fields = content | {"extra": json.dumps(content["extra"])}
-                connection_settings(Connection(conn_id="sf", **fields), "sf")
+                connection_settings(Secret(Connection(conn_id="sf", **fields)), "sf")
                 connection_settings_module._parsed.clear()
         return [record.getMessage() for record in caplog.records if record.name == connection_settings_module.__name__]
 

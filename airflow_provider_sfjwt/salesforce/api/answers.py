@@ -18,10 +18,13 @@ from airflow_provider_sfjwt.exceptions import (
 )
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
+from airflow_provider_sfjwt.salesforce.wire.redact import bounded, shortened
 from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
 #: What to check where an answer is not Salesforce's.
 OTHER_ANSWERS = "Something between here and Salesforce may answer in its place: check Proxy and Login URL."
+#: Errors of an answer, and fields of an error, that are kept. Salesforce lists one error of a request as a rule.
+_MOST_ITEMS, _MOST_FIELDS = 200, 200
 #: Pages of Salesforce Setup.
 COMPANY, PERMISSION_SETS, EXTERNAL_DATA = "Company Information", "Permission Sets", "External Data Sources"
 
@@ -195,7 +198,7 @@ def data(response: Response, *, method: str, path: str, numbers_as_text: bool = 
     try:
         return decode_json(response.body, numbers_as_text=numbers_as_text)
     except ValueError as error:
-        kind = response.headers.get("content-type", "no content type")
+        kind = shortened(response.headers.get("content-type", "no content type"))
         said = f"answered {response.status} with {kind} where JSON was expected"
         if isinstance(error, UnicodeDecodeError):
             fields = re.findall(rb'"(\w+)"\s*:', response.body[: error.start])
@@ -223,14 +226,15 @@ def _items(response: Response) -> tuple[ErrorItem, ...]:
     except ValueError:
         return _xml_items(response.body)
     entries = answer if isinstance(answer, list) else [answer]
-    return tuple(_item(entry) for entry in entries if isinstance(entry, dict))
+    return tuple(_item(entry) for entry in entries[:_MOST_ITEMS] if isinstance(entry, dict))
 
 
 def _item(entry: dict[str, Any]) -> ErrorItem:
     code = entry.get("errorCode") or entry.get("exceptionCode") or entry.get("error") or "UNKNOWN"
     message = entry.get("message") or entry.get("exceptionMessage") or entry.get("error_description") or ""
     fields = entry.get("fields")
-    return ErrorItem(str(code), str(message), tuple(map(str, fields)) if isinstance(fields, list) else ())
+    names = tuple(shortened(str(each)) for each in fields[:_MOST_FIELDS]) if isinstance(fields, list) else ()
+    return ErrorItem(bounded(str(code), 200), bounded(str(message)), names)
 
 
 def _xml_items(body: bytes) -> tuple[ErrorItem, ...]:
@@ -238,7 +242,8 @@ def _xml_items(body: bytes) -> tuple[ErrorItem, ...]:
     message = re.search(rb"<exceptionMessage>([^<]*)</exceptionMessage>", body)
     if code is None:
         return ()
-    return (ErrorItem(code[1].decode("ascii"), message[1].decode("utf-8", "replace") if message else ""),)
+    said = message[1].decode("utf-8", "replace") if message else ""
+    return (ErrorItem(bounded(code[1].decode("ascii"), 200), bounded(said)),)
 
 
 def _said_by_page(response: Response) -> str:

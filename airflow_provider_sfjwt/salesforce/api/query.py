@@ -12,6 +12,7 @@ from airflow_provider_sfjwt.exceptions import ProtocolError, counted
 from airflow_provider_sfjwt.salesforce.api.answers import OTHER_ANSWERS
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
+from airflow_provider_sfjwt.salesforce.wire.redact import shortened
 
 __all__ = ["QueryPage", "first_page", "next_page"]
 
@@ -74,7 +75,8 @@ def _page(session: Session, answer: Any, depth: int = 0) -> Flow[QueryPage]:
         raise ProtocolError("the answer to a query lacks done, totalSize, records or nextRecordsUrl") from None
     if done and path and total < 0:
         raise ProtocolError(
-            f"the answer to a query is the last one (done) and yet names a next one, {path}", remedy=OTHER_ANSWERS
+            f"the answer to a query is the last one (done) and yet names a next one, {shortened(path)}",
+            remedy=OTHER_ANSWERS,
         )
     records = []
     for row in rows:

@@ -24,7 +24,7 @@ from airflow_provider_sfjwt.salesforce.auth.instance import path_at
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Response
-from airflow_provider_sfjwt.salesforce.wire.redact import host_of
+from airflow_provider_sfjwt.salesforce.wire.redact import bounded, host_of
 
 #: Bodies of files, such as an Attachment's.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_blob_retrieve.htm
@@ -161,9 +161,8 @@ def _errors(listed: Any) -> Iterator[ErrorItem]:
         details = entry if isinstance(entry, dict) else {"message": entry}
         code = details.get("errorCode") or details.get("statusCode") or "UNKNOWN"
         fields = details.get("fields")
-        yield ErrorItem(
-            str(code), str(details.get("message") or ""), tuple(map(str, fields)) if isinstance(fields, list) else ()
-        )
+        names = tuple(map(str, fields)) if isinstance(fields, list) else ()
+        yield ErrorItem(bounded(str(code), 200), bounded(str(details.get("message") or "")), names)
 
 
 def _at_instance(resource: str, token: Token) -> str:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -174,14 +174,13 @@ class Session:
         return self.org_clock.now()
 
     def _send(self, token: Token, draft: Request, *, repeatable: bool, strict: bool) -> Flow[Response]:
-        headers = {**draft.headers, "Authorization": f"Bearer {token.value}"}
         sent_at = self.clock()
 
         def make_request() -> Request:
             nonlocal sent_at
             sent_at = self.clock()
             self._count(draft.url)
-            return replace(draft, url=token.url(draft.url), headers=headers)
+            return token.signed(draft)
 
         response = yield from retry.send(make_request, self.policy, repeatable=repeatable, strict=strict)
         self._learn(response)

@@ -87,7 +87,7 @@ def revoke(token: Token, policy: RetryPolicy) -> Flow[None]:
     https://help.salesforce.com/s/articleView?id=sf.remoteaccess_revoke_token.htm
     """
     path = "/services/oauth2/revoke"
-    yield from _post(token.url(path), path, {"token": token.value}, policy)
+    yield from _post(_form_request(token.url(path), {"token": token.value}, (token.value,)), path, policy)
 
 
 def introspect(token: Token, credentials: Credentials, policy: RetryPolicy) -> Flow[dict[str, Any]]:
@@ -105,21 +105,29 @@ def introspect(token: Token, credentials: Credentials, policy: RetryPolicy) -> F
     if credentials.consumer_secret is None:
         fault = "is missing; only token introspection needs it"
         raise ConfigurationError({LABELS["consumer_secret"]: fault})
-    form = {
-        "token": token.value,
-        "token_type_hint": "access_token",
-        "client_id": credentials.consumer_key,
-        "client_secret": credentials.consumer_secret,
-    }
     # To the server that issued the token, which the connection names: the secret goes to no address out of an answer.
     path = "/services/oauth2/introspect"
-    answer = yield from _post(credentials.login_url + path, path, form, policy)
+    answer = yield from _post(_introspection(token, credentials, credentials.login_url + path), path, policy)
     if not isinstance(answer, dict):
         raise ProtocolError("the introspection of a token did not answer with an object")
     return answer
 
 
-def _post(url: str, path: str, form: dict[str, str], policy: RetryPolicy) -> Flow[Any]:
-    request = Request("POST", url, _FORM, urlencode(form).encode("ascii"))
+def _introspection(token: Token, credentials: Credentials, url: str) -> Request:
+    secret = credentials.consumer_secret or ""
+    form = {
+        "token": token.value,
+        "token_type_hint": "access_token",
+        "client_id": credentials.consumer_key,
+        "client_secret": secret,
+    }
+    return _form_request(url, form, (token.value, secret))
+
+
+def _form_request(url: str, form: dict[str, str], secrets: tuple[str, ...]) -> Request:
+    return Request("POST", url, _FORM, urlencode(form).encode("ascii"), secrets=secrets)
+
+
+def _post(request: Request, path: str, policy: RetryPolicy) -> Flow[Any]:
     response = yield from retry.send(lambda: request, policy, repeatable=True)
     return answers.data(response, method="POST", path=path)

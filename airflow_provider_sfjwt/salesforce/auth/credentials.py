@@ -26,6 +26,7 @@ from airflow_provider_sfjwt.salesforce.auth.extras import (
 from airflow_provider_sfjwt.salesforce.auth.instance import read_domains
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey, read_keys, secret_forms
 from airflow_provider_sfjwt.salesforce.auth.login_url import PRODUCTION_AUDIENCE, default_audience, normalise_login_url
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret, hidden, sealed
 from airflow_provider_sfjwt.salesforce.wire.settings import DEFAULT_TIMEOUT, TransportSettings
 
 _SECRETS = ("key_passphrase", "consumer_secret", "proxy")
@@ -59,7 +60,7 @@ class Credentials:
     consumer_key: str
     audience: str
     keys: tuple[SigningKey, ...]
-    consumer_secret: str | None = None
+    consumer_secret: hidden[str | None] = hidden(None)
     certificate: str | None = None
     instance_domains: tuple[str, ...] = ()
 
@@ -111,7 +112,11 @@ def read_connection(
     :param subject: what to call the connection in an error.
     :raises ConfigurationError: with every fault at once, by the label of its field.
     """
-    return _Reader(login=login, password=password, host=host, port=port, extra=extra).read(subject)
+    entered: Secret[dict[str, Any]] = Secret(
+        {"login": login, "password": password, "host": host, "port": port, "extra": extra}
+    )
+    del login, password, host, port, extra
+    return sealed(lambda: _Reader(**entered.reveal()).read(subject))
 
 
 def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -122,6 +127,12 @@ def connection_secrets(*, password: str | None, extra: str | Mapping[str, Any] |
     :return: each line of the private key, so that the key is masked however its lines are joined, and every other
         secret. As few as that takes and the shortest first, since the masker builds its pattern again for each.
     """
+    entered = Secret((password, extra))
+    del password, extra
+    return sealed(lambda: _secrets_in(*entered.reveal()))
+
+
+def _secrets_in(password: str | None, extra: str | Mapping[str, Any] | None) -> tuple[str, ...]:
     try:
         values = decode_extra(extra)
     except ValueError:

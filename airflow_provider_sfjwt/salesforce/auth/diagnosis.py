@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from airflow_provider_sfjwt.exceptions import AuthenticationError
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials
+from airflow_provider_sfjwt.salesforce.wire.redact import bounded
 
 #: Seconds for which a refusal is remembered, so that a thousand triggers do not repeat one refused sign-in. Each
 #: refusal is a row in the org's login history and counts towards the login rate.
@@ -279,6 +280,7 @@ def refusal(code: str, description: str, credentials: Credentials, *, retryable:
     :param retryable: whether the answer's status says that waiting can help.
     """
     cause = cause_of(code, description)
+    code, description = bounded(code, 200), bounded(description)
     if retryable and cause is _UNKNOWN:
         cause = _PASSING
     facts = {

@@ -42,6 +42,7 @@ from airflow_provider_sfjwt.salesforce.auth.unusable_keys import (
     PASSPHRASE,
     UnusableKeyError,
 )
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret, sealed
 
 _STORES = {"pkcs12": open_pkcs12, "jks": open_jks}
 # What every version of cryptography reads that this package allows, and every OpenSSL writes.
@@ -95,6 +96,14 @@ def read_keys(
     :param key_passphrase: of that key, where it differs from the store's.
     :raises ConfigurationError: where there is no usable RSA key; it names the field to change.
     """
+    entered = Secret((material, passphrase, key_alias, key_passphrase))
+    del material, passphrase, key_alias, key_passphrase
+    return sealed(lambda: _read_keys(source, *entered.reveal()))
+
+
+def _read_keys(
+    source: str, material: str | bytes, passphrase: str | None, key_alias: str | None, key_passphrase: str | None
+) -> tuple[SigningKey, ...]:
     try:
         found = _find(material)
         if not any(key.kind in _STORES for key in found):
@@ -106,7 +115,6 @@ def read_keys(
             for key in found
         )
     except UnusableKeyError as fault:
-        # Not chained: the traceback of a parser has no business near a key.
         raise ConfigurationError({fault.field or source: fault.sentence}) from None
 
 

@@ -6,7 +6,7 @@ https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -18,9 +18,11 @@ from airflow_provider_sfjwt.salesforce.auth.extras import LABELS
 from airflow_provider_sfjwt.salesforce.auth.instance import instance_origin
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
 from airflow_provider_sfjwt.salesforce.auth.login_url import TOKEN_PATH
+from airflow_provider_sfjwt.salesforce.wire.echoes import struck
 from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 from airflow_provider_sfjwt.salesforce.wire.redact import host_of, shortened
+from airflow_provider_sfjwt.salesforce.wire.secret import hidden, sealed
 from airflow_provider_sfjwt.salesforce.wire.statuses import REDIRECTS, is_transient, page_title
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -36,8 +38,8 @@ class Token:
     :param scopes: separated by blanks, as Salesforce lists them; empty where it does not.
     """
 
-    value: str
-    instance_url: str
+    value: hidden[str] = hidden()
+    instance_url: str  # type: ignore[misc]  # mypy takes the descriptor before it for a default
     identity_url: str = ""
     scopes: str = ""
 
@@ -63,6 +65,14 @@ class Token:
             )
         return self.instance_url + path
 
+    def signed(self, draft: Request) -> Request:
+        """The request with the token, at the token's own instance.
+
+        :param draft: with a path in place of its URL.
+        """
+        headers = {**draft.headers, "Authorization": f"Bearer {self.value}"}
+        return replace(draft, url=self.url(draft.url), headers=headers, secrets=(self.value,))
+
     def _identity(self, position: int) -> str | None:
         parts = urlsplit(self.identity_url).path.strip("/").split("/")
         return parts[position] if len(parts) >= 3 and parts[0] == "id" else None
@@ -81,13 +91,17 @@ def token_request(credentials: Credentials, key: SigningKey, *, now: float) -> R
     :param key: what to sign with.
     :param now: seconds since the epoch.
     """
+    return sealed(lambda: _token_request(credentials, sign_assertion(credentials, key, now=now)))
+
+
+def _token_request(credentials: Credentials, assertion: str) -> Request:
     # The assertion goes into the body: a query string ends up in the logs of proxies.
-    form = {"grant_type": GRANT_TYPE, "assertion": sign_assertion(credentials, key, now=now)}
     return Request(
         "POST",
         credentials.login_url + TOKEN_PATH,
         {"Content-Type": "application/x-www-form-urlencoded"},
-        urlencode(form).encode("ascii"),
+        urlencode({"grant_type": GRANT_TYPE, "assertion": assertion}).encode("ascii"),
+        secrets=(assertion,),
     )
 
 
@@ -98,6 +112,10 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
     :param credentials: who signed in, for the hint of a refusal.
     :raises AuthenticationError: for everything but a token.
     """
+    return sealed(lambda: _token_in(response, credentials))
+
+
+def _token_in(response: Response, credentials: Credentials) -> Token:
     answer = _decoded(response)
     if response.ok and isinstance(answer, dict) and answer.get("instance_url"):
         if str(answer.get("token_type", "")).lower() == "dpop":
@@ -105,7 +123,7 @@ def decode_token(response: Response, credentials: Credentials) -> Token:
         value = answer.get("access_token")
         # Only what can stand in a header: anything else would end up in the error of the library that refuses it.
         if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
-            identity, scopes = (str(answer.get(name) or "") for name in ("id", "scope"))
+            identity, scopes = (struck(str(answer.get(name) or ""), (value,)) for name in ("id", "scope"))
             return Token(value, _instance(answer["instance_url"], credentials), identity, scopes)
     said = _refusal_in(response)
     if said is None:
@@ -165,7 +183,7 @@ def _no_oauth(response: Response, credentials: Credentials) -> AuthenticationErr
     endpoint = f"{credentials.login_url}{TOKEN_PATH}"
     title = page_title(response)
     page = f"a page titled '{title}'" if title else "no OAuth answer"
-    kind = response.headers.get("content-type", "no content type").partition(";")[0]
+    kind = shortened(response.headers.get("content-type", "no content type").partition(";")[0])
     target = _redirected_to(response, endpoint)
     busy = is_transient(response) or b"Data Not Available" in response.body
     if target:
@@ -195,6 +213,6 @@ def _redirected_to(response: Response, endpoint: str) -> str:
     if response.status not in REDIRECTS:
         return ""
     try:
-        return host_of(urljoin(endpoint, response.headers.get("location", "")))
+        return shortened(host_of(urljoin(endpoint, response.headers.get("location", ""))))
     except ValueError:
         return ""

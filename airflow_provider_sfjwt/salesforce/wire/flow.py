@@ -20,8 +20,10 @@ conversation reads like the protocol's text.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
+
+from airflow_provider_sfjwt.salesforce.wire.secret import hidden
 
 T = TypeVar("T")
 
@@ -48,6 +50,12 @@ Sink = Callable[["Response", Body], Any]
 Source = Callable[[], BinaryIO]
 
 
+class _NoHeaders(dict[str, str]):
+    """The default of headers: dataclasses ask that a default has a hash."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
 @dataclass(frozen=True)
 class Request:
     """One HTTP request, with an absolute URL.
@@ -56,6 +64,7 @@ class Request:
     :param url: absolute, with its query string.
     :param headers: what to send beside the transport's own headers. May hold a token: only ``redact`` formats it.
     :param body: the bytes to send, or None.
+    :param secrets: the secrets in headers and body, which are struck out of an answer that repeats them.
     :param sink: takes the body of a 2xx answer as it arrives instead of collecting it in memory. Its own failure
         ends the flow: a full disk is not a transport failure. Only the worker's transport has sinks.
     :param source: opens the file to send instead of ``body``; it is sent whole and piece by piece. Its own failure ends
@@ -65,10 +74,11 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    headers: hidden[Mapping[str, str]] = hidden(_NoHeaders())
+    body: hidden[bytes | None] = hidden(None)
     sink: Sink | None = None
     source: Source | None = None
+    secrets: hidden[tuple[str, ...]] = hidden(())
 
     def __post_init__(self) -> None:
         if self.body is not None and self.source is not None:
@@ -94,7 +104,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = b""
+    body: hidden[bytes] = hidden(b"")
     sunk: Any = None
 
     @property

@@ -19,7 +19,7 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Request
 from airflow_provider_sfjwt.salesforce.wire.pace import SlowAnswerError
 from airflow_provider_sfjwt.salesforce.wire.proxies import Proxy, is_host_name, proxy_for
 from airflow_provider_sfjwt.salesforce.wire.received import PackingError, TooLargeError
-from airflow_provider_sfjwt.salesforce.wire.redact import describe_request, host_of
+from airflow_provider_sfjwt.salesforce.wire.redact import describe_request, host_of, shortened
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
 
 
@@ -244,7 +244,7 @@ def _in_words(error: BaseException, cause: BaseException, outage: Outage) -> str
     if outage in (TIMED_OUT, UNSENDABLE):
         return ""
     if outage is PROXY_REFUSED or type(cause) in _BY_TYPE:
-        return str(cause)
+        return shortened(str(cause))  # the proxy chooses the words
     if isinstance(cause, (socket.gaierror, ssl.SSLError)):
         return cause.strerror or ""
     # The system's own words: what a library puts in their place differs from one to the other.

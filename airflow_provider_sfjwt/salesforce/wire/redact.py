@@ -32,6 +32,17 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
+def bounded(text: str, most: int = 4_000) -> str:
+    """A text of bounded length: its beginning and its end, since Salesforce puts a reason after what it is about.
+
+    :param text: what a server said.
+    :param most: of its characters that are shown.
+    """
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} … ({len(text):,} characters) … {text[-(most // 2) :]}"
+
+
 def shortened(value: str) -> str:
     """A value in one line of at most 200 characters.
 

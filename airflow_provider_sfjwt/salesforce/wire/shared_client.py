@@ -15,11 +15,13 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
+from airflow_provider_sfjwt.salesforce.wire.echoes import without_echoes
 from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
 from airflow_provider_sfjwt.salesforce.wire.outages import PROXY_REFUSED, TIMED_OUT, UNSENDABLE, Outage, transport_error
 from airflow_provider_sfjwt.salesforce.wire.pace import SlowAnswerError
 from airflow_provider_sfjwt.salesforce.wire.received import HeldBody, PackingError, TooLargeError
 from airflow_provider_sfjwt.salesforce.wire.redact import host_of
+from airflow_provider_sfjwt.salesforce.wire.secret import asealed
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings, tls_context
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class SharedClient:
         :param request: without a sink and without a source.
         :raises TransportError: when no whole answer came back in the time that it may take.
         """
+        # Headers and body stand bare in the library's frames.
+        return without_echoes(request, await asealed(lambda: self._exchange(request)))
+
+    async def _exchange(self, request: Request) -> Response:
         import httpx
 
         settings, _ = self.way

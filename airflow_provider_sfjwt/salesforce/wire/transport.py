@@ -17,6 +17,8 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_sfjwt.exceptions import TransportError
+from airflow_provider_sfjwt.salesforce.wire.arriving import Arriving
+from airflow_provider_sfjwt.salesforce.wire.echoes import without_echoes
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Renew, Renewal, Request, Response, Sleep, Step
 from airflow_provider_sfjwt.salesforce.wire.outages import (
     PROXY_REFUSED,
@@ -30,8 +32,8 @@ from airflow_provider_sfjwt.salesforce.wire.outages import (
 )
 from airflow_provider_sfjwt.salesforce.wire.pace import Pace, pacing
 from airflow_provider_sfjwt.salesforce.wire.proxies import Proxy
-from airflow_provider_sfjwt.salesforce.wire.received import HeldBody, PackingError, TooLargeError, Unpacking
 from airflow_provider_sfjwt.salesforce.wire.redact import describe_request
+from airflow_provider_sfjwt.salesforce.wire.secret import sealed
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
 from airflow_provider_sfjwt.salesforce.wire.shared_client import SharedClient, join, leave
 from airflow_provider_sfjwt.salesforce.wire.upload import Upload
@@ -45,8 +47,6 @@ log = logging.getLogger(__name__)
 
 #: Connections kept open to one host. More parallel pages than this would reconnect for every request.
 _POOL_SIZE = 32
-#: Bytes that are read at once of an answer that is packed, or held in memory.
-_BLOCK = 2**16
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
 
 
@@ -126,18 +126,17 @@ class Transport:
         if isinstance(step, Renew):
             return self._renew(step.stale)
         if step.source is None:
-            return self._send(step, step.body)
+            return self._send(step, None)
         # Opened outside of every except clause: its failure is its own and not the transport's.
         with step.source() as file:
             return self._upload(step, Upload(file))
 
     def _upload(self, request: Request, upload: Upload) -> Response:
         try:
-            # requests sends what is empty and streamed in chunks, without the length that Salesforce wants.
-            return self._send(request, upload if len(upload) else None)
+            return self._send(request, upload)
         except TransportError:
             if upload.failure is not None:
-                raise upload.failure from None
+                raise upload.failure.with_traceback(upload.trace) from None
             raise
 
     def _renew(self, stale: Any) -> Any:
@@ -146,33 +145,43 @@ class Transport:
             token = renewal.alive(stale)
             return self.run(renewal.make()) if token is None else token
 
-    def _send(self, request: Request, body: bytes | Upload | None) -> Response:
-        import requests
-
+    def _send(self, request: Request, upload: Upload | None) -> Response:
         proxy = usable_proxy(request, self.settings, "socks")
-        options = requests_options(self.settings, proxy)
         started = time.monotonic()
-        with pacing(Pace(self.settings)) as pace:
-            try:
-                answer = self._http.request(
-                    request.method, request.url, headers=dict(request.headers), data=body, stream=True, **options
-                )
-            except requests.RequestException as error:
-                sent, known = _requests_outcome(error)
-                raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
-            with answer:
-                response = self._receive(request, answer, pace)
+        with pacing(Pace(self.settings)) as pace, sealed(lambda: self._answer(request, upload, proxy)) as answer:
+            response = self._receive(request, answer, pace)
         log.debug("%s -> %s in %.3f s", describe_request(request), response.status, time.monotonic() - started)
         return response
 
+    def _answer(self, request: Request, upload: Upload | None, proxy: Proxy | None) -> requests.Response:
+        """Send a request and read the head of its answer. Headers and body stand bare in the library's frames."""
+        import requests
+
+        try:
+            answer = self._http.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                # requests sends what is empty and streamed in chunks, without the length that Salesforce wants.
+                data=upload or request.body,
+                stream=True,
+                **requests_options(self.settings, proxy),
+            )
+        except requests.RequestException as error:
+            sent, known = _requests_outcome(error)
+            raise transport_error(request, error, self.settings, request_was_sent=sent, known=known) from None
+        answer.request = None  # type: ignore[assignment]  # it has the token, and is of no use any more
+        return answer
+
     def _receive(self, request: Request, answer: requests.Response, pace: Pace) -> Response:
         head = Response(answer.status_code, _lower_case(answer.headers))
-        arriving = _Arriving(request, answer, self.settings)
+        arriving = Arriving(request, answer, self.settings)
         if request.sink is not None and head.ok:
             pace.stream()
+            head = without_echoes(request, head)
             # Outside of any except clause: what a sink raises is its own failure and not the transport's.
             return replace(head, sunk=request.sink(head, arriving.unpacked(head)))
-        return replace(head, body=arriving.held(head))
+        return without_echoes(request, replace(head, body=sealed(lambda: arriving.held(head))))
 
 
 class AsyncTransport:
@@ -246,88 +255,6 @@ class AsyncTransport:
         if url not in self._clients:
             self._clients[url] = join(self.settings, url)
         return self._clients[url]
-
-
-class _Arriving:
-    """The bytes of a ``requests`` answer while they arrive."""
-
-    def __init__(self, request: Request, answer: requests.Response, settings: TransportSettings) -> None:
-        self._request = request
-        self._settings = settings
-        self._raw = answer.raw
-        self._raw.decode_content = False
-
-    def held(self, head: Response) -> bytes:
-        """The body, whole and unpacked.
-
-        :param head: of the answer.
-        """
-        try:
-            body = HeldBody(head.headers, self._settings.limits, ok=head.ok)
-            while (data := self.read(_BLOCK)) and body.add(data):
-                pass
-            return body.whole()
-        except (PackingError, TooLargeError) as error:
-            raise self._failure(error) from None
-
-    def unpacked(self, head: Response) -> _ArrivingBody:
-        """The body for a sink.
-
-        :param head: of the answer.
-        """
-        try:
-            return _ArrivingBody(self, Unpacking(head.headers.get("content-encoding", "")))
-        except PackingError as error:
-            raise self._failure(error) from None
-
-    def read(self, most: int) -> bytes:
-        """The next bytes as they came; empty at the end.
-
-        :param most: of them.
-        """
-        import urllib3
-
-        try:
-            data: bytes = self._raw.read(most)
-        # Reading the raw stream raises urllib3's errors, which requests translates only in iter_content.
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._failure(error) from None
-        return data
-
-    def take(self, unpacking: Unpacking, most: int) -> bytes:
-        """The next bytes, unpacked; empty at the end.
-
-        :param unpacking: of the answer.
-        :param most: of them.
-        """
-        try:
-            while not (data := unpacking.take(most)):
-                packed = self.read(_BLOCK)
-                if not packed:
-                    unpacking.end()
-                    return b""
-                unpacking.add(packed)
-            return data
-        except PackingError as error:
-            raise self._failure(error) from None
-
-    def _failure(self, error: Exception) -> TransportError:
-        return transport_error(self._request, error, self._settings, request_was_sent=True)
-
-
-class _ArrivingBody:
-    """The body of an answer for a sink; see :class:`~.flow.Body`."""
-
-    def __init__(self, arriving: _Arriving, unpacking: Unpacking) -> None:
-        self._arriving = arriving
-        self._unpacking = unpacking
-
-    def readinto(self, buffer: memoryview) -> int:
-        most = len(buffer)
-        plain = self._unpacking.plain
-        data = self._arriving.read(most) if plain else self._arriving.take(self._unpacking, most)
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def requests_session(settings: TransportSettings, kind: type[requests.Session] | None = None) -> requests.Session:

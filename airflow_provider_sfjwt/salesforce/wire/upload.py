@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from types import TracebackType
 from typing import BinaryIO
 
 #: Bytes that are handed over at a time. urllib3 asks for 16 KiB, which makes a load slow over TLS.
@@ -22,6 +23,8 @@ class Upload:
         self._left = self._size
         #: What went wrong with the file itself. The libraries take an OSError of it for one of the connection.
         self.failure: BaseException | None = None
+        #: Where it went wrong, without the frames of the library that read: they hold the request's headers.
+        self.trace: TracebackType | None = None
         file.seek(0)
 
     def __len__(self) -> int:
@@ -44,7 +47,7 @@ class Upload:
             if self._left and not block:
                 raise OSError(f"the file to send ended {self._left} bytes before its end: it was changed meanwhile")
         except BaseException as failure:
-            self.failure = failure
+            self.failure, self.trace = failure, failure.__traceback__
             raise
         self._left -= len(block)
         return block

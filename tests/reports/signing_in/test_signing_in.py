@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_provider_sfjwt.exceptions import AuthenticationError, ConfigurationError, TransportError
 from airflow_provider_sfjwt.hooks.connection_text import fault_of_text
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.reports.signing_in.connections import DOCS, LOGIN, TOKEN, findings, hook_for, text
 from tests.salesforce.wire.local_server import LocalServer
@@ -196,7 +197,7 @@ def test_S4_a_uri_with_an_underscore_in_any_backend_is_recognised() -> None:
     from airflow_provider_sfjwt.hooks.connections import connection_settings
 
     with pytest.raises(ConfigurationError) as caught:
-        connection_settings(OfAirflow(), "from_a_vault")
+        connection_settings(Secret(OfAirflow()), "from_a_vault")
     assert list(caught.value.fields) == ["Connection"]
     assert "a URI with salesforce-jwt://, with a hyphen" in caught.value.fields["Connection"]
 
