@@ -58,15 +58,17 @@ class Warehouse:
             [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.insert_rows_once", ROWS / "small", table], self.env
         )
 
+    def freeze(self, sql: str) -> Sample:
+        """The rows of a query into files. :param sql: the query."""
+        return fresh([sys.executable, "-W", "ignore", "-m", "tests.benchmarks.freeze_once", sql], self.env)
+
     def dlt(self, name: str) -> Sample:
         """The same rows merged by dlt. :param name: of the data set."""
         return fresh([PEERS_PYTHON, "-W", "ignore", "-m", "tests.benchmarks.peers.dlt_merge", ROWS / name], self.env)
 
-    def forget(self, *tables: str) -> None:
-        """Drop tables and what the ledger says of them. :param tables: their names."""
-        names = ", ".join(tables)
-        listed = ", ".join(f"'public.{table}'" for table in tables)
-        self.psql(f"DROP TABLE IF EXISTS {names}", f"DELETE FROM sfjwt_ledger WHERE target IN ({listed})")
+    def forget(self, table: str) -> None:
+        """Drop a table and the ledger. :param table: its name."""
+        self.psql(f"DROP TABLE IF EXISTS {table}, sfjwt_ledger")
 
 
 @contextmanager

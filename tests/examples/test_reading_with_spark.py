@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -25,8 +26,8 @@ FIELDS = [
 def spark(folders: dict[str, str]) -> dict[str, Any]:
     """What the job makes of data sets. :param folders: by their formats."""
     python = os.environ.get("SFJWT_SPARK")
-    if python is None:
-        pytest.skip("missing: a Python with pyspark and fsspec (SFJWT_SPARK)")
+    if python is None or shutil.which("java") is None:
+        pytest.skip("missing: a Python with pyspark and fsspec (SFJWT_SPARK), and Java 17")
     done = subprocess.run(
         [python, "-m", "tests.examples.reading_with_spark", *(f"{name}={folder}" for name, folder in folders.items())],
         capture_output=True, text=True, check=False, cwd=REPOSITORY,
