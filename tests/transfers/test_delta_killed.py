@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sfjwt.exceptions import SalesforceError
+from tests.random_tests import SOAK
 from tests.tables.data_sets import item, publish, record_id
 from tests.transfers.delta_tables import merge, opened, rows
 from tests.transfers.killed_deltas import killed
@@ -17,8 +18,9 @@ pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
 #: What deltalake is called for, and the moment of the SIGKILL; within the merge at several times.
 MOMENTS = [
     *[(call, moment, 0.0) for call in ("create", "execute") for moment in ("before", "after")],
-    *[("execute", "within", seconds) for seconds in (0.001, 0.005, 0.02)],
+    *[("execute", "within", seconds) for seconds in (0.001, 0.01)],
 ]
+CASES = [("file", *each) for each in MOMENTS] + [("s3", *each) for each in (MOMENTS if SOAK else MOMENTS[1:5:2])]
 CHANGES = [item(0, "new", hour=1), item(1, hour=1, deleted=True), item(2)]
 BEFORE, AFTER = [(record_id(0), "Item 0"), (record_id(1), "Item 1")], [(record_id(0), "new"), (record_id(2), "Item 2")]
 
@@ -30,7 +32,8 @@ def reported(said: list[str]) -> Iterator[list[str]]:
     said.extend(f"Kill table, Delta {line}" for line in lines)
 
 
-@pytest.mark.parametrize(("call", "moment", "seconds"), MOMENTS)
+@pytest.mark.soak
+@pytest.mark.parametrize(("table_uri", "call", "moment", "seconds"), CASES, indirect=["table_uri"])
 def test_a_killed_merge_leaves_all_or_nothing(
     table_uri: str, tmp_path: Path, call: str, moment: str, seconds: float, reported: list[str]
 ) -> None:
