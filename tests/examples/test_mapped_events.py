@@ -14,7 +14,7 @@ OBJECTS = [f"Thing{number}__c" for number in range(40)]
 BROKEN = "Thing17__c"
 
 
-def test_of_forty_objects_one_fails_and_the_others_have_an_event_each(
+def test_U1_of_forty_objects_one_fails_and_the_others_have_an_event_each(
     in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
     for number, name in enumerate(OBJECTS):

@@ -32,7 +32,7 @@ def named(text: str) -> Path:
     return Path(found[1])
 
 
-def test_a_green_load_with_losses_ends_in_one_warning(
+def test_U9_a_green_load_with_losses_ends_in_one_warning(
     org: SimulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -78,7 +78,7 @@ def test_a_failed_check_names_its_file_and_has_the_rows_in_order(org: SimulatedO
         ({"operation": "insert"}, "If it is in the rows, load the corrected ones by themselves"),
     ],
 )
-def test_it_says_what_clearing_the_task_sends(
+def test_U4_it_says_what_clearing_the_task_sends(
     org: SimulatedOrg, tmp_path: Path, arguments: dict[str, Any], advice: str
 ) -> None:
     with pytest.raises(AirflowFailException, match=advice):

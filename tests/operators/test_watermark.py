@@ -106,7 +106,7 @@ def test_two_connections_do_not_share_a_watermark(
     assert reached(context, other)
 
 
-def test_the_position_among_mapped_instances_does_not_matter(
+def test_U13_the_position_among_mapped_instances_does_not_matter(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
 ) -> None:
     assets = {"Account": ACCOUNTS, "Contact": CONTACTS}
@@ -209,7 +209,7 @@ def test_clearing_a_run_fetches_the_rows_that_it_replaces_again(
 
 
 @pytest.mark.parametrize(("emit_empty", "events"), [(True, 2), (False, 1)])
-def test_an_empty_window_emits_an_event_only_where_that_is_wanted(
+def test_U6_an_empty_window_emits_an_event_only_where_that_is_wanted(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, emit_empty: bool, events: int
 ) -> None:
     for number, records in enumerate((1000, 0)):
@@ -252,6 +252,6 @@ def test_a_mapped_instance_may_name_its_own_asset(org: SimulatedOrg, context: di
 
 
 @pytest.mark.parametrize("incremental", ["watermark", "data_interval"])
-def test_outside_a_run_it_says_how_to_get_one(org: SimulatedOrg, tmp_path: Path, incremental: str) -> None:
+def test_U10_outside_a_run_it_says_how_to_get_one(org: SimulatedOrg, tmp_path: Path, incremental: str) -> None:
     with pytest.raises(AirflowFailException, match=r"needs a task run.*use dag\.test\(\)"):
         extract(tmp_path, incremental=incremental, inlets=[ACCOUNTS]).execute({})

@@ -13,7 +13,7 @@ KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("R1", "1.0E20 in a number", "the extract is red", "the column is float64, with a warning"),
     ("R2", "SELECT Type, Who.Type over REST", "green, Who.Type lost", "both columns"),
     ("R3", "totalSize -1", "the query fails", "`done` on the last page is the proof"),
-    ("R4", "fields=['Id', 'Who.Type'] on Task", "no field Who.Type", "the fields of Name too, few descriptions"),
+    ("R4", "fields=['Id', 'Who.Type'] on Task", "no field Who.Type", "the fields of Name too, few calls"),
     ("R5", "toLabel(Status) st over REST", "no toLabel st", "the column st"),
     ("R6", "WHERE Id IN (900 ids) over REST", "414: no reason given", "the remedy is named"),
     ("R7", "a job Failed with QUERY_TIMEOUT", "final", "a retry, with a new job"),
@@ -37,14 +37,26 @@ KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("S9", "an extra named private_key_path_file", "passed over", "named, with the field that is meant"),
     ("S10", "a chain with the authority first", "belongs to another key", "the certificate of the key"),
     ("S11", "text around a key; wrapped base64", "damaged, or refused", "read"),
+    ("U1", "40 objects mapped, one fails", "an event for each of the 40", "exactly the events of the 39"),
+    ("U2", "pip install into an older Airflow", "upgrades it without a word", "the page pins; the extra is named"),
+    ("U3", "example DAGs by CLI, REST and asset", "'ds' is undefined", "the run's own moment"),
+    ("U4", "clear the task after a correction", "promised to send less than it does", "said as it is"),
+    ("U5", "a refused query in the UI", "the remedy beyond the edge", "argument, reason, one exception"),
+    ("U6", "a watermark run without rows", "an event", "none with emit_empty=False"),
     ("U7", "min_api_calls_left with none left", "403 at the describe", "waits"),
     ("U8", "the Test button", "a random connection id", "the connection's faults"),
+    ("U9", "a green load with losses", "quiet", "one warning with counts and path"),
+    ("U10", "execute({}) outside a run", "says: add outlets", "says: use dag.test()"),
     ("U11", "consumer_secret, introspect()", "form and page disagree", "they agree"),
+    ("U12", "org.delete('Account', [ids])", "fails obscurely", "says: one record a call"),
+    ("U13", "expand over [A, B], then [C, A, B]", "a full extract of each", "each goes on where it was"),
     ("U14", "100 objects in threads", "one describe after another", "at once"),
     ("U15", "a deferrable extract", "describes twice", "describes once"),
+    ("U16", "the 92nd own object", "IndexError", "as many as wanted"),
+    ("U17", "celery 5.7.0", "does not start", "the page says which versions do"),
     ("WINDOW", "window=(start, end) on the operator", "not there", "templated"),
 )
-_NAME = re.compile(r"tests/reports/.*::test_([RLSU]\d+|window)_")
+_NAME = re.compile(r"tests/.*::test_([RLSU]\d+|window)_")
 
 
 def kind_of(nodeid: str) -> str | None:
