@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
@@ -45,7 +45,7 @@ class Fetch:
     columns: tuple[Column, ...]
     include_deleted: bool
     folder: DataSetFolder
-    file_format: FileFormat
+    file_format: OutputFormat
     parallel_pages: int
     may_hand_over: bool
     refused_by: tuple[str, ...]

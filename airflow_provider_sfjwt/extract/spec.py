@@ -10,7 +10,7 @@ from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import GivenWindow, JobSpec, Window, argument
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import NUMBERS
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class ExtractSpec(JobSpec):
             raise ConfigurationError({"window": str(fault)}, subject="the task") from None
 
     @property
-    def format(self) -> FileFormat:
+    def format(self) -> OutputFormat:
         """How parts are written."""
-        return FileFormat(self.file_format, self.compression)
+        return OutputFormat(self.file_format, self.compression)
 
     def faults(self) -> dict[str, str]:
         """What is wrong, by the names of the arguments; empty when the extract can begin."""

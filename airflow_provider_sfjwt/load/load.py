@@ -175,10 +175,10 @@ class Load:
         if tally.folder is not None:
             tally.folder.publish(report, dry_run=spec.dry_run)
         self._log(report)
-        if not spec.dry_run and not spec.tolerates(tally.lost, report.counts["read"]):
+        if not spec.dry_run and not spec.tolerates(tally.not_loaded, report.counts["read"]):
             raise self._failure(report.counts["read"])
-        if tally.lost:
-            log.warning("%s. %s", self._lost(report.counts["read"]), self._where())
+        if tally.not_loaded:
+            log.warning("%s. %s", self._not_loaded(report.counts["read"]), self._where())
         return report
 
     def _log(self, report: LoadReport) -> None:
@@ -213,9 +213,9 @@ class Load:
                 tally.folder.publish(self._report(sent=tally.counts["succeeded"] + tally.counts["failed"]))
         except SalesforceError as unwritten:
             where = f"; the rows' outcome is not in {path}: {unwritten}"
-        counts, lost = tally.counts, tally.errors.get(ANSWER_LOST, {}).get("count", 0)
-        known = [f"{counts['succeeded']} succeeded", f"{counts['failed'] - lost} were rejected"]
-        known += [f"{lost} have an unknown outcome"] * bool(lost)
+        counts, unknown = tally.counts, tally.errors.get(ANSWER_LOST, {}).get("count", 0)
+        known = [f"{counts['succeeded']} succeeded", f"{counts['failed'] - unknown} were rejected"]
+        known += [f"{unknown} have an unknown outcome"] * bool(unknown)
         rows, unanswered = counted(self._staged.rows, "row"), f"{counts['unprocessed']} {interruption.unanswered}"
         summary = f"Of {rows} {', '.join(known)}, and {unanswered}"
         return ". ".join(filter(None, (summary + where, interruption.advice)))
@@ -224,7 +224,7 @@ class Load:
         tally = self._tally
         errors = sorted(tally.errors.items(), key=lambda item: -item[1]["count"])[:5]
         sentences = [
-            self._lost(rows),
+            self._not_loaded(rows),
             "; ".join(_counted_error(code, each) for code, each in errors),
             self._unprocessed(),
             *tally.reasons[:3],
@@ -235,14 +235,14 @@ class Load:
             f"{'. '.join(each.rstrip('.') for each in sentences if each)}. To let some rows fail, raise "
             "max_failed_records or max_failed_ratio.",
             job=tally.jobs[0] if tally.jobs else {},
-            failed=tally.lost,
+            failed=tally.not_loaded,
             processed=rows,
             results_path=self._spec.results_path,
             # Rows that were left unprocessed for want of allocation, or met a lock, may be loaded by the next attempt.
             retryable=tally.counts["unprocessed"] > 0 or bool(RETRIABLE & tally.errors.keys()),
         )
         if tally.reasons:
-            failure.brief = f"{tally.reasons[0].rstrip('.')}. {self._lost(rows)}"
+            failure.brief = f"{tally.reasons[0].rstrip('.')}. {self._not_loaded(rows)}"
         elif errors:
             code, each = errors[0]
             sample = each["sample"]
@@ -251,10 +251,10 @@ class Load:
             failure.brief = f"{place}: {code}: {sample['message'].rstrip('.')}"
         return failure
 
-    def _lost(self, rows: int) -> str:
-        counts, was = self._tally.counts, "was" if self._tally.lost == 1 else "were"
+    def _not_loaded(self, rows: int) -> str:
+        counts, was = self._tally.counts, "was" if self._tally.not_loaded == 1 else "were"
         return (
-            f"{self._tally.lost:,} of {counted(rows, 'row')} {was} not loaded into {self._spec.sobject} "
+            f"{self._tally.not_loaded:,} of {counted(rows, 'row')} {was} not loaded into {self._spec.sobject} "
             f"({counts['failed']} failed, {counts['unprocessed']} unprocessed)"
         )
 

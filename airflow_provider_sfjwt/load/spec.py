@@ -164,11 +164,11 @@ class LoadSpec(JobSpec):
             return {"transport": f"'rest' has no {action.name}; take 'bulk'"}
         return {}
 
-    def tolerates(self, lost: int, rows: int) -> bool:
+    def tolerates(self, not_loaded: int, rows: int) -> bool:
         """Whether this many failed rows are within the task's limits.
 
-        :param lost: rows that were skipped, and those that Salesforce rejected or did not process.
+        :param not_loaded: rows that were skipped, and those that Salesforce rejected or did not process.
         :param rows: rows in all.
         """
         by_ratio = 0 if self.max_failed_ratio is None else self.max_failed_ratio * rows
-        return lost <= max(self.max_failed_records, by_ratio)
+        return not_loaded <= max(self.max_failed_records, by_ratio)

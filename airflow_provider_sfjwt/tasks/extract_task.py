@@ -83,7 +83,7 @@ class ExtractTask:
         self._spec = ExtractSpec.of(task, written_by=Writer.of(context))
         self._job: SubmittedJob | None = None
         self._found: Job | NotFoundError | None = None
-        self._take_up(None)
+        self._set_extraction(None)
 
     def start(self) -> dict[str, Any]:
         """Create the job, or resume that of an earlier attempt, and see it through.
@@ -111,7 +111,7 @@ class ExtractTask:
             self._attend(job)
             if why is Why.WAITED:
                 # Asked again here, so that what went wrong in the triggerer is raised by its own type.
-                with self._remembering(job):
+                with self._updating_job_memory(job):
                     found = self._look(lambda: self._org.run(get_job, job.ref))
         with self._sparing_api_calls():
             return self._go_on(STEPS[why, remembered, found], event)
@@ -145,8 +145,8 @@ class ExtractTask:
         earlier = job if same else None
         if earlier is not None:
             self._org.session.usage.calls += earlier.api_calls
-        with self._counting(earlier):
-            self._take_up(earlier.moments if earlier else self._new_window())
+        with self._saving_api_calls(earlier):
+            self._set_extraction(earlier.moments if earlier else self._new_window())
             self._spare_api_calls()
             self._extraction.prepare()
             self._spare_api_calls()
@@ -168,7 +168,7 @@ class ExtractTask:
             fate = self._found.state if isinstance(self._found, Job) else "gone"
             self._task.log.info("Job %s of an earlier attempt is %s; starting a new one", self._job.job_id, fate)
         self._end_if_killed()
-        with self._counting(self._memory.recall()):
+        with self._saving_api_calls(self._memory.recall()):
             begun = self._extraction.begin()
         if isinstance(begun, Receipt):
             return begun
@@ -181,7 +181,7 @@ class ExtractTask:
         self._attend(job)
         if self._spec.deferrable:
             self._defer(replace(job, api_calls=self._org.session.usage.calls))
-        with self._remembering(job):
+        with self._updating_job_memory(job):
             found = self._look(lambda: self._extraction.wait(job.ref))
         return STEPS[Why.WAITED, Remembered.EARLIER if job.reattached else Remembered.OWN, found]
 
@@ -200,7 +200,7 @@ class ExtractTask:
         self._task.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": job.to_json()})
 
     def _publish(self) -> Receipt:
-        with self._remembering(self._in_hand()):
+        with self._updating_job_memory(self._in_hand()):
             if not isinstance(self._found, Job):
                 raise LookupError("there is no job whose rows could be published")
             return self._extraction.finish(self._found, resumable=self._memory.lasts)
@@ -217,7 +217,7 @@ class ExtractTask:
     def _fail(self, event: Mapping[str, Any]) -> NoReturn:
         """Raise what happened to the job, so that a retry knows what it cost."""
         job = self._in_hand()
-        with self._remembering(job):
+        with self._updating_job_memory(job):
             if event.get("status") == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
             if isinstance(self._found, NotFoundError):
@@ -240,7 +240,7 @@ class ExtractTask:
 
     # -- what is known and remembered --------------------------------------------------------------------------------
 
-    def _take_up(self, window: Window | None, plan: Plan | None = None) -> None:
+    def _set_extraction(self, window: Window | None, plan: Plan | None = None) -> None:
         """Extract the rows of a window from now on, or all rows. Without a plan, the org is asked for it."""
         self._window = window
         self._extraction = Extraction(self._org, replace(self._spec, window=window, incremental=None), plan=plan)
@@ -277,8 +277,8 @@ class ExtractTask:
         if job is None:
             return Remembered.NOTHING
         self._org.session.usage.calls += job.api_calls
-        with self._counting(job):
-            self._take_up(job.moments, Plan.from_json(job.soql, job.plan))
+        with self._saving_api_calls(job):
+            self._set_extraction(job.moments, Plan.from_json(job.soql, job.plan))
             same_request = job.order == self._spec.fingerprint() and job.soql == self._extraction.plan.soql
             if self._spec.incremental is None:
                 same_request = same_request and job.moments == self._spec.moments
@@ -291,7 +291,7 @@ class ExtractTask:
         """The event's job, where nothing was remembered and the run alone says which rows it has."""
         if self._spec.incremental == "watermark":
             return None
-        self._take_up(self._asked_window())
+        self._set_extraction(self._asked_window())
         return replace(self._submitted(JobRef(event["job_id"], event["api_version"])), api_calls=0)
 
     def _submitted(self, ref: JobRef) -> SubmittedJob:
@@ -309,17 +309,17 @@ class ExtractTask:
         )
 
     @contextmanager
-    def _remembering(self, job: SubmittedJob | None) -> Iterator[None]:
+    def _updating_job_memory(self, job: SubmittedJob | None) -> Iterator[None]:
         """Tell the next attempt what this one cost, or let it begin anew where the result cannot be trusted."""
         try:
-            with self._counting(job):
+            with self._saving_api_calls(job):
                 yield
         except ProtocolError:
             self._memory.forget()
             raise
 
     @contextmanager
-    def _counting(self, job: SubmittedJob | None) -> Iterator[None]:
+    def _saving_api_calls(self, job: SubmittedJob | None) -> Iterator[None]:
         """Tell the next attempt what this one cost, where there is a job for it to resume."""
         try:
             yield

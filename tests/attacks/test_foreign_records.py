@@ -9,7 +9,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.formats.csv_records import LONGEST_RECORD
-from airflow_provider_sfjwt.files.formats.registry import FORMATS, FileFormat
+from airflow_provider_sfjwt.files.formats.registry import FORMATS, OutputFormat
 from airflow_provider_sfjwt.files.formats.result_page import PageLimits
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
@@ -51,20 +51,20 @@ class Endless:
 def test_a_record_without_an_end(tmp_path: Path, name: str, header: bytes) -> None:
     body = Endless(header, b"x", 2 * LONGEST_RECORD + 2 * MB)
     with pytest.raises(ProtocolError, match="longer than 16,777,216 bytes.* max_record_bytes"):
-        FileFormat(name).write_page(ObjectStoragePath(f"file://{tmp_path}/part"), body, (Column("Id"),))
+        OutputFormat(name).write_page(ObjectStoragePath(f"file://{tmp_path}/part"), body, (Column("Id"),))
 
 
 def test_the_longest_record_is_a_setting(tmp_path: Path) -> None:
     body, limits = Endless(b'"Id"\n"001', b"x", 8 * MB), PageLimits(record_bytes=2 * MB)
     with pytest.raises(ProtocolError, match="longer than 2,097,152 bytes"):
-        FileFormat("csv").write_page(ObjectStoragePath(f"file://{tmp_path}/part"), body, (Column("Id"),), limits)
+        OutputFormat("csv").write_page(ObjectStoragePath(f"file://{tmp_path}/part"), body, (Column("Id"),), limits)
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 @pytest.mark.attack("rows beyond the declared count", before="fill the disk", after="the rest of the page is not read")
 def test_rows_beyond_the_declared_count(tmp_path: Path, name: str) -> None:
     body, limits = Endless(b'"Id"\n', b'"0015e00000AbCdEAAV"\n', 8 * MB), PageLimits(records=100)
-    written = FileFormat(name).write_page(ObjectStoragePath(f"file://{tmp_path}/part"), body, (Column("Id"),), limits)
+    written = OutputFormat(name).write_page(ObjectStoragePath(f"file://{tmp_path}/part"), body, (Column("Id"),), limits)
     assert written.records > 100
     assert written.part.bytes < 4 * MB
 

@@ -182,7 +182,7 @@ class TestTheTestButton:
             ({}, {"audience": "https://test.salesforce.com"}, "Set Audience to https://login.salesforce.com"),
             ({"login": "nobody@example.com"}, {}, "Permitted Users"),
             ({"host": "http://127.0.0.1:9"}, {}, "Check Login URL, Port and Proxy"),
-            ({"host": "https://acme.lightning.force.com"}, {}, "Login URL: is a page of the Salesforce user interface"),
+            ({"host": "https://acme.lightning.force.com"}, {}, "Login URL: is a page of Salesforce's UI"),
             ({}, {"private_key": None}, "Private key: is missing"),
         ],
     )  # fmt: skip

@@ -139,7 +139,7 @@ def bad_bytes(tmp_path: Path, kind: str) -> str:
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "parquet", "parquet of few texts"])
 def test_L4_a_byte_that_is_not_utf8(org: SimulatedOrg, tmp_path: Path, kind: str) -> None:
     said = refusal(bad_bytes(tmp_path, kind))
-    assert "row 2, column Text__c: byte 0xE9 is not UTF-8 (encoding). Give the encoding" in said
+    assert "row 2, column Text__c: byte 0xE9 is not UTF-8. Give its encoding" in said
     assert "1 fault in" in said
 
 
@@ -180,8 +180,8 @@ def test_L7_encoding(org: SimulatedOrg, tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("data", "encoding", "said"),
     [
-        ("a,é\x81", "cp1252", "row 1, column Text__c: byte 0x81 is not cp1252 (encoding)"),
-        ("a,é", "ascii", "row 1, column Text__c: byte 0xE9 is not ascii (encoding)"),
+        ("a,é\x81", "cp1252", "row 1, column Text__c: byte 0x81 is not cp1252"),
+        ("a,é", "ascii", "row 1, column Text__c: byte 0xE9 is not ascii"),
         ("a,é", "utf-16", "does not begin with a byte order mark, as utf-16 does"),
     ],
 )

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import Column, TooLargeNumbersError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
@@ -146,7 +146,7 @@ def written(folder: str, file_format: str, column: Column, cells: list[str | Non
     page = salesforce_csv([["Id", column.name], *([str(place), cell or ""] for place, cell in enumerate(cells))])
     columns = (Column("Id", "id"), column)
     try:
-        done = FileFormat(file_format).write_page(target, ChunkedBody(page, 61), columns)
+        done = OutputFormat(file_format).write_page(target, ChunkedBody(page, 61), columns)
     except TooLargeNumbersError as found:
         assert found.columns == (column.name,)
         return written(folder, file_format, column.widened(), cells)

@@ -35,8 +35,8 @@ FILES = {
     "empty": (b"FirstName,LastName\nA,B\nC,\n", "LastName, row 2"),
     "twice": (b"ExternalKey__c,LastName\n1,A\n2,B\n1,C\n", "ExternalKey__c, row 3"),
     "unknown_column": (b"LastName,Emial\nA,a@example.com\n", "Emial"),
-    "ragged": (b"LastName,FirstName\nA,B\nC\n", "row 2"),
-    "latin_1": ("LastName,FirstName\nMüller,A\n".encode("latin-1"), "UTF-8"),
+    "ragged": (b"LastName,FirstName\nA,B\nC\n", "Row 2 of ragged.csv"),
+    "latin_1": ("LastName,FirstName\nMüller,A\n".encode("latin-1"), "Give its encoding, e.g. encoding="),
     "two_columns": (b"LastName,LastName\nA,B\n", "LastName"),
     "no_such_parent": (b"LastName,AccountId\nA,001000000000000AAA\n", "AccountId, row 1"),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
-from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, FileFormat
+from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, OutputFormat
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 
@@ -60,7 +60,7 @@ class DataSetFolder:
             self._previous = (self._receipt_now(),)
         return self._previous[0]
 
-    def prepare(self, file_format: FileFormat, writer: Writer | None = None) -> None:
+    def prepare(self, file_format: OutputFormat, writer: Writer | None = None) -> None:
         """Check that the folder can be written and that no file in it could be mistaken for a part of this data set.
 
         :param file_format: of the parts to come.
@@ -86,7 +86,7 @@ class DataSetFolder:
                 subject="the task",
             )
 
-    def part(self, page: int, job_id: str, file_format: FileFormat) -> StoragePath:
+    def part(self, page: int, job_id: str, file_format: OutputFormat) -> StoragePath:
         """The file for a page.
 
         :param page: its place in the result, from 0.

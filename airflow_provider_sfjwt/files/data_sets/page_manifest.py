@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
@@ -33,7 +33,7 @@ class PageManifest:
     declared: int
     part: OutputFile
     columns: tuple[Column, ...]
-    file_format: FileFormat
+    file_format: OutputFormat
     rounded: Mapping[str, int]
 
     def to_json(self) -> str:
@@ -56,7 +56,7 @@ class PageManifest:
                     **content,
                     "part": OutputFile(**content["part"]),
                     "columns": tuple(Column(**column) for column in content["columns"]),
-                    "file_format": FileFormat(**content["file_format"]),
+                    "file_format": OutputFormat(**content["file_format"]),
                 }
             )
         except (ValueError, TypeError, KeyError):

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.formats import parquet
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.storage.file_writer import writing
 from airflow_provider_sfjwt.files.storage.receipts import OutputFile
 
-PARQUET = FileFormat("parquet")
+PARQUET = OutputFormat("parquet")
 
 
 class _Rows:

@@ -151,6 +151,5 @@ def fault_of_text(text: str, encoding: str = "utf-8") -> str | None:
     byte = shown[1] if len(shown) == 2 and shown[0] == _MARK and not is_utf8(encoding) else shown[0]
     name = "UTF-8" if is_utf8(encoding) else encoding
     return (
-        f"byte 0x{ord(byte) - 0xDC00:02X} is not {name} (encoding). Give the encoding of the file, e.g. "
-        "encoding='cp1252', or save it as UTF-8"
+        f"byte 0x{ord(byte) - 0xDC00:02X} is not {name}. Give its encoding, e.g. encoding='cp1252', or save it as UTF-8"
     )

@@ -74,7 +74,7 @@ class FormatModule(PageWriter, InputReader, Protocol):
 
 
 @dataclass(frozen=True)
-class Format:
+class RegisteredFormat:
     """What is known of a file format.
 
     :param name: as ``file_format`` names it.
@@ -141,15 +141,15 @@ _PARQUET_INSIDE: Mapping[str | None, str] = MappingProxyType(
     dict.fromkeys((None, "zstd", "snappy", "gzip", "none"), "")
 )
 
-FORMATS: Mapping[str, Format] = MappingProxyType(
+FORMATS: Mapping[str, RegisteredFormat] = MappingProxyType(
     {
         each.name: each
         for each in (
-            Format("csv", _csv, ("csv",), _GZIP_AROUND, _PACKED),
-            Format(
+            RegisteredFormat("csv", _csv, ("csv",), _GZIP_AROUND, _PACKED),
+            RegisteredFormat(
                 "jsonl", _json_lines, ("jsonl", "ndjson", "json"), _GZIP_AROUND, _PACKED, rows_may_lack_columns=True
             ),
-            Format("parquet", _parquet, ("parquet",), _PARQUET_INSIDE, needs_arrow=True),
+            RegisteredFormat("parquet", _parquet, ("parquet",), _PARQUET_INSIDE, needs_arrow=True),
         )
     }
 )
@@ -180,7 +180,7 @@ class WrittenPage:
 
 
 @dataclass(frozen=True)
-class FileFormat:
+class OutputFormat:
     """How the parts of a data set are written.
 
     :param name: ``parquet``, ``csv`` or ``jsonl``.
@@ -262,7 +262,7 @@ def reader_of(file: InputFile) -> InputReader:
     return FORMATS[file.file_format].load()
 
 
-def _format_of(name: str) -> Format:
+def _format_of(name: str) -> RegisteredFormat:
     for known in FORMATS.values():
         if name.lower().endswith(known.all_endings):
             return known

@@ -97,7 +97,7 @@ class Tally:
             first += len(records)
 
     @property
-    def lost(self) -> int:
+    def not_loaded(self) -> int:
         """Rows that were skipped, and those that Salesforce rejected or did not process."""
         return self.counts["failed"] + self.counts["unprocessed"] + self.counts["skipped"]
 

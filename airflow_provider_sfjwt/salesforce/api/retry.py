@@ -50,7 +50,7 @@ def send(
     *,
     repeatable: bool,
     strict: bool = False,
-    passing: Callable[[Response], bool] = is_transient,
+    transient: Callable[[Response], bool] = is_transient,
 ) -> Flow[Response]:
     """Send a request, again where that can help.
 
@@ -59,7 +59,7 @@ def send(
     :param repeatable: whether it does no harm when Salesforce processes the request twice.
     :param strict: whether "not now" proves that a request was not processed only in Salesforce's own words: a proxy
         answers 503 also where its connection to Salesforce broke after it had passed the request on.
-    :param passing: whether an answer may be another one later; default: by its status.
+    :param transient: whether an answer may be another one later; default: by its status.
     :return: the last answer, whatever its status.
     :raises TransportError: when the last attempt brought no whole answer.
     """
@@ -70,7 +70,7 @@ def send(
         except TransportError as error:
             if not error.retryable or (error.request_was_sent and not repeatable):
                 raise
-        if response is not None and not _worth_repeating(response, passing, repeatable=repeatable, strict=strict):
+        if response is not None and not _worth_repeating(response, transient, repeatable=repeatable, strict=strict):
             return response
         yield from flow.pause(policy.delay(attempt, response))
     return (yield from flow.send(make_request()))
@@ -89,10 +89,10 @@ def may_have_been_processed(error: SalesforceError) -> bool:
 
 
 def _worth_repeating(
-    response: Response, passing: Callable[[Response], bool], *, repeatable: bool, strict: bool
+    response: Response, transient: Callable[[Response], bool], *, repeatable: bool, strict: bool
 ) -> bool:
     if repeatable:
-        return passing(response)
+        return transient(response)
     return was_not_processed(response) and (not strict or _in_salesforces_words(response))
 
 

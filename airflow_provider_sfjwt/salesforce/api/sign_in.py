@@ -14,7 +14,7 @@ from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials
 from airflow_provider_sfjwt.salesforce.auth.extras import LABELS
 from airflow_provider_sfjwt.salesforce.auth.keys import SigningKey
-from airflow_provider_sfjwt.salesforce.auth.token import Token, decode_token, is_passing, token_request
+from airflow_provider_sfjwt.salesforce.auth.token import Token, decode_token, is_transient_refusal, token_request
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Request
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def _exchange(
         lambda: token_request(credentials, key, now=clock()),
         policy,
         repeatable=True,  # Salesforce gives the same token again
-        passing=is_passing,
+        transient=is_transient_refusal,
     )
     return decode_token(response, credentials)
 

@@ -78,7 +78,7 @@ def normalise_login_url(entered: str, port: int | None = None) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("starts with http://, which is allowed for this machine only; enter an https:// address")
     if host.endswith(_UI_DOMAINS):
-        raise ValueError(f"is a page of the Salesforce user interface; enter {_my_domain_of(host)}")
+        raise ValueError(f"is a page of Salesforce's UI; enter {_my_domain_of(host)}")
     return f"{parts.scheme}://{_with_port(host, own_port or port, parts.scheme)}{_site_path(host, parts.path)}"
 
 

@@ -131,7 +131,7 @@ def _token_in(response: Response, credentials: Credentials) -> Token:
     raise refusal(*said, credentials, retryable=is_transient(response))
 
 
-def is_passing(response: Response) -> bool:
+def is_transient_refusal(response: Response) -> bool:
     """Whether the token endpoint's answer may be another one in a few seconds.
 
     :param response: the answer.

@@ -12,12 +12,12 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between, read_receipt
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 from airflow_provider_sfjwt.files.values.columns import Column
 from tests.files.bodies import ChunkedBody, salesforce_csv
 
-CSV = FileFormat("csv")
+CSV = OutputFormat("csv")
 JOB, OTHER_JOB = "7505e0000000001AAA", "7505e0000000002AAA"
 COLUMNS = (Column("Id", "id"), Column("Name", "string"))
 

@@ -9,7 +9,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
-from airflow_provider_sfjwt.files.formats.registry import FORMATS, FileFormat, input_file, reader_of
+from airflow_provider_sfjwt.files.formats.registry import FORMATS, OutputFormat, input_file, reader_of
 from airflow_provider_sfjwt.files.values.columns import Column
 from tests.files.bodies import ChunkedBody, salesforce_csv
 
@@ -21,7 +21,7 @@ EVERY = [(name, compression) for name, known in FORMATS.items() for compression 
 
 @pytest.mark.parametrize(("name", "compression"), EVERY)
 def test_what_is_written_is_read_back_by_its_ending(tmp_path: Path, name: str, compression: str | None) -> None:
-    chosen = FileFormat(name, compression)
+    chosen = OutputFormat(name, compression)
     assert chosen.faults() == {}
     target = ObjectStoragePath(f"file://{tmp_path}") / f"rows.{chosen.extension}"
     written = chosen.write_page(target, ChunkedBody(PAGE, 7), COLUMNS)
@@ -40,7 +40,7 @@ def test_what_is_written_is_read_back_by_its_ending(tmp_path: Path, name: str, c
 @pytest.mark.parametrize(("name", "compression"), EVERY)
 def test_a_part_of_a_broken_attempt_is_removed(tmp_path: Path, name: str, compression: str | None) -> None:
     folder = DataSetFolder(f"file://{tmp_path}")
-    part = folder.part(0, "7505e0000000001AAA", FileFormat(name, compression))
+    part = folder.part(0, "7505e0000000001AAA", OutputFormat(name, compression))
     part.write_bytes(b"half")
     (tmp_path / "part-00000-of-others.csv").write_bytes(b"theirs")
     folder.clear_replaced()

@@ -32,8 +32,8 @@ def test_faults_name_their_row_in_the_file(tmp_path: Path, lines_at_once: int) -
         (b"null\n", None, "is a JSON null, not an object"),
         (b"{\n", None, "is not JSON"),
         (b"[" * 100_000 + b"\n", None, "is not JSON"),
-        (b'{"A": "\xe9"}\n', "A", "byte 0xE9 is not UTF-8 (encoding)"),
-        (b'{"A": ["x", "\xe9"]}\n', "A", "byte 0xE9 is not UTF-8 (encoding)"),
+        (b'{"A": "\xe9"}\n', "A", "byte 0xE9 is not UTF-8"),
+        (b'{"A": ["x", "\xe9"]}\n', "A", "byte 0xE9 is not UTF-8"),
         (b'{"A": 1, "\xe9": 2}\n', None, "has a key that is not text: byte 0xE9 is not UTF-8"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
-from airflow_provider_sfjwt.files.formats.registry import FileFormat, WrittenPage
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat, WrittenPage
 from airflow_provider_sfjwt.files.values.columns import Column
 from tests.files.bodies import ChunkedBody, salesforce_csv
 
@@ -39,7 +39,7 @@ PAGE = salesforce_csv([HEADER, *ROWS])
 
 
 def write(tmp_path: Path, name: str, page: bytes, columns: tuple[Column, ...] = COLUMNS, **options: str) -> WrittenPage:
-    file_format = FileFormat(name, **options)
+    file_format = OutputFormat(name, **options)
     target = ObjectStoragePath(f"file://{tmp_path}") / f"part.{file_format.extension}"
     return file_format.write_page(target, ChunkedBody(page, 700), columns)
 
@@ -144,7 +144,7 @@ def test_a_broken_connection_leaves_no_file(tmp_path: Path, name: str) -> None:
 
     target = ObjectStoragePath(f"file://{tmp_path}") / "part.x"
     with pytest.raises(TransportError):
-        FileFormat(name).write_page(target, Broken(PAGE, 50), COLUMNS)
+        OutputFormat(name).write_page(target, Broken(PAGE, 50), COLUMNS)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,7 +166,7 @@ def test_a_formula_is_described_with_fewer_digits_than_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file_format", "argument"), [(FileFormat("xml"), "file_format"), (FileFormat("csv", "zstd"), "compression")]
+    ("file_format", "argument"), [(OutputFormat("xml"), "file_format"), (OutputFormat("csv", "zstd"), "compression")]
 )
-def test_unknown_formats_name_the_argument(file_format: FileFormat, argument: str) -> None:
+def test_unknown_formats_name_the_argument(file_format: OutputFormat, argument: str) -> None:
     assert list(file_format.faults()) == [argument]

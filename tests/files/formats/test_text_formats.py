@@ -14,7 +14,7 @@ from airflow.sdk import ObjectStoragePath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import Column
 from tests.files.bodies import ChunkedBody, salesforce_csv
 from tests.random_tests import examples
@@ -29,7 +29,7 @@ AWKWARD = [
 def read_back(file_format: str, texts: list[str]) -> list[str | None]:
     rows = [[str(number), text, "z"] for number, text in enumerate(texts)]
     page = salesforce_csv([[column.name for column in COLUMNS], *rows])
-    chosen = FileFormat(file_format)
+    chosen = OutputFormat(file_format)
     with tempfile.TemporaryDirectory() as folder:
         target = ObjectStoragePath(f"file://{folder}") / f"part.{chosen.extension}"
         assert chosen.write_page(target, ChunkedBody(page, 97), COLUMNS).records == len(texts)

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.formats.input_file import ReadOptions
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures, usable_folder
 from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
 from airflow_provider_sfjwt.load.reading.files import find_files
@@ -34,7 +34,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_an_object_store_that_is_down_is_named_by_the_argument_and_tried_again(nowhere: str) -> None:
     with pytest.raises(SalesforceError, match=r"bucket/folder \(output_path\) cannot be used now: .*connect") as caught:
-        DataSetFolder(nowhere).prepare(FileFormat("csv"))
+        DataSetFolder(nowhere).prepare(OutputFormat("csv"))
     assert caught.value.retryable
     with pytest.raises(
         SalesforceError, match=r"bucket/folder \(results_path\) cannot be used now: .*connect"

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import VALUE_TYPES, Column
 from airflow_provider_sfjwt.files.values.from_arrow import Form, cells_of
 from tests.files.bodies import ChunkedBody, salesforce_csv
@@ -43,7 +43,7 @@ def test_a_value_is_the_same_in_every_form(tmp_path: Path, kind: str) -> None:
     column = Column("Field__c", kind, 18, 2)
     assert column.arrow_type == arrow_type
     target = ObjectStoragePath(f"file://{tmp_path}") / "part.parquet"
-    FileFormat("parquet").write_page(target, ChunkedBody(salesforce_csv([[column.name], [text]])), (column,))
+    OutputFormat("parquet").write_page(target, ChunkedBody(salesforce_csv([[column.name], [text]])), (column,))
     table = pq.read_table(tmp_path / "part.parquet")
     assert str(table.schema.field(0).type).replace("[day]", "") == arrow_type
     assert table.column(0).to_pylist() == [value]

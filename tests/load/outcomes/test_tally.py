@@ -89,7 +89,7 @@ def test_every_row_is_in_one_file_with_its_place_and_its_outcome(
     assert found == expected
     failed = [position for position, (kind, _) in expected.items() if kind == "failed"]
     assert tally.counts["failed"] == len(failed)
-    assert tally.lost == tally.counts["failed"] + tally.counts["unprocessed"]
+    assert tally.not_loaded == tally.counts["failed"] + tally.counts["unprocessed"]
     assert {code: each["count"] for code, each in tally.errors.items()} == {
         f"CODE_{odd}": sum(position % 2 == odd for position in failed) for odd in (0, 1)
     }
@@ -125,4 +125,4 @@ def test_what_all_rows_of_a_job_became_needs_no_reading(tmp_path: Path) -> None:
         tally, outcome = Tally(StagedLoad(LoadSource([]), (), (part,), tmp_path), None), PartOutcome(1)
         outcome.accept_all()
         tally.add(part, outcome, [])
-    assert (tally.counts["succeeded"], tally.lost) == (1, 0)
+    assert (tally.counts["succeeded"], tally.not_loaded) == (1, 0)

@@ -16,15 +16,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry
 from airflow_provider_sfjwt.files.formats.faults import Fault
-from airflow_provider_sfjwt.files.formats.registry import FileFormat
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.load.reading.source import LoadSource
 from tests.files.bodies import ChunkedBody, salesforce_csv
 from tests.load.reading.sources import faults, read, refusal, write
 
-NOT_UTF8 = (
-    "byte 0xE9 is not UTF-8 (encoding). Give the encoding of the file, e.g. encoding='cp1252', or save it as UTF-8"
-)
+NOT_UTF8 = "byte 0xE9 is not UTF-8. Give its encoding, e.g. encoding='cp1252', or save it as UTF-8"
 cells = st.text(alphabet=st.sampled_from('ab",;\n\ré🚀 #N/A'), max_size=12)
 tables = st.integers(2, 4).flatmap(
     lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=30)
@@ -92,7 +90,7 @@ def test_a_header_alone_is_a_load_of_nothing(tmp_path: Path) -> None:
         ('A,B\n1,5" wide\n2,"line\nline"\n3,3" wide\n', "row 1, column B: has a quote within a cell"),
         ("A,B\r1,2\r", "carriage return alone"),
         ("A,B\n1,2\n".encode("utf-16"), "encoding: {path}: its encoding is UTF-16"),
-        (b"A,\xe9\n1,2\n", "its header: byte 0xE9 is not UTF-8 (encoding)"),
+        (b"A,\xe9\n1,2\n", "its header: byte 0xE9 is not UTF-8"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_at_all_is_refused_with_its_place(tmp_path: Path, data: Any, words: str) -> None:
@@ -189,7 +187,7 @@ def extract(folder: Path) -> Receipt:
     """A data set as an extract leaves it."""
     column, target = Column("Name"), ObjectStoragePath(f"file://{folder}") / "part-00000.parquet"
     page = salesforce_csv([["Name"], ["a"], ["b"]])
-    part = FileFormat("parquet").write_page(target, ChunkedBody(page), (column,)).part
+    part = OutputFormat("parquet").write_page(target, ChunkedBody(page), (column,)).part
     receipt = Receipt(
         "Account", "SELECT Name FROM Account", None, "750", "65.0", 2, Counts(2, 2, 2), (part,),
         (column_entry(column),), None, "parquet", 1, 1.0, "1", output_path=str(folder),

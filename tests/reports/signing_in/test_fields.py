@@ -101,7 +101,7 @@ def test_S7_login_url(entered: str, login_url: str | None, audience: str | None)
     ],
 )
 def test_S7_login_url_of_a_page(entered: str, my_domain: str) -> None:
-    with pytest.raises(ValueError, match="is a page of the Salesforce user interface; enter your My Domain") as caught:
+    with pytest.raises(ValueError, match="is a page of Salesforce's UI; enter your My Domain") as caught:
         normalise_login_url(entered)
     assert my_domain in str(caught.value)
 
