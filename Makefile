@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tables ui test test-matrix test-upgrade test-wheel soak lint format pins matrix-pins docs bench clean
+.PHONY: help demo demo-tables ui test test-matrix test-upgrade test-wheel soak fuzz lint format pins matrix-pins docs bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
@@ -48,6 +48,11 @@ test-wheel: $(MATRIX)/.complete ## build what is published, and use it outside t
 SOAK ?= 10
 soak: $(DEVELOPMENT)/.complete $(SPARK)/.complete ## run the random tests with many more examples, and Spark, into docs/soak.md
 	@SFJWT_SPARK=$(CURDIR)/$(SPARK)/bin/python $(DEVELOPMENT)/bin/python -m tests.soak $(SOAK)
+
+# Seconds for which all targets together are fuzzed.
+FUZZ_SECONDS ?= 600
+fuzz: $(DEVELOPMENT)/.complete ## feed foreign bytes to all that reads them, FUZZ_SECONDS long, and print what is found
+	@$(DEVELOPMENT)/bin/python -m tests.fuzz $(FUZZ_SECONDS)
 
 lint: $(DEVELOPMENT)/.complete ## ruff, mypy --strict, import-linter and the size limits
 	@echo "Checking style, types, imports and sizes…"
