@@ -19,7 +19,7 @@ from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.formats.faults import Fault
-from airflow_provider_sfjwt.files.formats.registry import FileFormat, input_file
+from airflow_provider_sfjwt.files.formats.registry import OutputFormat, input_file
 from airflow_provider_sfjwt.files.formats.result_page import PageLimits
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.load.report import LoadReport
@@ -104,7 +104,7 @@ def _page(data: bytes, folder: Path) -> None:
     for name in ("csv", "jsonl", "parquet"):
         target = ObjectStoragePath(f"file://{folder}/part.{name}")
         _or_our_error(
-            lambda name=name, target=target: FileFormat(name).write_page(
+            lambda name=name, target=target: OutputFormat(name).write_page(
                 target, ChunkedBody(data, 97), _COLUMNS, limits
             )
         )
