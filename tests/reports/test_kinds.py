@@ -1,4 +1,4 @@
-"""Every kind of the table has tests, and every kind that has tests stands in it."""
+"""Every kind of the table has tests, and every kind that has tests stands in it. CONTRIBUTING has the command that prints it."""
 
 from __future__ import annotations
 

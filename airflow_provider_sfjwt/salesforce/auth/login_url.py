@@ -49,6 +49,8 @@ _SANDBOX_PARTITIONS = re.compile(r"\.(?:sandbox|scratch)\.|--|(?:^|\.)cs\d+\.")
 _PARTITIONS = re.compile(r"\.(sandbox|scratch|develop|trailblaze|demo|free|patch|stage)$")
 _MY_DOMAIN = "your My Domain, https://….my.salesforce.com (Setup → My Domain → Current My Domain URL)"
 _NO_URL = "is not a URL; enter e.g. https://login.salesforce.com or your My Domain"
+#: What stands where the host should, in a mistyped URL or a value of another connection type.
+_NO_HOSTS = frozenset(("", "http", "https", "none", "null", "login", "test"))
 #: What follows the address of a site on its pages.
 _SITE_PAGES = re.compile(r"/s(?:/.*)?$|/login/?$")
 
@@ -64,10 +66,10 @@ def normalise_login_url(entered: str, port: int | None = None) -> str:
     text = cleaned(entered)
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
-        host, own_port = parts.hostname, parts.port
+        host, own_port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         raise ValueError(f"{_NO_URL}, with a port between 1 and 65535 if any") from None
-    if not host or any(character.isspace() for character in text):
+    if host in _NO_HOSTS or any(character.isspace() or character == "\\" for character in text):
         raise ValueError(_NO_URL)
     if not is_host_name(host):
         raise ValueError(f"{_NO_URL}. A part of the host between two dots is empty or longer than 63 characters")

@@ -109,6 +109,27 @@ def test_S7_login_url_of_a_page(entered: str, my_domain: str) -> None:
 @pytest.mark.parametrize(
     "entered",
     [
+        "https//acme.my.salesforce.com",
+        "https:/acme.my.salesforce.com",
+        "https://https://acme.my.salesforce.com",
+        "https://acme.my.salesforce.com\\",
+        "login",
+        "test",
+        "None",
+    ],
+)
+def test_S7_mistyped_url(entered: str) -> None:
+    with pytest.raises(ValueError, match="is not a URL; enter e.g."):
+        normalise_login_url(entered)
+
+
+def test_S7_a_dot_at_the_end_of_the_host() -> None:
+    assert normalise_login_url("https://test.salesforce.com./") == "https://test.salesforce.com"
+
+
+@pytest.mark.parametrize(
+    "entered",
+    [
         "https://acme..my.salesforce.com",
         f"https://{'a' * 64}.my.salesforce.com",
         "https://.my.salesforce.com",
