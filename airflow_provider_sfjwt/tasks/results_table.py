@@ -33,6 +33,9 @@ _KEY_TYPES = ("string", "int64", "decimal128", "date32", "bool")
 _ERRORS = {"failed": (3, 4), "skipped": (3, 4)}
 _IDS = {"succeeded": 3}
 _ROWS_PER_PART = 500_000
+_ROWS_AT_ONCE = 20_000
+#: Bytes that are parsed at once. A record of Bulk API 2.0 has less than 10 MB.
+_SMALL_BLOCK, _LARGE_BLOCK = 2**17, 32 * 2**20
 
 
 class ResultsTable:
@@ -107,24 +110,33 @@ class ResultsTable:
 
     def _outcomes(self, report: LoadReport, schema: pa.Schema) -> Iterator[pa.Table]:
         """The outcome of every row, a results file at a time; files of one kind are in the order of their rows."""
+        import pyarrow as pa
+
         for part in sorted(report.parts, key=lambda part: part.name):
+            # Otherwise the memory of this file comes on top of what Arrow keeps for reuse.
+            pa.default_memory_pool().release_unused()
             kind = part.name.partition("-")[0]
             if part.records and kind in (*_IDS, *_ERRORS, "unprocessed"):
-                yield self._outcomes_of(part, kind, report.results_path).cast(schema)
+                yield from (table.cast(schema) for table in self._outcomes_of(part, kind, report.results_path))
 
-    def _outcomes_of(self, part: OutputFile, kind: str, results_path: str) -> pa.Table:
-        import pyarrow as pa
+    def _outcomes_of(self, part: OutputFile, kind: str, results_path: str) -> Iterator[pa.Table]:
         import pyarrow.compute as pc
 
         found = _cells(results_path, part, [0, *_ERRORS.get(kind, ()), *([_IDS[kind]] if kind in _IDS else [])])
-        positions = found.column(0).cast(pa.int64())
-        order = pc.sort_indices(positions)
-        found, positions = found.take(order), pc.subtract(positions.take(order), scalar(1))
-        keys = self._keys.at(positions.to_pylist())
-        nothing = pa.nulls(len(positions), pa.string())
+        order = pc.sort_indices(found.column(0).cast("int64"))
+        for start in range(0, len(order), _ROWS_AT_ONCE):
+            yield self._outcomes_of_some(found.take(order.slice(start, _ROWS_AT_ONCE)), kind)
+
+    def _outcomes_of_some(self, found: pa.Table, kind: str) -> pa.Table:
+        """The outcomes of rows that are in their order."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        keys = self._keys.at(pc.subtract(found.column(0).cast("int64"), scalar(1)).to_pylist())
+        nothing = pa.nulls(found.num_rows, pa.string())
         error = pc.binary_join_element_wise(found.column(1), found.column(2), ": ") if kind in _ERRORS else nothing
         record = found.column(1) if kind in _IDS else nothing
-        outcome = pa.nulls(len(positions), pa.string()).fill_null(scalar(kind))
+        outcome = nothing.fill_null(scalar(kind))
         return pa.Table.from_arrays([*keys.columns, outcome, error, record], names=[*keys.column_names, *OUTCOME])
 
 
@@ -147,15 +159,24 @@ def _cells(results_path: str, part: OutputFile, places: Sequence[int]) -> pa.Tab
 
     names = [f"f{place}" for place in places]
     path = storage_path(results_path) / part.name
-    with path.fs.open(path.path, "rb") as file:
-        return pv.read_csv(
-            file,
-            read_options=pv.ReadOptions(autogenerate_column_names=True, skip_rows=1, block_size=16 * 2**20),
-            parse_options=pv.ParseOptions(newlines_in_values=True),
-            convert_options=pv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), include_columns=names, strings_can_be_null=False
-            ),
-        )
+    # A row has to fit into a block. Almost every one fits into a small block, which takes less memory.
+    for block_size in (_SMALL_BLOCK, _LARGE_BLOCK):
+        try:
+            with path.fs.open(path.path, "rb") as file:
+                return pv.open_csv(
+                    file,
+                    read_options=pv.ReadOptions(
+                        autogenerate_column_names=True, skip_rows=1, block_size=block_size, use_threads=False
+                    ),
+                    parse_options=pv.ParseOptions(newlines_in_values=True),
+                    convert_options=pv.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.string()), include_columns=names, strings_can_be_null=False
+                    ),
+                ).read_all()
+        except pa.ArrowInvalid:
+            if block_size == _LARGE_BLOCK:
+                raise
+    raise ValueError("no size was tried")
 
 
 def _receipt(

@@ -22,7 +22,7 @@ from airflow_provider_sfjwt.tables.queries.exact_values import from_text, table_
 from airflow_provider_sfjwt.tables.queries.spec import ADVICE, QueryColumn, QuerySpec, check_names, refused
 
 #: Bytes of CSV that are converted at once.
-_PIECE = 2**20
+_PIECE = 2**19
 #: Pieces that psycopg2 may be ahead.
 _AHEAD = 2
 #: One snapshot, in which the query changes nothing; and values in the form that is read here.
@@ -161,7 +161,7 @@ def _numeric(precision: int | None, scale: int | None) -> tuple[str, str]:
 
 
 def _pieces(copied: Iterable[Any]) -> Iterator[bytes]:
-    """Whole rows, about a megabyte at a time. The server sends each row by itself.
+    """Whole rows, about half a megabyte at a time. The server sends each row by itself.
 
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
     """
