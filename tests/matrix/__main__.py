@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -15,7 +14,7 @@ from argparse import ArgumentParser
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.matrix.environment import CACHE, Environment, build_wheel, versions
+from tests.matrix.environment import CACHE, Environment, build_wheel, features, versions
 from tests.repository import REPOSITORY
 
 #: Tried by ``features.py``, in one process.
@@ -77,13 +76,7 @@ def _upgrade(old: Environment, new: Environment, wheel: Path) -> int:
 def _row(environment: Environment, wheel: Path, columns: list[str]) -> dict[str, str]:
     row = {"installs": environment.install(wheel)}
     if set(FEATURES) & set(columns):
-        dags = Path(__file__).parent / "dags"
-        command = [str(environment.python), str(Path(__file__).parent / "features.py"), str(dags)]
-        with (environment.folder / "features.log").open("w") as log:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, check=False, cwd="/")
-        row |= (
-            json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"imports": f"FAILED: see {log.name}"}
-        )
+        row |= features(environment.python, Path(__file__).parent, environment.folder / "features.log")
     if "demo" in columns:
         status = _in_checkout(environment, "demo", "-m", "tests.local_airflow.demo")
         row["demo"] = "FAILED" if status else "ok"

@@ -21,6 +21,21 @@ def versions() -> list[str]:
     return sorted(each.stem.removeprefix("airflow-") for each in PINS.glob("airflow-*.txt"))
 
 
+def features(python: Path | str, folder: Path, log: Path) -> dict[str, str]:
+    """What came of each feature that ``features.py`` tries.
+
+    :param python: of the environment.
+    :param folder: with ``features.py`` and its DAGs.
+    :param log: for everything else that is printed.
+    """
+    command = [str(python), str(folder / "features.py"), str(folder / "dags")]
+    with log.open("w") as stderr:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False, cwd="/")
+    # Airflow may print more after it.
+    found = [line for line in done.stdout.splitlines() if line.startswith('{"imports"')]
+    return dict(json.loads(found[-1])) if found else {"imports": f"FAILED: see {log}"}
+
+
 def build_wheel() -> Path:
     """Build the wheel, and lay out the tests without the package, so that they can only find the wheel's."""
     shutil.rmtree(CACHE / "dist", ignore_errors=True)
