@@ -6,7 +6,6 @@ beside an Airflow and used, and the tests of the source distribution run in its 
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tests.matrix.environment import CACHE, PINS, Environment
+from tests.matrix.environment import CACHE, PINS, Environment, features
 
 AIRFLOW = "3.3.2"
 #: Of the source distribution's tests, some that are quick and reach into every wing.
@@ -57,11 +56,9 @@ def main() -> None:
         print(f"The wheel alone beside Airflow {AIRFLOW}: {script}")
         # Copied, so that no folder above has a package of the same name.
         shutil.copytree(source / "tests" / "matrix", folder / "matrix")
-        found = run(
-            alone / "bin" / "python", folder / "matrix" / "features.py", folder / "matrix" / "dags"
-        ).splitlines()[-1]
+        found = features(alone / "bin" / "python", folder / "matrix", CACHE / "alone.log")
         print(f"Used: {found}")
-        if "FAILED" in found or not json.loads(found):
+        if any("FAILED" in each for each in found.values()):
             raise SystemExit(1)
 
         tools = Environment(AIRFLOW, f"{sys.version_info[0]}.{sys.version_info[1]}")
