@@ -7,7 +7,7 @@ import importlib.util
 
 
 def know_names_of_airflow_3_2() -> None:
-    """Let tests import exceptions of Airflow's from where they are since 3.2.
+    """Let tests import what Airflow has moved from where it is since 3.2.
 
     The package is imported first, so that it does not see the names in their new place.
     """
@@ -17,3 +17,4 @@ def know_names_of_airflow_3_2() -> None:
     old, new = importlib.import_module("airflow.exceptions"), importlib.import_module("airflow.sdk.exceptions")
     for name in ("AirflowException", "AirflowFailException", "AirflowNotFoundException", "TaskDeferred"):
         setattr(new, name, getattr(old, name))
+    importlib.import_module("airflow.sdk").serde = importlib.import_module("airflow.serialization.serde")  # type: ignore[attr-defined]
