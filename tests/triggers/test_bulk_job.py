@@ -9,7 +9,7 @@ from airflow.sdk import serde
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import event_of, rebuilt
-from tests.triggers.waiting import event_without_a_last_look, job_id, polling_org, trigger
+from tests.triggers.waiting import event_without_a_last_look, job_id, needs_on_kill, polling_org, trigger
 
 __all__ = ["job_id", "polling_org"]
 
@@ -78,12 +78,14 @@ async def test_many_triggers_sign_in_once(org: SimulatedOrg, job_id: str) -> Non
     assert org.logins == logins  # the test itself signed in with the same credentials
 
 
+@needs_on_kill
 async def test_killing_the_task_aborts_the_job(org: SimulatedOrg, job_id: str) -> None:
     await trigger(job_id).on_kill()
     assert org.jobs[job_id]["state"] == "Aborted"
     await trigger(job_id).on_kill()  # once more does no harm
 
 
+@needs_on_kill
 async def test_a_job_that_cannot_be_aborted_is_named_in_the_log(
     monkeypatch: pytest.MonkeyPatch, job_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

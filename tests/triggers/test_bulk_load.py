@@ -13,7 +13,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_ingest import IngestOrder, fill_
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from airflow_provider_sfjwt.triggers.bulk_load import SalesforceBulkLoadTrigger
 from tests.operators.airflow_run import event_of, rebuilt
-from tests.triggers.waiting import event_without_a_last_look
+from tests.triggers.waiting import event_without_a_last_look, needs_on_kill
 
 LEDGER = {
     "0": {"sha256": "abc", "jobs": [{"id": "750", "api_version": "67.0", "rows": 2, "retry": 0, "uploaded": True}]}
@@ -124,6 +124,7 @@ def test_a_refused_sign_in_is_an_event_too(org: SimulatedOrg, jobs: list[list[st
     assert event["api_calls"] >= 3
 
 
+@needs_on_kill
 async def test_killing_the_task_aborts_the_jobs(org: SimulatedOrg, jobs: list[list[str]]) -> None:
     await trigger(jobs).on_kill()
     assert {job["state"] for job in org.jobs.values()} == {"Aborted"}
@@ -131,6 +132,7 @@ async def test_killing_the_task_aborts_the_jobs(org: SimulatedOrg, jobs: list[li
     await trigger(jobs).on_kill()  # once more does no harm
 
 
+@needs_on_kill
 async def test_a_job_that_cannot_be_aborted_keeps_no_other_running_and_is_named(
     org: SimulatedOrg, jobs: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sfjwt.compat import has_trigger_on_kill
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.salesforce.api.bulk_query import create_query_job
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
+
+#: Before Airflow 3.3 a trigger learns of its task's end otherwise: see tests/compat/test_killed_triggers.py.
+needs_on_kill = pytest.mark.skipif(not has_trigger_on_kill(), reason="missing: Airflow 3.3, which calls on_kill")
 
 
 @pytest.fixture(name="org")
