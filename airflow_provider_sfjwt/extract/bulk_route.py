@@ -171,12 +171,13 @@ class JobRows:
             return finished
         fetch = self._fetch
         fetch.before_page()
-        path = fetch.folder.part(number, self._ref.id, fetch.file_format)
 
         def write(body: Body, declared: int | None) -> WrittenPage:
             limits = PageLimits(declared, self._org.transport.settings.limits.record_bytes)
             try:
-                return fetch.file_format.write_page(path, self._progress.watch(body), fetch.columns, limits)
+                return fetch.folder.write_page(
+                    number, self._ref.id, fetch.file_format, self._progress.watch(body), fetch.columns, limits
+                )
             except ProtocolError as error:
                 place = f"result page {number} of job {self._ref.id}"
                 raise error.with_message(f"{place}: {error}", retryable=error.retryable) from None

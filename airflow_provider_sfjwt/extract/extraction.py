@@ -18,7 +18,7 @@ from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Route, Rows
 from airflow_provider_sfjwt.extract.routes import AUTO, FIRST, ROUTES
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
-from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
+from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder, OtherAttemptError
 from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between, schema_hash
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures
 from airflow_provider_sfjwt.files.values.columns import Column, TooLargeNumbersError
@@ -287,9 +287,10 @@ class Extraction:
                 yield
         except BaseException as error:
             hopeless = isinstance(error, SalesforceError) and not error.retryable
-            if hopeless or not resumable:
+            overtaken = isinstance(error, OtherAttemptError)
+            if hopeless or overtaken or not resumable:
                 try:
-                    self._folder.discard(stem)
+                    self._folder.discard_own() if overtaken else self._folder.discard(stem)
                 except storage_failures(ValueError) as left:
                     log.warning("Parts of %s are left in %s: %s", stem, self._folder.path, left)
             raise

@@ -85,12 +85,13 @@ class QueryRows:
         :raises ProtocolError: when a row lacks a column, or holds a value that fits no cell of a table.
         """
         fetch = self._fetch
-        path = fetch.folder.part(0, self._stem, fetch.file_format)
         attempts = self._org.session.policy.attempts
         for attempt in range(1, attempts + 1):
             body = _CsvBody(self._pages_of_csv())
             try:
-                written = fetch.file_format.write_page(path, self._progress.watch(body), self._columns)
+                written = fetch.folder.write_page(
+                    0, self._stem, fetch.file_format, self._progress.watch(body), self._columns
+                )
             except ApiError as error:
                 if error.status in TOO_LONG:
                     raise _too_long(fetch) from None

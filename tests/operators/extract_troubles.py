@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from fsspec.implementations.local import LocalFileOpener
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 
@@ -140,6 +144,14 @@ def four_threads_expired(org: SimulatedOrg, folder: Path) -> None:
     org.add_fault(on(PAGES, 2, 3, delay=0.4))
 
 
-def full_disk(org: SimulatedOrg, folder: Path, *, file_format: str) -> None:
-    folder.mkdir()
-    (folder / f"part-00002-{FIRST_JOB}.{file_format}").symlink_to("/dev/full")
+def full_disk(org: SimulatedOrg, folder: Path) -> None:
+    """The disk is full when the third part is written, and has room again after that."""
+    write = LocalFileOpener.write
+
+    def refuse(file: LocalFileOpener, data: Any) -> Any:
+        if "part-00002" not in file.path:
+            return write(file, data)
+        LocalFileOpener.write = write
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.path)
+
+    LocalFileOpener.write = refuse

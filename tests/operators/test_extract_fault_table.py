@@ -230,7 +230,7 @@ def test_it_ends_with_the_exact_rows_or_red(
 ) -> None:
     folder = tmp_path / "accounts"
     arguments = {"deferrable": way == "triggerer", "file_format": file_format, **case.task}
-    bring_about(case.trouble, org, folder, file_format)
+    bring_about(case.trouble, org, folder)
     began = time.monotonic()
     if case.error is None:
         run_to_end(extract(f"file://{folder}", **arguments), context)
@@ -244,7 +244,7 @@ def test_it_ends_with_the_exact_rows_or_red(
         assert "_receipt.json" not in names_in(folder)
         assert len(names_in(folder)) == case.left, names_in(folder)
         org.clear_faults()
-        bring_about(list(case.later), org, folder, file_format)
+        bring_about(list(case.later), org, folder)
         before = pages_asked(org)
         later = extract(f"file://{folder}", **{**arguments, "timeout": 60})
         assert retried(org, before, run_to_end(later, context)) == case.retry
@@ -253,10 +253,10 @@ def test_it_ends_with_the_exact_rows_or_red(
     table.setdefault((case.name, outcome, published, case.retry), set()).add(way)
 
 
-def bring_about(trouble: Trouble, org: SimulatedOrg, folder: Path, file_format: str) -> None:
+def bring_about(trouble: Trouble, org: SimulatedOrg, folder: Path) -> None:
     """Let things go wrong."""
     if not isinstance(trouble, list):
-        trouble(org, folder, **({"file_format": file_format} if trouble is full_disk else {}))
+        trouble(org, folder)
         return
     for fault in trouble:
         org.add_fault(fault)

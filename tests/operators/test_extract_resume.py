@@ -13,6 +13,7 @@ from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
 from tests.operators.extract_task import FIELDS, RESULTS, WAYS, extract, published, receipt_of, rows_of, with_changes
+from tests.operators.extract_troubles import full_disk
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -119,8 +120,7 @@ def test_without_a_retry_to_come_nothing_is_left(org: SimulatedOrg, tmp_path: Pa
 
 
 def test_a_full_disk_keeps_what_is_whole(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
-    [*_, third, _] = [f"part-0000{page}-7505e0000000001AAA.csv" for page in range(4)]
-    (tmp_path / third).symlink_to("/dev/full")
+    full_disk(org, tmp_path)
     with pytest.raises(SalesforceError, match=r"\(output_path\) failed: No space left on device") as caught:
         run_to_end(extract(tmp_path, parallel_pages=1), context)
     assert caught.value.retryable

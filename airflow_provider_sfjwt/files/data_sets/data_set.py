@@ -3,30 +3,51 @@
 Parts come first and the receipt last. A re-run writes parts under new names, swaps the receipt, then removes the old
 parts: readers that follow the receipt see the whole old data set or the whole new one. Until the receipt is written,
 each finished page has a manifest beside its part, so that a retry fetches only the missing pages.
+
+Two attempts of one task may be alive at once: a worker that was not heard of goes on while Airflow has begun anew. So
+a part never changes once it has its name, and no two attempts write under one name. An attempt removes what was there
+when it began and what it wrote, and nothing that a receipt lists. Where another one has published since, it ends.
 """
 
 from __future__ import annotations
 
 import re
+import time
 import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
-from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, OutputFormat
+from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, OutputFormat, WrittenPage
+from airflow_provider_sfjwt.files.formats.result_page import ANY_PAGE, PageLimits
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
+    from airflow_provider_sfjwt.files.values.columns import Column
+    from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
-#: A part that this package wrote: page, job, format. A job's id begins with 750 and has 15 or 18 characters; a route
-#: without jobs makes up a stem, see :func:`made_up_stem`.
+#: A part that this package wrote: page, job, attempt, format. A job's id begins with 750 and has 15 or 18 characters; a
+#: route without jobs makes up a stem, see :func:`made_up_stem`. An attempt adds a word of its own where another one may
+#: have the name without it.
 _JOB_ID = r"(?:750\w{12}(?:\w{3})?|[a-z]+\w{12})"
-_OUR_PART = re.compile(rf"part-\d{{5,}}-(?P<job>{_JOB_ID})\.(?:{WRITTEN_EXTENSIONS})")
+_PART = rf"part-\d{{5,}}-(?P<job>{_JOB_ID})(?:_[0-9a-f]{{8}})?\.(?:{WRITTEN_EXTENSIONS})"
+_OUR_PART = re.compile(_PART)
 #: When Spark, DuckDB and Arrow read a folder, they skip names that begin with an underscore.
-_OUR_MANIFEST = re.compile(rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json")
+_MANIFEST = rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json"
+_OUR_MANIFEST = re.compile(_MANIFEST)
+#: A file that is being written, or that a process which died was writing.
+_OUR_DRAFT = re.compile(
+    rf"\.(?:{_PART}|{_MANIFEST.replace('<job>', '<its_job>')}|_receipt\.json|writable|\.writable-[0-9a-f]{{32}})"
+    r"-[0-9a-f]{32}"
+)
+#: Seconds that may lie between the last look at the receipt and its replacement; after more, it is looked at again.
+_MOST_BETWEEN = 2.0
 
 
 def made_up_stem(route: str) -> str:
@@ -37,8 +58,26 @@ def made_up_stem(route: str) -> str:
     return f"{route}{uuid.uuid4().hex[:12]}"
 
 
+class OtherAttemptError(SalesforceError):
+    """Somebody else has published in the folder since this attempt began, or has removed its parts."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was in the folder when this attempt began.
+
+    :param receipt: or None.
+    :param text: of the receipt.
+    :param names: of all files.
+    """
+
+    receipt: Receipt | None
+    text: str | None
+    names: frozenset[str]
+
+
 class DataSetFolder:
-    """The folder that one run of a task owns.
+    """The folder that one run of a task owns, as one attempt of it sees it.
 
     :param path: e.g. ``s3://conn_id@bucket/accounts/ds=2026-11-20``.
     :param argument: of the task, the one that names the folder.
@@ -48,7 +87,9 @@ class DataSetFolder:
         self._folder = OutputFolder(path, argument)
         self._argument = argument
         self.path = self._folder.path
-        self._previous: tuple[Receipt | None] | None = None
+        self._own: set[str] = set()
+        self._published: str | None = None
+        self._word = uuid.uuid4().hex[:8]
 
     @property
     def previous_receipt(self) -> Receipt | None:
@@ -56,9 +97,12 @@ class DataSetFolder:
 
         :raises ConfigurationError: if it is the results folder of a load.
         """
-        if self._previous is None:
-            self._previous = (self._receipt_now(),)
-        return self._previous[0]
+        return self._found.receipt
+
+    @cached_property
+    def _found(self) -> _Found:
+        text = self._folder.receipt_text()
+        return _Found(self._understood(text), text, frozenset(self._folder.sizes()))
 
     def prepare(self, file_format: OutputFormat, writer: Writer | None = None) -> None:
         """Check that the folder can be written and that no file in it could be mistaken for a part of this data set.
@@ -86,14 +130,50 @@ class DataSetFolder:
                 subject="the task",
             )
 
+    def write_page(
+        self,
+        page: int,
+        job_id: str,
+        file_format: OutputFormat,
+        body: Body,
+        columns: Sequence[Column],
+        limits: PageLimits = ANY_PAGE,
+    ) -> WrittenPage:
+        """Write a page into a new part, whose name no other attempt has.
+
+        :param page: its place in the result, from 0.
+        :param job_id: the job.
+        :param file_format: of the part.
+        :param body: as :meth:`OutputFormat.write_page` takes it.
+        :param columns: the same.
+        :param limits: the same.
+        """
+        part = self.part(page, job_id, file_format)
+        written = file_format.write_page(part, body, columns, limits, new_word=self._word)
+        self.wrote(written.part.name)
+        return written
+
+    def wrote(self, name: str) -> None:
+        """Take note of a part, which this attempt may then remove.
+
+        :param name: of the part.
+        """
+        self._own.add(name)
+
     def part(self, page: int, job_id: str, file_format: OutputFormat) -> StoragePath:
-        """The file for a page.
+        """The file for a page. Where it is there already when the page is written, the part gets another name.
 
         :param page: its place in the result, from 0.
         :param job_id: the job.
         :param file_format: of the part.
         """
-        return self._folder / f"part-{page:05d}-{job_id}.{file_format.extension}"
+        stem, ending = f"part-{page:05d}-{job_id}", file_format.extension
+        # An object store replaces an object without a word. The first attempt at a job alone has the plain names there.
+        if job_id in self._jobs_found:
+            stem = f"{stem}_{self._word}"
+        if f"{stem}.{ending}" in self._own:
+            stem = f"part-{page:05d}-{job_id}_{uuid.uuid4().hex[:8]}"
+        return self._folder / f"{stem}.{ending}"
 
     def finish_page(self, manifest: PageManifest, job_id: str) -> None:
         """Record that a page is finished, so that a retry does not fetch it again.
@@ -101,7 +181,9 @@ class DataSetFolder:
         :param manifest: of the page, whose part is written.
         :param job_id: the job.
         """
-        self._folder.write_whole(f"_page-{manifest.page:05d}-{job_id}.json", manifest.to_json())
+        name = f"_page-{manifest.page:05d}-{job_id}.json"
+        self._own.add(name)
+        self._folder.write_whole(name, manifest.to_json())
 
     def finished_pages(self, job_id: str) -> dict[int, PageManifest]:
         """The pages of a job that earlier attempts finished and whose parts are still there, by their places.
@@ -119,6 +201,11 @@ class DataSetFolder:
                 finished[manifest.page] = manifest
         return finished
 
+    @cached_property
+    def _jobs_found(self) -> set[str | None]:
+        """The jobs of which an object store had files when this attempt began."""
+        return set() if self._folder.is_local else {_job_of(name) for name in self._found.names}
+
     def holds(self, receipt: Receipt) -> bool:
         """Whether every part of a receipt is there, in its full size.
 
@@ -132,32 +219,67 @@ class DataSetFolder:
 
         :param receipt: of the new parts, all of which are written.
         :raises ConfigurationError: if another task instance of the same DAG run has published there meanwhile.
-        :raises SalesforceError: if somebody else has removed a part meanwhile. Nothing is published then.
+        :raises OtherAttemptError: retryable, if another attempt has published there since this one began, or has
+            removed a part. Nothing is published then.
         """
-        self._refuse_conflict(self._receipt_now(), receipt.written_by)
-        if not self.holds(receipt):
-            raise SalesforceError(
-                f"parts that were just written to {self.path} are gone: another run writes to the same folder. Nothing "
-                "was published. Give each run a folder of its own.",
-                retryable=True,
-            )
-        self._folder.write_whole(RECEIPT_NAME, receipt.to_json())
+        text = receipt.to_json()
+        with self._folder.alone():
+            while True:
+                looked = time.monotonic()
+                self._refuse_other_attempt(receipt)
+                if time.monotonic() - looked < _MOST_BETWEEN:  # this process was not stopped meanwhile
+                    break
+            self._folder.write_whole(RECEIPT_NAME, text)
+        self._published = text
 
     def clear_replaced(self) -> None:
-        """Remove all manifests, and the parts of earlier or broken runs, which the receipt does not list."""
-        listed = self._listed()
-        self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name))
+        """Remove the parts of earlier and broken runs, and all manifests, as far as they were there when this began.
+
+        Later files may belong to an attempt that is alive. Where another one has published since, all stays.
+        """
+        with self._folder.alone():
+            text = self._folder.receipt_text()
+            if text == (self._published or self._found.text):
+                self._remove(self._found.names | self._own)
 
     def discard(self, job_id: str) -> None:
         """Remove the files of a job that failed, except parts that the current receipt lists.
 
         :param job_id: the job.
         """
-        listed = self._listed()
-        self._folder.remove(name for name in self._folder.sizes() if name not in listed and _job_of(name) == job_id)
+        with self._folder.alone():
+            self._remove(name for name in self._found.names | self._own if _job_of(name) == job_id)
 
-    def _receipt_now(self) -> Receipt | None:
+    def discard_own(self) -> None:
+        """Remove what this attempt has written, except parts that the current receipt lists."""
+        with self._folder.alone():
+            self._remove(self._own)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        listed, there = self._listed(), self._folder.sizes()
+        self._folder.remove(name for name in set(names) & there.keys() - listed if _is_ours(name))
+
+    def _refuse_other_attempt(self, receipt: Receipt) -> None:
+        """Fail where another attempt has published since this one began, or where parts are gone."""
         text = self._folder.receipt_text()
+        now = self._understood(text)
+        self._refuse_conflict(now, receipt.written_by)
+        if now is not None and text != self._found.text:
+            other = "another attempt of this task" if now.written_by == receipt.written_by else "another run"
+            raise OtherAttemptError(
+                f"{other} has published in {self.path} since this attempt began: {now.records} records"
+                f"{f' of job {now.job_id}' if now.job_id else ''}. They stand, and nothing was published now. "
+                "If two runs write there, give each a folder of its own",
+                retryable=True,
+            )
+        if not self.holds(receipt):
+            raise OtherAttemptError(
+                f"parts that were just written to {self.path} are gone: another run writes to the same folder. Nothing "
+                "was published. Give each run a folder of its own.",
+                retryable=True,
+            )
+
+    def _understood(self, text: str | None) -> Receipt | None:
         if text is None:
             return None
         if kind_of_receipt(text) == "load":
@@ -190,3 +312,8 @@ def _job_of(name: str) -> str | None:
     """The job of a part or manifest that this package wrote, or None for any other file."""
     match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name)
     return match["job"] if match else None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether this package wrote a file that is not a receipt."""
+    return _job_of(name) is not None or _OUR_DRAFT.fullmatch(name) is not None

@@ -55,5 +55,6 @@ def write_parts(
         path = folder.part(len(parts), stem, PARQUET)
         with writing(path) as file:
             records = parquet.write_tables(rows.of_a_part(rows_per_part), schema, file)
-        parts.append(OutputFile(path.name, records, file.bytes, file.sha256))
+        folder.wrote(file.name)
+        parts.append(OutputFile(file.name, records, file.bytes, file.sha256))
     return tuple(parts)

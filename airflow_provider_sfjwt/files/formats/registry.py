@@ -209,7 +209,13 @@ class OutputFormat:
         return FORMATS[self.name].extension(self.compression)
 
     def write_page(
-        self, path: StoragePath, body: Body, columns: Sequence[Column], limits: PageLimits = ANY_PAGE
+        self,
+        path: StoragePath,
+        body: Body,
+        columns: Sequence[Column],
+        limits: PageLimits = ANY_PAGE,
+        *,
+        new_word: str | None = None,
     ) -> WrittenPage:
         """Write one result page as one part.
 
@@ -217,15 +223,16 @@ class OutputFormat:
         :param body: the page's CSV, header first; an empty body is a page without rows.
         :param columns: what is known of the columns. The page's own header decides which there are.
         :param limits: how much the page may hold. Of a page with more records than were declared, the rest is not read.
+        :param new_word: what is added to the part's name where a local file has it already; None replaces that file.
         :raises TransportError: if the page is not whole.
         :raises TooLargeNumbersError: if numbers do not fit columns that may be widened.
         :raises ProtocolError: if a value does not fit its column's type.
         """
         writer: PageWriter = FORMATS[self.name].load()
         page = ResultPage.arriving(body, columns, limits)
-        with writing(path) as file:
+        with writing(path, new_word=new_word) as file:
             content = writer.write_page(page, file, self.compression)
-        part = OutputFile(path.name, content.records, file.bytes, file.sha256)
+        part = OutputFile(file.name, content.records, file.bytes, file.sha256)
         return WrittenPage(part, page.columns, content.rounded)
 
 

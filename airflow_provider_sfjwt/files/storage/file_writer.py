@@ -1,14 +1,17 @@
-"""Writes one file on any object store: hashed and counted as it is written, and removed if writing fails."""
+"""Writes one file on any object store: hashed and counted as it is written, visible only when it is whole."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.files.storage.errors import storage_failures
+from airflow_provider_sfjwt.files.storage.paths import is_local
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
@@ -22,10 +25,12 @@ class FileWriter:
     """A file being written, with the methods that Arrow and gzip call.
 
     :param raw: the storage's own file.
+    :param name: of the file, once it is whole.
     """
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, name: str) -> None:
         self._raw = raw
+        self.name = name
         self._hash = hashlib.sha256()
         self.bytes = 0
         self.closed = False
@@ -65,19 +70,57 @@ class FileWriter:
 
 
 @contextmanager
-def writing(path: StoragePath) -> Iterator[FileWriter]:
+def writing(path: StoragePath, *, new_word: str | None = None) -> Iterator[FileWriter]:
     """Write a file, which exists afterwards only if the block ended without an error.
 
-    :param path: the file. An existing one is replaced.
+    Nobody sees it before it is whole: a local file is written under another name first, and an object store shows an
+    object only when all of it has arrived.
+
+    :param path: the file.
+    :param new_word: what is added to the name where a local file has it already: ``a.csv`` becomes ``a_<word>.csv``. An
+        existing file is then never replaced, whoever wrote it, and whenever. None replaces an existing file.
     """
-    raw = path.fs.open(path.path, "wb", block_size=BLOCK_SIZE)
+    target = _draft_of(path) if is_local(path) else path
+    raw = target.fs.open(target.path, "wb", block_size=BLOCK_SIZE)
     try:
-        yield FileWriter(raw)
+        file = FileWriter(raw, path.name)
+        yield file
         raw.close()
+        if target is not path:
+            file.name = _named(Path(target.path), Path(path.path), new_word)
     except BaseException:
         with suppress(*storage_failures()):  # the first error is the one to report
-            _discard(raw, path)
+            _discard(raw, target)
         raise
+
+
+def _draft_of(path: StoragePath) -> StoragePath:
+    """Where a local file is written before it gets its name."""
+    return path.parent / f".{path.name}-{uuid.uuid4().hex}"
+
+
+def _named(draft: Path, path: Path, new_word: str | None) -> str:
+    """Give a whole local file its name: the one that was wanted, or where it is taken, one with a word of its own.
+
+    :return: the name.
+    """
+    if new_word is None:
+        draft.replace(path)
+        return path.name
+    stem, dot, ending = path.name.partition(".")
+    own = path.with_name(f"{stem}_{new_word}{dot}{ending}")
+    for wanted in (path, own, path.with_name(f"{stem}_{uuid.uuid4().hex[:8]}{dot}{ending}")):
+        try:
+            # Unlike a renaming, a link never replaces a file, also not one that comes into being at this moment.
+            wanted.hardlink_to(draft)
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            draft.replace(own)
+            return own.name
+        draft.unlink()
+        return wanted.name
+    raise FileExistsError(f"{own} is there already")
 
 
 @contextmanager

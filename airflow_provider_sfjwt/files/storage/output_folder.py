@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.files.storage.errors import usable_folder
 from airflow_provider_sfjwt.files.storage.file_writer import writing
 from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path
@@ -13,6 +20,10 @@ from airflow_provider_sfjwt.files.storage.receipts import receipt_text
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
+
+
+#: Seconds for which the lock of a folder is waited for. Its holder reads and writes one small file, and removes others.
+_LONGEST_WAIT = 60.0
 
 
 class OutputFolder:
@@ -28,6 +39,11 @@ class OutputFolder:
         self.argument = argument
         with usable_folder(path, argument):
             self._folder: StoragePath = storage_path(self.path)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on a file system of this machine."""
+        return is_local(self._folder)
 
     def __truediv__(self, name: str) -> StoragePath:
         """A file in the folder.
@@ -69,14 +85,26 @@ class OutputFolder:
         :param name: of the file; an existing one is replaced.
         :param text: its content.
         """
-        target = self / name
-        if is_local(self._folder):
-            # A local file becomes visible while it is written, an object only when it is whole.
-            draft = self / f".{name}-{uuid.uuid4().hex}"
-            draft.write_text(text, encoding="utf-8")
-            self._folder.fs.mv(draft.path, target.path)
-        else:
-            target.write_text(text, encoding="utf-8")
+        with writing(self / name) as file:
+            file.write(text.encode())
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from publishing and clearing away here until the block ends, where the storage can.
+
+        A local folder is locked, and the lock ends with its process. An object store has no locks.
+
+        :raises SalesforceError: retryable, where another process has held the lock for a minute.
+        """
+        if not is_local(self._folder) or not Path(self._folder.path).is_dir():
+            yield
+            return
+        folder = os.open(self._folder.path, os.O_RDONLY)
+        try:
+            _lock(folder, self.path)
+            yield
+        finally:
+            os.close(folder)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files.
@@ -89,3 +117,25 @@ class OutputFolder:
                 path.unlink(missing_ok=True)
         elif doomed:
             self._folder.fs.rm([path.path for path in doomed])  # object stores take hundreds at once
+
+
+def _lock(folder: int, name: str) -> None:
+    """Lock an open folder, where its file system has locks."""
+    until = time.monotonic() + _LONGEST_WAIT
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise SalesforceError(
+                    f"another process has been publishing in {name} for {_LONGEST_WAIT:.0f} s. Nothing was published. "
+                    "A retry goes on; if it lasts, end that process",
+                    retryable=True,
+                ) from None
+            time.sleep(0.02)
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.EINVAL, errno.ENOSYS):
+                return  # some network file systems have no locks
+            raise
+        else:
+            return

@@ -24,7 +24,7 @@ COLUMNS = (Column("Id", "id"), Column("Name", "string"))
 
 def publish(folder: DataSetFolder, job_id: str, rows: int = 2, writer: Writer | None = None) -> Receipt:
     page = salesforce_csv([["Id", "Name"], *([["1", "x"]] * rows)])
-    part = CSV.write_page(folder.part(0, job_id, CSV), ChunkedBody(page), COLUMNS).part
+    part = folder.write_page(0, job_id, CSV, ChunkedBody(page), COLUMNS).part
     receipt = Receipt(
         sobject="Account", soql="SELECT Id, Name FROM Account", window=None, job_id=job_id, api_version="67.0",
         records=rows, counts=Counts(rows, rows, rows), parts=(part,),
@@ -64,7 +64,7 @@ def test_a_job_that_came_to_nothing_leaves_the_published_data_set(tmp_path: Path
     publish(DataSetFolder(f"file://{tmp_path}"), JOB)
     again = DataSetFolder(f"file://{tmp_path}")
     again.prepare(CSV)
-    CSV.write_page(again.part(0, OTHER_JOB, CSV), ChunkedBody(b""), COLUMNS)
+    again.write_page(0, OTHER_JOB, CSV, ChunkedBody(b""), COLUMNS)
     again.discard(OTHER_JOB)
     assert names(tmp_path) == {f"part-00000-{JOB}.csv", RECEIPT_NAME}
 
