@@ -8,10 +8,13 @@ A version is recognised by what it has, and by its number only where that cannot
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
+
+from airflow.sdk.exceptions import AirflowRuntimeError
 
 try:
     from airflow.sdk.configuration import conf
@@ -39,8 +42,10 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowRuntimeError",
     "StateNotKeptError",
     "StateStore",
+    "TaskAttempt",
     "VariableStore",
     "aconnection",
     "asset_state_store",
@@ -58,10 +63,13 @@ __all__ = [
     "sql_connection_type",
     "sql_hook",
     "still_deferred",
+    "task_attempt",
     "task_state_store",
 ]
 
 T = TypeVar("T")
+#: Seconds for which the state of a task is waited for.
+_LONGEST_LOOKUP = 15.0
 _SHORTEST_SECRET = 5  # the masker warns of shorter ones
 
 # -- what this Airflow has ---------------------------------------------------------------------------------------------
@@ -187,6 +195,30 @@ def task_state_store(context: Mapping[str, Any]) -> StateStore | None:
     return _with_variables(context.get("task_state_store"), variables)
 
 
+class TaskAttempt(NamedTuple):
+    """The place of an attempt among those of its task instance.
+
+    :param try_number: grows with each retry and each Clear, and stays the same over a deferral.
+    :param max_tries: how many there may be. A retry leaves it as it is; a Clear raises it.
+    """
+
+    try_number: int
+    max_tries: int
+
+
+def task_attempt(context: Mapping[str, Any]) -> TaskAttempt | None:
+    """Which attempt runs.
+
+    :param context: Airflow's.
+    :return: None outside a task run.
+    """
+    instance = context.get("ti")
+    try_number, max_tries = getattr(instance, "try_number", None), getattr(instance, "max_tries", None)
+    if not isinstance(try_number, int) or not isinstance(max_tries, int):
+        return None
+    return TaskAttempt(try_number, max_tries)
+
+
 def asset_state_store(context: Mapping[str, Any], asset: Asset | None, uri: str) -> StateStore | None:
     """What is remembered with an asset, over all runs.
 
@@ -235,27 +267,27 @@ async def still_deferred(trigger: BaseTrigger) -> bool:
     for must not be aborted; nor one that a cleared task has picked up again by now.
 
     :param trigger: that is being killed.
-    :return: where it cannot be told: false from Airflow 3.3 on, since a user's action is then the likelier reason;
-        true before.
+    :return: where it cannot be told, or takes longer than 15 seconds: false from Airflow 3.3 on, since a user's action
+        is then the likelier reason; true before.
 
     https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/deferring.html
     """
-    from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from asgiref.sync import sync_to_async
 
     task = trigger.task_instance
     if task is None:
         return not has_trigger_on_kill()
+    # A thread of asgiref's, from which Airflow 3.1 finds its way back to the event loop.
+    lookup = sync_to_async(RuntimeTaskInstance.get_task_states)(
+        dag_id=task.dag_id,
+        task_ids=[task.task_id],
+        run_ids=[task.run_id],
+        map_index=task.map_index,
+    )
     try:
-        # A thread of asgiref's, from which Airflow 3.1 finds its way back to the event loop.
-        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
-            dag_id=task.dag_id,
-            task_ids=[task.task_id],
-            run_ids=[task.run_id],
-            map_index=task.map_index,
-        )
-    except AirflowRuntimeError:
+        states = await asyncio.wait_for(lookup, _LONGEST_LOOKUP)
+    except (AirflowRuntimeError, OSError, asyncio.TimeoutError):
         return not has_trigger_on_kill()
     return "deferred" in states.get(task.run_id, {}).values()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.compat import AirflowException, AirflowRuntimeError
 from airflow_provider_sfjwt.exceptions import SalesforceError
 
 if TYPE_CHECKING:
@@ -24,5 +25,5 @@ def abort_each(hook: SalesforceJwtHook, refs: Sequence[JobRef], logger: Any) -> 
     try:
         with hook.connect() as org:
             org.run(abort_jobs, refs, logger)
-    except SalesforceError as error:  # before there was a connection
+    except (SalesforceError, AirflowException, AirflowRuntimeError) as error:  # before there was a connection
         log_still_running(refs, error, logger)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sfjwt.compat import has_trigger_on_kill, settling_time, still_deferred
+from airflow_provider_sfjwt.compat import (
+    AirflowException,
+    AirflowRuntimeError,
+    has_trigger_on_kill,
+    settling_time,
+    still_deferred,
+)
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError, SalesforceError
 
 if TYPE_CHECKING:
@@ -23,6 +29,12 @@ if TYPE_CHECKING:
 TOKEN_MAX_AGE = 1800.0
 #: Seconds after the deadline for the last look, which tells whether what is waited for has ended after all.
 LAST_LOOK = 10.0
+#: Seconds for which a killed trigger waits until its jobs are aborted: less than ``[triggerer] on_kill_timeout``, 30.
+_LONGEST_ABORT = 25.0
+#: What runs beside the triggers. An event loop alone would let go of it.
+_BACKGROUND: set[asyncio.Task[Any]] = set()
+#: Whether this process has looked up the state of a task.
+_WARM: list[bool] = []
 
 
 class OrgTrigger(BaseTrigger):
@@ -116,25 +128,42 @@ class OrgTrigger(BaseTrigger):
     async def abort(self, refs: Sequence[JobRef]) -> None:
         """Abort jobs, each by itself, since somebody ended the task and nobody will fetch their results.
 
+        Until a trigger has ended, Airflow 3.3 cancels it again with every look at its database, and ``on_kill`` too. So
+        the jobs are aborted in a task of its own, which these cancellations do not reach.
+
         :param refs: the jobs.
         """
+        aborting = _in_background(self._abort(refs))
+        until = time.monotonic() + _LONGEST_ABORT
+        while not aborting.done():
+            try:
+                await asyncio.shield(aborting)
+            except asyncio.CancelledError:
+                if time.monotonic() > until:
+                    raise  # it goes on, and says what came of it
+
+    async def _abort(self, refs: Sequence[JobRef]) -> None:
         from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs, log_still_running
 
-        if await still_deferred(self):
-            for ref in refs:
-                self.log.info("Job %s goes on, since its task is still deferred", ref.id)
-            return
         try:
+            if await still_deferred(self):
+                for ref in refs:
+                    self.log.info("Job %s goes on, since its task is still deferred", ref.id)
+                return
             async with self._hook().aconnect(token_max_age=TOKEN_MAX_AGE) as org:
                 await org.run(abort_jobs, refs, self.log)
-        except SalesforceError as error:  # before there was a connection
+        except (SalesforceError, AirflowException, AirflowRuntimeError) as error:  # before there was a connection
             log_still_running(refs, error, self.log)
+        except asyncio.CancelledError:
+            log_still_running(refs, SalesforceError("the triggerer was ended meanwhile"), self.log)
+            raise
 
     def remaining(self) -> float:
         """Seconds that are left; 0 or less when time is up."""
         return float("inf") if self.deadline is None else self.deadline - time.time()
 
     async def _wait(self) -> dict[str, Any]:
+        _warm_up(self)
         # Airflow imports triggers on the event loop, so they are light. What they need takes a tenth of a second.
         await asyncio.to_thread(import_module, "airflow_provider_sfjwt.hooks.salesforce_jwt")
         try:
@@ -162,6 +191,21 @@ class OrgTrigger(BaseTrigger):
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
         return SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)
+
+
+def _in_background(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Let something run in a task of its own."""
+    task = asyncio.create_task(work)
+    _BACKGROUND.add(task)
+    task.add_done_callback(_BACKGROUND.discard)
+    return task
+
+
+def _warm_up(trigger: OrgTrigger) -> None:
+    """Look up the state of a task once in a process: the first time, Airflow imports much, for seconds."""
+    if not _WARM and trigger.task_instance is not None:
+        _WARM.append(True)
+        _in_background(still_deferred(trigger))
 
 
 def _failure(error: SalesforceError) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def abort_jobs(session: Session, refs: Sequence[JobRef], logger: Any = log) -> F
             logger.info("Job %s %s", ref.id, "was aborted" if aborted else "had already ended")
 
 
-def log_still_running(refs: Sequence[JobRef], error: SalesforceError, logger: Any = log) -> None:
+def log_still_running(refs: Sequence[JobRef], error: Exception, logger: Any = log) -> None:
     """Say which jobs may run on.
 
     :param refs: the jobs.
