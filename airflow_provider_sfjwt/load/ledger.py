@@ -1,13 +1,22 @@
-"""Which job got which part of a load, so that a retry sends no accepted row twice."""
+"""Which job got which part of a load, so that a retry sends no accepted row twice.
+
+Two attempts of one task may be alive at once: a worker that was not heard of goes on while Airflow has begun anew. The
+attempt that began last owns the ledger. It writes its token before it reads the entries, and an earlier one writes a
+job down before it looks at the token: so either the new attempt finds the job, or the old one finds the new token and
+ends before it sends a row. (Airflow 3.3 refuses an old attempt by itself: its store knows a task instance by an id that
+each attempt replaces.)
+"""
 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from airflow_provider_sfjwt.compat import StateStore
+from airflow_provider_sfjwt.compat import StateStore, TaskAttempt
+from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
 
@@ -77,10 +86,23 @@ class Ledger:
 
     :param store: keeps one small value for each part; None for a load that is never resumed.
     :param entries: what a deferral handed over, for what the store has lost.
+    :param sends: whether this attempt sends anything; else it takes the load over from no other attempt.
+    :param attempt: its place among the attempts of the task; None where nobody counts them.
+    :raises SalesforceError: for an attempt that comes after a later one.
     """
 
-    def __init__(self, store: StateStore | None, entries: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        store: StateStore | None,
+        entries: Mapping[str, Any] | None = None,
+        *,
+        sends: bool = True,
+        attempt: TaskAttempt | None = None,
+    ) -> None:
         self._store = store
+        self._owner: dict[str, Any] | None = None
+        if store is not None and sends:
+            self._own(store, attempt)
         self._counted = 0
         self._one_at_a_time = threading.Lock()  # parts are sent by several threads
         self._entries = {int(number): LedgerEntry.from_json(each) for number, each in (entries or {}).items()}
@@ -93,6 +115,27 @@ class Ledger:
     def lasts(self) -> bool:
         """Whether the next attempt finds it again."""
         return self._store is not None
+
+    def _own(self, store: StateStore, attempt: TaskAttempt | None) -> None:
+        """Take the ledger over from earlier attempts."""
+        owner = store.get(_ATTEMPT)
+        self._owner = {"token": uuid.uuid4().hex}
+        if attempt is not None:
+            self._owner |= attempt._asdict()
+            known = TaskAttempt(*(int(owner.get(name) or 0) for name in TaskAttempt._fields)) if owner else attempt
+            if known.try_number > attempt.try_number:
+                raise _overtaken()
+            if owner and owner.get("done") and known.max_tries != attempt.max_tries:
+                self._delete(store)  # the task was cleared after it had succeeded
+        store.set(_ATTEMPT, self._owner)
+
+    def check_owner(self) -> None:
+        """Refuse to go on where another attempt of the task has begun since this one.
+
+        :raises SalesforceError: retryable. What this attempt wrote down is the other one's by now.
+        """
+        if self._store is not None and self._owner is not None and self._store.get(_ATTEMPT) != self._owner:
+            raise _overtaken()
 
     def entry(self, number: int) -> LedgerEntry | None:
         """What is known of a part.
@@ -122,6 +165,7 @@ class Ledger:
         :param number: of the part.
         """
         with self._one_at_a_time:
+            self.check_owner()
             self._entries.pop(number, None)
             if self._store is not None:
                 self._store.delete(_key(number))
@@ -131,9 +175,11 @@ class Ledger:
 
         :param number: of the part.
         :param job: the job.
+        :raises SalesforceError: where another attempt has begun: nothing may be sent to the job.
         """
         entry = self._entries[number]
         self._keep(number, replace(entry, jobs=(*entry.jobs, job)))
+        self.check_owner()
 
     def uploaded(self, number: int, job_id: str) -> None:
         """Remember that Salesforce has a job's rows.
@@ -160,12 +206,26 @@ class Ledger:
         self._change(number, job_id, lambda job: None)
 
     def forget(self) -> None:
-        """Forget everything, because the load is done: a cleared task loads anew."""
-        if self._store is not None:
-            for number in self._entries:
-                self._store.delete(_key(number))
-            self._store.delete(_COUNT)
+        """Forget everything, because the load is done: a cleared task loads anew.
+
+        Where attempts are counted, the entries stay and are marked: an attempt that dies before Airflow knows that it
+        ended well is retried, and must not send all rows again. Airflow allows more attempts when a task is cleared, so
+        a retry and a Clear can be told apart.
+        """
+        self.check_owner()
+        if self._store is not None and self._owner is not None and "try_number" in self._owner:
+            self._store.set(_ATTEMPT, {**self._owner, "done": True})
+        elif self._store is not None:
+            self._delete(self._store)
+            self._store.delete(_ATTEMPT)
         self._entries = {}
+
+    def _delete(self, store: StateStore) -> None:
+        """Delete all entries, first of all their number: an attempt that dies meanwhile leaves none of them."""
+        count = store.get(_COUNT) or 0
+        store.delete(_COUNT)
+        for number in range(count):
+            store.delete(_key(number))
 
     def to_json(self) -> dict[str, Any]:
         """All entries as JSON knows them, by the text of their numbers."""
@@ -178,6 +238,7 @@ class Ledger:
 
     def _keep(self, number: int, entry: LedgerEntry) -> None:
         with self._one_at_a_time:
+            self.check_owner()
             self._entries[number] = entry
             if self._store is None:
                 return
@@ -190,6 +251,13 @@ class Ledger:
 
 
 _COUNT = "salesforce_load_parts"
+_ATTEMPT = "salesforce_load_attempt"
+
+
+def _overtaken() -> SalesforceError:
+    return SalesforceError(
+        "another attempt of this task has begun, and goes on with the load. This one sends nothing more", retryable=True
+    )
 
 
 def _key(number: int) -> str:

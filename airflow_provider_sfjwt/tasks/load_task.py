@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from airflow_provider_sfjwt.compat import settling_time, task_state_store
+from airflow_provider_sfjwt.compat import settling_time, task_attempt, task_state_store
 from airflow_provider_sfjwt.exceptions import RequestLimitError, SalesforceError
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.load import prepared_load
@@ -63,7 +63,8 @@ class LoadTask:
         self._on_report = on_report
         self._resumes = event is not None and not event.get("new_attempt")
         self._began_at = float((event or {}).get("began_at") or time.time())
-        self._ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
+        entries = event.get("ledger") if event else None
+        self._ledger = Ledger(task_state_store(context), entries, sends=not spec.dry_run, attempt=task_attempt(context))
         seen_through = self._resumes and not may_stop(spec, self._ledger)
         self._budget = ApiBudget(org, None if seen_through else spec.min_api_calls_left)
         org.session.usage.calls += int(event.get("api_calls") or 0) if event else 0
@@ -91,6 +92,7 @@ class LoadTask:
                 self._begin_waiting(refs)
                 load.wait(refs)
             self._operator.running = []
+            self._ledger.check_owner()
             report = load.conclude()
         if self._on_report is not None:
             self._on_report()

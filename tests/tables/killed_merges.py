@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_sfjwt.tables import backends, merge
 from airflow_provider_sfjwt.tables.database import Database
+from tests.processes import processes
 
 #: What a merge does to its database, one after the other.
 STEPS = ("begin", "lock", "run", "write", "upsert", "stage", "commit")
@@ -63,13 +62,6 @@ def _die(environment: dict[str, str], step: int, after: bool, log: Path, argumen
     mortal: dict[str, Any] = {name: _mortal(each, step, after, log) for name, each in backends.BACKENDS.items()}
     backends.BACKENDS.update(mortal)
     merge(**arguments)
-
-
-def processes() -> ForkServerContext:
-    """Processes that begin with everything imported, and without the threads of the tests'."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.tables.killed_merges", "pyarrow.parquet", "pyarrow.csv"])
-    return context
 
 
 def killed_at(step: int, after: bool, conn_json: str, log: Path, arguments: dict[str, Any]) -> str | None:

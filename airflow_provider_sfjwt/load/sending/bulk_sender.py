@@ -7,7 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from airflow_provider_sfjwt.exceptions import BulkJobError, ConfigurationError, NotFoundError, ProtocolError, counted
+from airflow_provider_sfjwt.exceptions import (
+    BulkJobError,
+    ConfigurationError,
+    NotFoundError,
+    ProtocolError,
+    SalesforceError,
+    counted,
+)
 from airflow_provider_sfjwt.files.storage.errors import TEMPORARY, storage_errors
 from airflow_provider_sfjwt.load.ledger import Ledger, LedgerEntry, LedgerJob
 from airflow_provider_sfjwt.load.ledger_content import content_of, is_content
@@ -182,7 +189,11 @@ class BulkSender:
         what = IngestOrder(spec.sobject, spec.action.name, spec.external_id_field, spec.assignment_rule_id)
 
         def remember(job: Job) -> None:
-            self._ledger.created(number, LedgerJob(job.ref.id, job.ref.api_version, part.rows, retry))
+            try:
+                self._ledger.created(number, LedgerJob(job.ref.id, job.ref.api_version, part.rows, retry))
+            except SalesforceError:  # another attempt goes on with the load, and may not know this job
+                self._org.run(bulk_ingest.retire_job, job.ref)
+                raise
 
         job = self._interruptible.run(bulk_ingest.fill_job, what, lambda: part.path.open("rb"), on_created=remember)
         self._ledger.uploaded(number, job.ref.id)

@@ -165,6 +165,7 @@ class RestSender:
     def _write(self, sent: _Sent, rows: Sequence[int]) -> None:
         """Send rows in one call. A call that is refused as a whole saved nothing, and is sent again in halves."""
         gone = self._expect_deleted(sent, rows)
+        self._ledger.check_owner()
         try:
             answers = self._answers(sent, rows)
         except SalesforceError as error:

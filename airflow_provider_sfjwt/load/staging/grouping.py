@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,7 @@ class _Buckets:
     def _writer(self, bucket: int, schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
         if bucket not in self._writers:
             path = self._folder / f"{self._name}-{bucket:02d}"
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # Arrow would let others read it
             file = pa.OSFile(str(path), "wb")
             self._writers[bucket] = path, file, pa.ipc.new_stream(file, schema)
         return self._writers[bucket][2]

@@ -119,7 +119,9 @@ class JobFileWriter:
         self._number = number
         self._block = block
         self._file: BinaryIO = os.fdopen(handle, "wb")
-        self._positions = _positions_path(self._path).open("wb")
+        self._positions = os.fdopen(
+            os.open(_positions_path(self._path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+        )
         self._hash = hashlib.sha256()
         self.rows = self.bytes = 0
         header = io.StringIO(newline="")

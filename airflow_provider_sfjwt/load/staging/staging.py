@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
@@ -14,6 +12,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.values.arrow_arrays import integers
 from airflow_provider_sfjwt.load.staging.grouping import Grouping, between_groups
 from airflow_provider_sfjwt.load.staging.parts import BLOCK, MOST_ROWS, JobFile, JobFileWriter, encoded
+from airflow_provider_sfjwt.load.staging.scratch_folder import ScratchFolder
 
 #: Bytes of a file at most: a job takes 150 MB once it is encoded, which is 100 MB as it is sent.
 #: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_bulkapi.htm
@@ -57,9 +56,9 @@ class Staging:
         self._block = block
         self._parts: list[JobFile] = []
         self._writer: JobFileWriter | None = None
-        self._temporary = tempfile.TemporaryDirectory(prefix="salesforce-load-")
+        self._scratch = ScratchFolder()
         #: Where the files lie.
-        self.folder = Path(self._temporary.name)
+        self.folder = self._scratch.path
         self._cut: Cut = _in_the_middle
         self._grouping: Grouping | None = None
         if group_by is not None:
@@ -77,7 +76,7 @@ class Staging:
         if self._writer is not None:
             with suppress(OSError):  # a full disk, which has been reported, fails the closing of a file as well
                 self._writer.abandon()
-        self._temporary.cleanup()
+        self._scratch.remove()
 
     def add(self, table: pa.Table, first_position: int) -> None:
         """Add rows that follow each other in the input.
