@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.attacks import table as attacks
+from tests.canaries import plugin as canaries
 from tests.matrix.older_airflow import know_names_of_airflow_3_2
 from tests.random_tests import PLUGIN, RandomTests, set_up_hypothesis
 from tests.reports.kinds import kind_of, table
@@ -46,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin(PLUGIN):
         config.pluginmanager.register(RandomTests(), PLUGIN)
     config.pluginmanager.register(attacks.Attacks(), attacks.PLUGIN)
+    config.pluginmanager.register(canaries.Canaries(), canaries.PLUGIN)
 
 
 @pytest.fixture(scope="session")

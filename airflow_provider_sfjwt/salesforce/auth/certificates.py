@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.salesforce.auth.pem_repair import decode_text, read_sections
 from airflow_provider_sfjwt.salesforce.auth.unusable_keys import UnusableKeyError
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret, sealed
 
 #: Days before its end from which a certificate is warned of: time to have another one uploaded.
 WARNING_DAYS = 30
@@ -86,6 +87,13 @@ def read_certificate(
     :param fingerprints: of the keys, in the form of ``SigningKey.fingerprint``.
     :raises ConfigurationError: where it is not a certificate.
     """
+    # People paste the private key here, too.
+    entered = Secret(material)
+    del material
+    return sealed(lambda: _certificate_in(entered.reveal(), source, fingerprints))
+
+
+def _certificate_in(material: str | bytes, source: str, fingerprints: Collection[str]) -> Certificate:
     try:
         chain = [each for each in map(_parsed, _ders(material)) if each is not None]
     except UnusableKeyError as fault:

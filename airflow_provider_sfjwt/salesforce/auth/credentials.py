@@ -61,7 +61,7 @@ class Credentials:
     audience: str
     keys: tuple[SigningKey, ...]
     consumer_secret: hidden[str | None] = hidden(None)
-    certificate: str | None = None
+    certificate: hidden[str | None] = hidden(None)  # people paste the private key here, too
     instance_domains: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

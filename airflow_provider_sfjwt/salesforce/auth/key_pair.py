@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.salesforce.wire.secret import Secret, hidden
 
 #: RSA of at least 2048 bits: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_jwt_flow.htm
 KEY_SIZES = (2048, 4096)
@@ -38,9 +39,9 @@ class KeyPair:
     :param not_after: when the certificate ends, UTC.
     """
 
-    private_key: str
-    certificate: str
-    not_after: datetime
+    private_key: hidden[str] = hidden()
+    certificate: str  # type: ignore[misc]  # mypy takes the descriptor before it for a default
+    not_after: datetime  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"KeyPair(ends {self.not_after:%Y-%m-%d})"
@@ -66,6 +67,8 @@ def make_key_pair(
     :param now: when the validity begins, timezone-aware; None for this moment.
     :raises ConfigurationError: with everything that is wrong with the arguments, by their names.
     """
+    entered = Secret(passphrase)
+    del passphrase
     faults = {}
     if bits not in KEY_SIZES:
         faults["bits"] = "an RSA key of 2048 or 4096 bits can be made"
@@ -74,7 +77,7 @@ def make_key_pair(
     name = _name(subject)
     if name is None:
         faults["subject"] = "is not a name such as CN=airflow or 'CN=airflow,O=Acme,C=DE'"
-    if passphrase is not None and len(passphrase) < SHORTEST_PASSPHRASE:
+    if _is_too_short(entered.reveal()):
         faults["passphrase"] = f"must have {SHORTEST_PASSPHRASE} characters or more"
     if faults or name is None:
         raise ConfigurationError(faults, subject="the key pair")
@@ -82,14 +85,19 @@ def make_key_pair(
     end = begin.replace(microsecond=0) + timedelta(days=days)
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     certificate = _certificate(key, name, begin - _BACKDATED, end)
-    encryption: KeySerializationEncryption = NoEncryption()
-    if passphrase is not None:
-        encryption = BestAvailableEncryption(passphrase.encode())
     return KeyPair(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode("ascii"),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, _encryption(entered.reveal())).decode("ascii"),
         certificate.public_bytes(Encoding.PEM).decode("ascii"),
         end,
     )
+
+
+def _is_too_short(passphrase: str | None) -> bool:
+    return passphrase is not None and len(passphrase) < SHORTEST_PASSPHRASE
+
+
+def _encryption(passphrase: str | None) -> KeySerializationEncryption:
+    return NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase.encode())
 
 
 def _name(subject: str) -> x509.Name | None:
