@@ -7,6 +7,7 @@ import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote
 
 from airflow_provider_sfjwt.salesforce.wire.flow import Request, Response
@@ -29,7 +30,7 @@ def without_echoes(request: Request, response: Response) -> Response:
     if not request.secrets:
         return response
     is_text = not response.ok or len(response.body) <= _LARGEST_TEXT
-    pieces = _pieces(request.secrets) if is_text else {secret.encode().lower() for secret in request.secrets}
+    pieces = _pieces(request.secrets) if is_text else frozenset(each.encode().lower() for each in request.secrets)
     body = _struck(response.body, pieces)
     headers = _struck_headers(response.headers, pieces)
     if body is response.body and headers is response.headers:
@@ -44,15 +45,17 @@ def struck(text: str, secrets: Iterable[str]) -> str:
     :param secrets: as they were sent.
     """
     content = text.encode("utf-8", "surrogatepass")
-    return _struck(content, _pieces(secrets)).decode("utf-8", "surrogatepass")
+    return _struck(content, _pieces(tuple(secrets))).decode("utf-8", "surrogatepass")
 
 
-def _struck_headers(headers: Mapping[str, str], pieces: set[bytes]) -> Mapping[str, str]:
-    clean = {name: _struck(value.encode("utf-8", "replace"), pieces).decode() for name, value in headers.items()}
-    return headers if clean == headers else clean
+def _struck_headers(headers: Mapping[str, str], pieces: frozenset[bytes]) -> Mapping[str, str]:
+    together = "\n".join(headers.values()).encode("utf-8", "replace").lower()
+    if not any(piece in together for piece in pieces):
+        return headers
+    return {name: _struck(value.encode("utf-8", "replace"), pieces).decode() for name, value in headers.items()}
 
 
-def _struck(content: bytes, pieces: set[bytes]) -> bytes:
+def _struck(content: bytes, pieces: frozenset[bytes]) -> bytes:
     lower = content.lower()  # as long as the content
     spots = sorted(spot for piece in pieces for spot in _spots(lower, piece))
     if not spots:
@@ -72,9 +75,10 @@ def _spots(lower: bytes, piece: bytes) -> Iterator[tuple[int, int]]:
         start = lower.find(piece, start + 1)
 
 
-def _pieces(secrets: Iterable[str]) -> set[bytes]:
+@lru_cache(maxsize=8)  # a token is looked for in the answer to each request
+def _pieces(secrets: tuple[str, ...]) -> frozenset[bytes]:
     """What to look for, in small letters: pieces of each secret in each encoding."""
-    found = set()
+    found: set[bytes] = set()
     for secret in secrets:
         for form in _forms(secret):
             known = form.lower()
@@ -82,7 +86,7 @@ def _pieces(secrets: Iterable[str]) -> set[bytes]:
                 continue
             found |= {known[start : start + _PIECE] for start in range(0, max(1, len(known) - _PIECE + 1), _PIECE)}
             found.add(known[-_PIECE:])
-    return found
+    return frozenset(found)
 
 
 def _forms(secret: str) -> Iterator[bytes]:
