@@ -26,6 +26,13 @@ def test_ci_runs_the_whole_suite_on_every_python_that_is_promised() -> None:
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
 
 
+def test_ci_tries_the_lowest_versions_on_the_oldest_and_the_newest_python() -> None:
+    job = loaded(".github/workflows/ci.yml")["jobs"]["lowest"]
+    promised = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', text("pyproject.toml"))
+    assert job["strategy"]["matrix"]["python"] == [promised[0], promised[-1]]
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make test-lowest"]
+
+
 def test_ci_tries_every_airflow_that_has_pins_on_every_python_that_is_promised() -> None:
     matrix = loaded(".github/workflows/ci.yml")["jobs"]["airflow"]["strategy"]["matrix"]
     assert matrix["airflow"] == versions()
