@@ -13,6 +13,7 @@ from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.echoes import struck
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
+from airflow_provider_sfjwt.salesforce.wire.pace import Pace, pacing
 from airflow_provider_sfjwt.salesforce.wire.proxies import proxy_for
 from airflow_provider_sfjwt.salesforce.wire.secret import Secret, sealed
 from airflow_provider_sfjwt.salesforce.wire.transport import requests_options, requests_session
@@ -69,7 +70,10 @@ class ClientSession(requests.Session):
             headers["Authorization"] = f"Bearer {token.value}"
         settings = self.org.transport.settings
         options = {**requests_options(settings, proxy_for(target, settings.proxy)), **kwargs, "headers": headers}
-        return super().request(method, target, *args, **options)
+        with pacing(Pace(settings)) as pace:
+            if options.get("stream"):
+                pace.stream()
+            return super().request(method, target, *args, **options)
 
 
 def _at_instance(url: str, token: Token) -> str:

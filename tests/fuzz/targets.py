@@ -23,7 +23,7 @@ from airflow_provider_sfjwt.files.formats.registry import OutputFormat, input_fi
 from airflow_provider_sfjwt.files.formats.result_page import PageLimits
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.load.report import LoadReport
-from airflow_provider_sfjwt.salesforce.api import answers, query, soql
+from airflow_provider_sfjwt.salesforce.api import answers, collections, query, soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import decode_job
 from airflow_provider_sfjwt.salesforce.api.resource import reported_failures
 from airflow_provider_sfjwt.salesforce.api.retry import http_date
@@ -88,6 +88,7 @@ def _answer(data: bytes, folder: Path) -> None:
         _or_our_error(lambda response=response: answers.data(response, method="GET", path="/x"))
     answer = _or_our_error(lambda: answers.data(Response(200, headers, data), method="GET", path="/x"))
     reported_failures(answer)
+    _or_our_error(lambda: collections._row_answer(answer, "upsert"))
     _or_our_error(lambda: decode_job(answer))
     session: Any = SimpleNamespace()
     _or_our_error(lambda: _run(query._page(session, answer)))

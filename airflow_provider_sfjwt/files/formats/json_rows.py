@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -140,8 +141,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    repeated, seen = Repeated(found), [name for name, _ in pairs]
-    repeated.names = frozenset(name for name in found if seen.count(name) > 1)
+    repeated, seen = Repeated(found), Counter(name for name, _ in pairs)
+    repeated.names = frozenset(name for name, times in seen.items() if times > 1)
     return repeated
 
 

@@ -208,9 +208,11 @@ def result_links(session: Session, ref: JobRef, path: str | None = None) -> Flow
         # The guide's text says resultUrl, its schema resultLink.
         links = [link.get("resultUrl") or link["resultLink"] for link in answer["resultPages"]]
         next_path = None if answer["done"] else answer["nextRecordsUrl"]
-    except (TypeError, KeyError, AttributeError):
+        if not isinstance(next_path, str | None) or not all(isinstance(link, str) for link in links):
+            raise TypeError
+        return ResultLinks(tuple(map(_locator_in, links)), next_path)
+    except (TypeError, KeyError, AttributeError, ValueError):
         raise ProtocolError(f"the result links of job {ref.id} lack resultPages, done or nextRecordsUrl") from None
-    return ResultLinks(tuple(_locator_in(link) for link in links), next_path)
 
 
 def _locator_in(link: str) -> str | None:

@@ -119,11 +119,17 @@ def _row_answer(entry: Any, operation: str) -> RowAnswer:
         raise ProtocolError("a result of sObject Collections does not say whether its record was saved")
     success, record_id = entry["success"], entry.get("id")
     created = entry.get("created") is True if operation == "upsert" else operation == "insert"
-    errors = [_error(each) for each in entry.get("errors") or ()]
+    listed = entry.get("errors")
+    errors = [_error(each) for each in (listed if isinstance(listed, list) else ())]
     return RowAnswer(str(record_id) if record_id else None, success, created if success else None, tuple(errors))
 
 
-def _error(entry: Mapping[str, Any]) -> ErrorItem:
+def _error(entry: Any) -> ErrorItem:
+    if not isinstance(entry, dict):
+        return ErrorItem("UNKNOWN", str(entry))
     # The answers of an upsert and of older versions say errorCode.
     code = entry.get("statusCode") or entry.get("errorCode") or "UNKNOWN"
-    return ErrorItem(str(code), str(entry.get("message") or ""), tuple(map(str, entry.get("fields") or ())))
+    fields = entry.get("fields")
+    return ErrorItem(
+        str(code), str(entry.get("message") or ""), tuple(map(str, fields)) if isinstance(fields, list) else ()
+    )

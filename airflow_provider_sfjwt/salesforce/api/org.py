@@ -40,7 +40,17 @@ def describe(session: Session, sobject: str) -> Flow[dict[str, Any]]:
         ) from None
     if not isinstance(description, dict) or not isinstance(description.get("fields"), list):
         raise ProtocolError(f"the description of {sobject} has no list of fields")
+    if not all(map(_is_field, description["fields"])):
+        raise ProtocolError(
+            f"the description of {sobject} has a field without a name, or with a length that is not a number"
+        )
     return description
+
+
+def _is_field(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return False
+    return all(isinstance(entry.get(each), int | None) for each in ("length", "precision", "scale"))
 
 
 def limits(session: Session) -> Flow[dict[str, dict[str, Any]]]:

@@ -232,6 +232,9 @@ def test_another_refusal_of_links_is_an_error(session: Session) -> None:
         {"resultPages": ["/r"], "done": True},
         {"resultPages": []},
         {"resultPages": [], "done": False},
+        {"resultPages": [], "done": False, "nextRecordsUrl": 7},
+        {"resultPages": [{"resultUrl": 7}], "done": True},
+        {"resultPages": [{"resultUrl": "http://[x"}], "done": True},
     ],
 )
 def test_links_that_are_none_are_an_error(session: Session, answer: Any) -> None:

@@ -92,8 +92,11 @@ def test_errors_in_other_words_are_understood(session: Session) -> None:
     errors = [{"errorCode": "A", "message": "a"}, {"statusCode": "B", "fields": None}, {}]
     (answer,) = write(session, Script(ok([{"success": False, "errors": errors}])))
     assert answer.errors == (ErrorItem("A", "a"), ErrorItem("B", ""), ErrorItem("UNKNOWN", ""))
-    (answer,) = write(session, Script(ok([{"success": False, "errors": None}])))
-    assert answer.errors == ()
+    for none in (None, 7, {"errorCode": "A"}):
+        (answer,) = write(session, Script(ok([{"success": False, "errors": none}])))
+        assert answer.errors == ()
+    (answer,) = write(session, Script(ok([{"success": False, "errors": ["odd", {"fields": "Id"}]}])))
+    assert answer.errors == (ErrorItem("UNKNOWN", "odd"), ErrorItem("UNKNOWN", ""))
 
 
 @pytest.mark.parametrize("operation", ["insert", "upsert", "delete"])

@@ -32,6 +32,16 @@ def test_a_description_without_fields_is_an_error(session: Session, answer: Any)
         Script(ok(answer)).run(org.describe(session, "Account"))
 
 
+@pytest.mark.parametrize(
+    "field", [None, "Id", {}, {"name": 7}, {"name": "Id", "length": "18"}, {"name": "x", "scale": 1.5}]
+)
+def test_a_field_that_is_not_one_is_an_error(session: Session, field: Any) -> None:
+    with pytest.raises(ProtocolError, match="a field without a name, or with a length that is not a number"):
+        Script(ok({"fields": [{"name": "Id", "length": 18, "scale": None}, field]})).run(
+            org.describe(session, "Account")
+        )
+
+
 def test_limits_come_by_their_names(session: Session) -> None:
     answer = {"DailyApiRequests": {"Max": 5000, "Remaining": 4999}}
     assert Script(ok(answer)).run(org.limits(session)) == answer

@@ -68,6 +68,14 @@ def test_the_pages_of_a_sub_query_are_followed(session: Session) -> None:
     assert script.paths[1:] == ["GET /services/data/v66.0/query/01g-1", "GET /services/data/v66.0/query/01g-2"]
 
 
+def test_a_row_that_nests_deeper_than_soql_allows_is_an_error(session: Session) -> None:
+    nested: dict[str, Any] = {"Id": "a"}
+    for _ in range(30):
+        nested = {"Owner": nested}
+    with pytest.raises(ProtocolError, match="nests deeper than SOQL allows"):
+        Script(ok(page(nested))).run(first_page(session, "SELECT"))
+
+
 def test_a_sub_query_that_comes_short_is_an_error(session: Session) -> None:
     answer = ok(page(row(Id="1", Contacts=page(row(Id="a"), total=2))))
     with pytest.raises(ProtocolError, match="brought 1 row where Salesforce counted 2"):

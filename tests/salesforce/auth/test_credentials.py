@@ -332,7 +332,7 @@ def test_the_headers_of_openssl_do_not_have_the_whole_key_told_again(joint: str)
         (None, None, ()),
         (None, {}, ()),
         (None, {"private_key": 5, "proxy": None}, ()),
-        (None, "{broken " + KEY, ("{broken " + KEY,)),
+        pytest.param(None, "{broken " + KEY, ("{broken " + KEY,), id="unreadable extras"),
         (12345678, None, ("12345678",)),
     ],
 )

@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable
 
 import pytest
+import requests
 
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Body, Request, Response
-from airflow_provider_sfjwt.salesforce.wire.pace import Pace, SlowAnswerError
+from airflow_provider_sfjwt.salesforce.wire.pace import Pace, SlowAnswerError, pacing
 from airflow_provider_sfjwt.salesforce.wire.settings import LARGEST_ERROR, Limits, TransportSettings
 from airflow_provider_sfjwt.salesforce.wire.shared_client import MOST_AT_ONCE
-from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport
+from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport, requests_session
 from tests.salesforce.wire.carriers import Carrier
 from tests.salesforce.wire.local_server import LocalServer
 
@@ -64,6 +65,15 @@ def test_a_download_that_drips_ends(server: LocalServer) -> None:
     assert (caught.value.code, caught.value.retryable) == ("too_slow", True)
     assert set(taken) == {ord("x")}
     assert server.left.wait(30)
+
+
+def test_a_session_of_others_counts_nothing_unless_it_is_paced(server: LocalServer) -> None:
+    settings = TransportSettings(timeout=0.3, limits=Limits(answer_seconds=0.3))
+    session = requests_session(settings)
+    assert session.get(f"{server.url}/echo", timeout=5).ok
+    with pytest.raises(requests.ConnectionError), pacing(Pace(settings)):
+        session.get(f"{server.url}/drip", timeout=5)
+    session.close()
 
 
 class Clock:
