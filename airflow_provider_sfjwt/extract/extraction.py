@@ -178,6 +178,7 @@ class Extraction:
         :raises BulkJobTimeoutError: when the spec's ``timeout`` is over, counted from now.
         """
         deadline = time.monotonic() + self._spec.timeout
+        self._spec.format.load()  # while Salesforce is at work
         return self._org.run(
             bulk_job.wait_for_job,
             ref,

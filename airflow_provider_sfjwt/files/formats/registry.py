@@ -208,6 +208,10 @@ class OutputFormat:
         """The ending of a part's name, without the first dot."""
         return FORMATS[self.name].extension(self.compression)
 
+    def load(self) -> None:
+        """Import what writes the format. That takes a while, which may pass while there is nothing to write yet."""
+        FORMATS[self.name].load()
+
     def write_page(
         self,
         path: StoragePath,
