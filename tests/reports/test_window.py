@@ -19,16 +19,17 @@ UTC = timezone.utc
 
 # -- the window of a task -----------------------------------------------------------------------------------------------
 
-START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+#: Long before the records of the org, which are of the last 30 days.
+START, END = datetime(2025, 11, 1, tzinfo=UTC), datetime(2025, 11, 2, tzinfo=UTC)
 WINDOWS: list[Any] = [
     (START, END),
-    ["2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"],
-    ("2026-11-01 00:00:00+00:00", END),
-    (START, "2026-11-02T01:00:00.000+0100"),
-    ("2026-10-31T20:00-04", "2026-11-02T00:00:00.000000Z"),
-    "['2026-11-01T00:00:00Z', '2026-11-02T00:00:00Z']",
-    "('2026-11-01T00:00:00+00:00', '2026-11-02T00:00:00+00:00')",
-    '["2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"]',
+    ["2025-11-01T00:00:00Z", "2025-11-02T00:00:00Z"],
+    ("2025-11-01 00:00:00+00:00", END),
+    (START, "2025-11-02T01:00:00.000+0100"),
+    ("2025-10-31T20:00-04", "2025-11-02T00:00:00.000000Z"),
+    "['2025-11-01T00:00:00Z', '2025-11-02T00:00:00Z']",
+    "('2025-11-01T00:00:00+00:00', '2025-11-02T00:00:00+00:00')",
+    '["2025-11-01T00:00:00Z", "2025-11-02T00:00:00Z"]',
 ]
 
 
@@ -48,16 +49,16 @@ def test_window(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, wind
 def test_window_in_templates(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
     operator = task(tmp_path, window=("{{ start }}", "{{ end }}"))
     operator.render_template_fields({**context, "start": START, "end": END.isoformat()})
-    assert run_to_end(operator, context)["window"] == ["2026-11-01T00:00:00+00:00", "2026-11-02T00:00:00+00:00"]
+    assert run_to_end(operator, context)["window"] == ["2025-11-01T00:00:00+00:00", "2025-11-02T00:00:00+00:00"]
     operator = task(tmp_path, window="{{ both }}")
     operator.render_template_fields({**context, "both": [START.isoformat(), END.isoformat()]})
-    assert run_to_end(operator, context)["window"] == ["2026-11-01T00:00:00+00:00", "2026-11-02T00:00:00+00:00"]
+    assert run_to_end(operator, context)["window"] == ["2025-11-01T00:00:00+00:00", "2025-11-02T00:00:00+00:00"]
 
 
 WRONG_WINDOWS: list[tuple[dict[str, Any], str]] = [
-    ({"window": ("2026-11-01T00:00:00", END)}, "window: holds a moment without a time zone"),
+    ({"window": ("2025-11-01T00:00:00", END)}, "window: holds a moment without a time zone"),
     ({"window": (START.replace(tzinfo=None), END)}, "window: holds a moment without a time zone"),
-    ({"window": ("2026-11-01", "2026-11-02")}, "window: must be two moments"),
+    ({"window": ("2025-11-01", "2025-11-02")}, "window: must be two moments"),
     ({"window": ("2026-02-30T00:00:00Z", END)}, "window: must be two moments"),
     ({"window": ("None", END)}, "window: must be two moments"),
     ({"window": "None"}, "window: must be two moments"),
@@ -106,5 +107,5 @@ def test_window_that_was_changed_while_the_task_was_deferred_begins_anew(
     changed = task(tmp_path, window=(START, END + timedelta(days=1)), deferrable=False)
     event = event_of(deferred.value.trigger)
     result = changed.execute_complete(context, event, **(deferred.value.kwargs or {}))
-    assert result["window"][1] == "2026-11-03T00:00:00+00:00"
+    assert result["window"][1] == "2025-11-03T00:00:00+00:00"
     assert result["job_id"] != event["job_id"]
