@@ -113,6 +113,15 @@ def test_values_that_cannot_be_kept_are_named(database: PostgreSQL, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.timeout(60)
+def test_a_fault_in_the_middle_ends_the_stream(database: PostgreSQL, tmp_path: Path) -> None:
+    odd = "CASE WHEN n = 20000 THEN 'NaN'::float8 ELSE 0.5 END AS odd"
+    with pytest.raises(ConfigurationError, match="column odd: is double precision and holds NaN"):
+        frozen(tmp_path, f"SELECT n, {odd}, repeat('x', 100) AS text FROM generate_series(1, 2000000) AS n")
+    assert list(tmp_path.iterdir()) == []
+    assert database.run("SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active'") == []
+
+
 def test_names_that_a_load_could_not_tell_apart_are_refused(database: PostgreSQL, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         frozen(tmp_path, f'SELECT 1 AS a, 2 AS "A", 3 + 4, 5 AS "{"x" * 70}", 6 AS fine')
