@@ -55,9 +55,13 @@ def main() -> int:
     rows = []
     for airflow in given.versions or versions():
         began = time.monotonic()
-        row = _row(Environment(airflow, given.python), wheel, columns)
-        rows.append([airflow, given.python, *(row.get(name, "") for name in columns)])
-        print(f"Airflow {airflow}, Python {given.python}: {row}, {time.monotonic() - began:.0f} s", flush=True)
+        environment = Environment(airflow, given.python)
+        row = _row(environment, wheel, columns)
+        rows.append([airflow, environment.python_version, *(row.get(name, "") for name in columns)])
+        print(
+            f"Airflow {airflow}, Python {environment.python_version}: {row}, {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
     table = _table([["Airflow", "Python", *columns], *rows])
     print(table)
     if given.docs:

@@ -64,7 +64,8 @@ class Environment:
         self.airflow = airflow
         self._asked_for = python
         self._pins = PINS / f"airflow-{airflow}.txt"
-        self.folder = CACHE / f"{airflow}-python{Path(python).name.removeprefix('python')}"
+        self.python_version = Path(python).name.removeprefix("python")
+        self.folder = CACHE / f"{airflow}-python{self.python_version}"
         self.python = self.folder / "bin" / "python"
 
     def install(self, wheel: Path) -> str:

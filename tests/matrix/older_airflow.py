@@ -18,5 +18,7 @@ def know_names_of_airflow_3_2() -> None:
     for name in ("AirflowException", "AirflowFailException", "AirflowNotFoundException", "TaskDeferred"):
         setattr(new, name, getattr(old, name))
     importlib.import_module("airflow.sdk").serde = importlib.import_module("airflow.serialization.serde")  # type: ignore[attr-defined]
-    # Tests keep assets as keys, which Airflow 3.1 does not allow where they have an extra.
-    importlib.import_module("airflow.sdk").Asset.__hash__ = lambda asset: hash(asset.uri)
+    # Tests keep assets and aliases as keys, which Airflow 3.1 does not allow.
+    assets = importlib.import_module("airflow.sdk")
+    assets.Asset.__hash__ = lambda asset: hash(asset.uri)
+    assets.AssetAlias.__hash__ = lambda alias: hash(alias.name)
