@@ -17,9 +17,13 @@ _WALKED = (
     "tests/salesforce/api/test_session.py",
     "tests/salesforce/api/test_resource.py",
     "tests/salesforce/wire/test_failures.py",
+    "tests/hooks/test_hook.py",
+    "tests/doctor/test_checkup.py",
     "tests/operators/test_extract_fault_table.py",
+    "tests/operators/test_load_faults.py",
     "tests/tables/test_bad_input.py",
     "tests/attacks/test_echoes.py",
+    "tests/attacks/test_frames.py",
     "tests/attacks/test_tokens_stay_home.py",
 )
 
