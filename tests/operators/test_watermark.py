@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_sfjwt.compat import has_state_stores
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.tasks.watermark import Watermark
@@ -229,7 +230,13 @@ def test_a_full_extract_emits_the_event_of_its_object_too(
 @pytest.mark.parametrize(
     ("arguments", "index", "says"),
     [
-        ({"inlets": []}, -1, r'incremental: add inlets=\[Asset\(uri="salesforce://salesforce_jwt_default/Account"\)\]'),
+        pytest.param(
+            *({"inlets": []}, -1),
+            r'incremental: add inlets=\[Asset\(uri="salesforce://salesforce_jwt_default/Account"\)\]',
+            marks=pytest.mark.skipif(
+                not has_state_stores(), reason="missing: Airflow 3.3, which keeps state of assets"
+            ),
+        ),
         (
             {"outlets": [ACCOUNTS, CONTACTS]},
             0,
