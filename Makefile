@@ -48,8 +48,10 @@ test-wheel: $(MATRIX)/.complete ## build what is published, and use it outside t
 # What the tests need beside the package, in the newest versions that fit.
 LOWEST_TOOLS := grimp hypothesis jsonschema pandas pytest-asyncio pytest-timeout pytest-xdist
 LOWEST_TESTS := tests/extract tests/files tests/hooks tests/load tests/salesforce tests/tasks tests/triggers
-# These need an object store, or names that Airflow has since 3.2; make test-matrix tries the operators on Airflow 3.1.
-LOWEST_LEFT_OUT := --ignore-glob='*s3*' --ignore=tests/hooks/test_masking.py --ignore-glob='tests/triggers/test_bulk_*'
+# These need an object store, or what Airflow has since 3.1.8 or 3.2; make test-matrix tries Airflow 3.1 as a whole.
+LOWEST_LEFT_OUT := --ignore-glob='*s3*' --ignore=tests/hooks/test_masking.py --ignore-glob='tests/triggers/test_bulk_*' \
+	--deselect=tests/hooks/test_hook.py::test_the_same_flows_run_in_async_code \
+	--deselect=tests/hooks/test_hook.py::test_worker_and_triggerer_share_one_token_within_a_process
 test-lowest: $(LOWEST)/.complete ## try the lowest version of each dependency that pyproject.toml allows
 	@echo "Running the tests with the lowest versions…"
 	@$(LOWEST)/bin/python -m pytest -n auto -m 'not soak' $(LOWEST_LEFT_OUT) $(PYTEST_ARGS) $(LOWEST_TESTS)
