@@ -48,7 +48,7 @@ def left_over(database: TestDatabase) -> list[Any]:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(0 if SOAK else 600)
 def test_a_merge_killed_at_any_statement_leaves_all_or_nothing(
     database: TestDatabase, tmp_path: Path, said: list[str]
 ) -> None:
