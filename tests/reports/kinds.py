@@ -40,7 +40,7 @@ KINDS: tuple[tuple[str, str, str, str], ...] = (
     ("U1", "40 objects mapped, one fails", "an event for each of the 40", "exactly the events of the 39"),
     ("U2", "pip install into an older Airflow", "upgrades it without a word", "the page pins; the extra is named"),
     ("U3", "example DAGs by CLI, REST and asset", "'ds' is undefined", "the run's own moment"),
-    ("U4", "clear the task after a correction", "promised to send less than it does", "said as it is"),
+    ("U4", "clear the task after a correction", "sends more than it says", "said as it is"),
     ("U5", "a refused query in the UI", "the remedy beyond the edge", "argument, reason, one exception"),
     ("U6", "a watermark run without rows", "an event", "none with emit_empty=False"),
     ("U7", "min_api_calls_left with none left", "403 at the describe", "waits"),
