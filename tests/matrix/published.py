@@ -16,13 +16,8 @@ from pathlib import Path
 from tests.matrix.environment import CACHE, PINS, Environment, features
 
 AIRFLOW = "3.3.2"
-#: Of the source distribution's tests, some that are quick and reach into every wing.
-SAMPLE = (
-    "tests/salesforce/auth",
-    "tests/test_provider_info.py",
-    "tests/hooks/test_form.py",
-    "tests/hooks/test_rows.py",
-)
+#: Of the source distribution's tests, some that are quick.
+SAMPLE = ("tests/test_provider_info.py", "tests/compat", "tests/hooks/test_form.py", "tests/hooks/test_rows.py")
 
 
 def run(*command: str | Path, cwd: Path | str = "/") -> str:

@@ -19,7 +19,7 @@ conversation reads like the protocol's text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
 
@@ -50,10 +50,19 @@ Sink = Callable[["Response", Body], Any]
 Source = Callable[[], BinaryIO]
 
 
-class _NoHeaders(dict[str, str]):
-    """The default of headers: dataclasses ask that a default has a hash."""
+class _NoHeaders(Mapping[str, str]):
+    """The default of headers: dataclasses ask that a default has a hash, and is not a dict before Python 3.11."""
 
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: str) -> str:
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True)
