@@ -214,7 +214,7 @@ def test_ciphers_that_not_every_library_reads(rsa_key: rsa.RSAPrivateKey, monkey
     encrypted = pem_of(rsa_key, PKCS1, SECRET)
     assert "pkcs8 -topk8" in refused(encrypted.replace("AES-256", "AES-192"), passphrase="right")[1]
 
-    def unsupported(data: bytes, password: bytes | None) -> None:
+    def unsupported(data: bytes, password: bytes | None, **options: bool) -> None:
         raise keys.UnsupportedAlgorithm("some cipher")
 
     monkeypatch.setattr(keys, "load_pem_private_key", unsupported)
