@@ -25,6 +25,19 @@ def parts_of(folder: str, **storage: Any) -> list[str]:
 # [END parts]
 
 
+# [START sha256]
+import hashlib
+
+
+def receipt_sha256(folder: str, **storage: Any) -> str:
+    """What names a receipt in a ledger: the SHA-256 of its file."""
+    with fsspec.open(f"{folder}/_receipt.json", mode="rb", **storage) as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+# [END sha256]
+
+
 # [START pyarrow]
 import pyarrow as pa
 import pyarrow.dataset as ds

@@ -178,3 +178,10 @@ def test_without_a_receipt_there_is_nothing_to_read(parquet: str) -> None:
     for read in (reading_data_sets.arrow_table, reading_data_sets.data_frame, reading_data_sets.relation):
         with pytest.raises(FileNotFoundError):
             read(parquet)
+
+
+def test_the_sha256_of_a_receipt_is_that_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "_receipt.json").write_bytes(b"abc")
+    assert reading_data_sets.receipt_sha256(str(tmp_path)) == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
