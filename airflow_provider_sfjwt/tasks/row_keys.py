@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.values.arrow_arrays import integers
+from airflow_provider_sfjwt.load.staging.key_hashes import KeyHashes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
 
-_BUCKETS = 64
 #: Keys that a message names.
 _SHOWN = 3
 
@@ -41,14 +39,9 @@ class RowKeys:
 
         :raises ConfigurationError: naming keys that several rows have, or the first row without one.
         """
-        hashes = [array("q") for _ in range(_BUCKETS)]
-        for position, key in enumerate(self._keys(), 1):
-            if None in key:
-                fault = f"row {position:,} has no {', '.join(self._columns)}, by which results_table would name it"
-                raise ConfigurationError({"row_key": fault}, subject="the task")
-            hashed = hash(key)
-            hashes[hashed % _BUCKETS].append(hashed)
-        suspected = {each for bucket in hashes for each in _repeated(bucket)}
+        hashes = KeyHashes()
+        hashes.extend(map(hash, self._complete_keys()))
+        suspected = {hashes[position] for position, _ in hashes.pairs()}
         if suspected and (found := self._in_several_rows(suspected)):
             fault = f"{', '.join(self._columns)} does not tell the rows apart: {'; '.join(found)}"
             raise ConfigurationError({"row_key": fault}, subject="the task")
@@ -88,6 +81,13 @@ class RowKeys:
         for table in self._from_the_start():
             yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
 
+    def _complete_keys(self) -> Iterator[tuple[Any, ...]]:
+        for position, key in enumerate(self._keys(), 1):
+            if None in key:
+                fault = f"row {position:,} has no {', '.join(self._columns)}, by which results_table would name it"
+                raise ConfigurationError({"row_key": fault}, subject="the task")
+            yield key
+
     def _in_several_rows(self, suspected: set[int]) -> list[str]:
         rows: dict[tuple[Any, ...], list[int]] = {}
         for position, key in enumerate(self._keys(), 1):
@@ -98,8 +98,3 @@ class RowKeys:
             f"{' '.join(map(str, key))} is in rows {' and '.join(f'{place:,}' for place in places[:2])}"
             for key, places in several
         ]
-
-
-def _repeated(hashes: array[int]) -> Iterator[int]:
-    ordered = sorted(hashes)
-    yield from (one for one, other in pairwise(ordered) if one == other)

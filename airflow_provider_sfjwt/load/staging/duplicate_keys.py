@@ -9,7 +9,6 @@ import heapq
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +18,7 @@ from airflow_provider_sfjwt.files.values.arrow_arrays import scalar
 from airflow_provider_sfjwt.load.columns import LoadColumn
 from airflow_provider_sfjwt.load.reading.source import SourcePiece
 from airflow_provider_sfjwt.load.staging.cell_rules import empty
-
-#: Keys that are compared at once, which bounds the memory that it takes.
-_COMPARED = 50_000
+from airflow_provider_sfjwt.load.staging.key_hashes import COMPARED, KeyHashes
 
 
 class DuplicateKeys:
@@ -31,13 +28,12 @@ class DuplicateKeys:
     :param compared: keys that are compared at once.
     """
 
-    def __init__(self, column: LoadColumn, *, compared: int = _COMPARED) -> None:
+    def __init__(self, column: LoadColumn, *, compared: int = COMPARED) -> None:
         self._column = column
-        self._compared = compared
         self._is_id = column.field["type"] == "id"
         # https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_upsert.htm
         self._any_case = not self._is_id and not column.field.get("caseSensitive")
-        self._hashes = array("q")
+        self._hashes = KeyHashes(compared)
         self._starts: list[int] = []
         self._pieces: list[tuple[str, int]] = []
 
@@ -49,7 +45,7 @@ class DuplicateKeys:
         :param skipped: rows of the piece, from 0, that are not sent. They are duplicates of no other.
         """
         start = len(self._hashes)
-        self._starts.append(len(self._hashes))
+        self._starts.append(start)
         self._pieces.append((piece.file, piece.first_row))
         cells = table.column(self._column.header)
         keys = pc.if_else(empty(cells), scalar(""), cells)
@@ -61,12 +57,12 @@ class DuplicateKeys:
         # The hash of an empty text is 0. A row without a key is a duplicate of no other.
         self._hashes.extend(map(hash, keys.to_pylist()))
         for row in skipped:
-            self._hashes[start + row] = 0
+            self._hashes.leave_out(start + row)
 
     def repeated(self) -> RepeatedRows:
         """All rows that have the key of an earlier one."""
         found = RepeatedRows(self)
-        for position, earlier in sorted(self._pairs()):
+        for position, earlier in sorted(self._hashes.pairs()):
             found.positions.append(position)
             found.earlier.append(earlier)
         return found
@@ -81,7 +77,7 @@ class DuplicateKeys:
 
         def pairs() -> Iterator[tuple[int, int]]:
             nonlocal counted
-            for pair in self._pairs():
+            for pair in self._hashes.pairs():
                 counted += 1
                 yield pair
 
@@ -103,27 +99,6 @@ class DuplicateKeys:
         piece = bisect_right(self._starts, position) - 1
         file, first_row = self._pieces[piece]
         return file, first_row + position - self._starts[piece]
-
-    def _pairs(self) -> Iterator[tuple[int, int]]:
-        """Yield the positions of each duplicate and of the first row with its key."""
-        count = len(self._hashes)
-        hashes = pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(self._hashes)])
-        shares = count // self._compared + 1
-        bounds = [-(2**63) + 2**64 * share // shares for share in range(shares)] + [2**63]
-        for low, high in pairwise(bounds):
-            inside = pc.and_(pc.greater_equal(hashes, scalar(low)), pc.less_equal(hashes, scalar(high - 1)))
-            share = hashes.filter(pc.and_(inside, pc.not_equal(hashes, scalar(0))))
-            if pc.count_distinct(share).as_py() == len(share):
-                continue
-            values, counts = share.value_counts().flatten()
-            repeated = values.filter(pc.greater(counts, scalar(1)))
-            positions = pc.indices_nonzero(pc.is_in(hashes, value_set=repeated))
-            seen: dict[int, int] = {}
-            for start in range(0, len(positions), self._compared):
-                for position in positions.slice(start, self._compared).to_pylist():
-                    earlier = seen.setdefault(self._hashes[position], position)
-                    if earlier != position:
-                        yield position, earlier
 
 
 class RepeatedRows:
