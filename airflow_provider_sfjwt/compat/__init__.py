@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
@@ -126,8 +127,21 @@ def mask(*secrets: str) -> None:
     """
     from airflow.sdk.log import mask_secret
 
-    with one_message_at_a_time:
+    with _one_message():
         mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+
+
+def _one_message() -> AbstractContextManager[object]:
+    """Keeps the threads of a worker from sending to its supervisor at once, which Airflow cannot do before 3.2.
+
+    Never on an event loop: a trigger that waits for its answer lets others run on the same thread. They would wait for the
+    lock, and the whole triggerer with them.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return one_message_at_a_time
+    return nullcontext()
 
 
 def sql_connection_type(conn_id: str) -> str:

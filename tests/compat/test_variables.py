@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -85,6 +86,28 @@ def test_threads_that_mask_and_keep_take_turns(supervisor: Supervisor) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(40))) == list(range(40))
+
+
+class Triggerer:
+    """Sends as Airflow's triggerer does from its event loop: who waits for an answer lets the others run."""
+
+    def send(self, msg: Any) -> None:
+        import greenback
+
+        return greenback.await_(asyncio.sleep(0.01))
+
+
+@pytest.mark.timeout(30, method="thread")
+async def test_triggers_that_mask_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    greenback = pytest.importorskip("greenback", reason="Airflow has it from 3.3 on")
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", Triggerer(), raising=False)
+
+    async def trigger(number: int) -> int:
+        await greenback.ensure_portal()
+        compat.mask(f"secret number {number}")
+        return number
+
+    assert await asyncio.gather(*map(trigger, range(3))) == [0, 1, 2]
 
 
 # -- an upgrade to Airflow 3.3 -----------------------------------------------------------------------------------------
