@@ -134,8 +134,8 @@ def mask(*secrets: str) -> None:
 def _one_message() -> AbstractContextManager[object]:
     """Keeps the threads of a worker from sending to its supervisor at once, which Airflow cannot do before 3.2.
 
-    Never on an event loop: a trigger that waits for its answer lets others run on the same thread. They would wait for the
-    lock, and the whole triggerer with them.
+    Never on an event loop: a trigger that waits for its answer lets others run on the same thread. They would wait for
+    the lock, and the whole triggerer with them.
     """
     try:
         asyncio.get_running_loop()
