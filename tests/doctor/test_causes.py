@@ -90,7 +90,7 @@ def test_every_cause_has_its_remedy(
     assert len(step.remedy.split()) >= 4
     assert "\n" not in sentence
     assert sentence.startswith(cause)
-    assert len(sentence) < 300
+    assert len(sentence) <= 300
     assert exchanges(org) <= 2
     assert org.logins == 0
 

@@ -134,7 +134,7 @@ def test_an_aborted_job_and_its_rows_are_named(org: SimulatedOrg, context: dict[
         run_to_end(task("Item__c", items(3)), context)
     assert red.value.retryable
     assert f"job {next(iter(org.jobs))} is Aborted" in str(red.value)
-    assert "3 of them were not processed, e.g. rows row 1, rows row 2, rows row 3" in str(red.value)
+    assert "Not processed: 3, e.g. rows row 1, rows row 2, rows row 3" in str(red.value)
 
 
 def test_rows_that_are_in_no_result_set_are_counted_and_named(

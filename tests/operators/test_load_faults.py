@@ -241,7 +241,7 @@ CASES = [
     Case(
         "REST insert: answer lost",
         Attempt(
-            having("POST", COLLECTIONS, lose_answer=True), RecordsFailedError, "unknown whether they were saved", rows=6
+            having("POST", COLLECTIONS, lose_answer=True), RecordsFailedError, "unknown what was saved", rows=6
         ),
         retry=Attempt(NOTHING, RecordsFailedError, "earlier attempt began", rows=6),
         jobs=0,
