@@ -37,7 +37,9 @@ def test_every_example_runs_without_a_logical_date(
     in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database, database:
-        database.execute("CREATE TABLE customer (number, last_name, email, birthday, seller, changed_on, salesforce_id)")
+        database.execute(
+            "CREATE TABLE customer (number, last_name, email, birthday, seller, changed_on, salesforce_id)"
+        )
         database.execute("INSERT INTO customer VALUES (1, 'Neu', NULL, NULL, ?, ?, NULL)", (org.username, DAY))
     environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
     source = "".join(file.read_text(encoding="utf-8") for file in FILES)

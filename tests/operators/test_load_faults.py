@@ -240,9 +240,7 @@ CASES = [
     ),
     Case(
         "REST insert: answer lost",
-        Attempt(
-            having("POST", COLLECTIONS, lose_answer=True), RecordsFailedError, "unknown what was saved", rows=6
-        ),
+        Attempt(having("POST", COLLECTIONS, lose_answer=True), RecordsFailedError, "unknown what was saved", rows=6),
         retry=Attempt(NOTHING, RecordsFailedError, "earlier attempt began", rows=6),
         jobs=0,
         task={"transport": "rest"},
