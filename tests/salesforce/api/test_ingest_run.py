@@ -148,3 +148,19 @@ def test_a_job_that_is_gone_is_left_out(session: Session) -> None:
     script = Script(said("UploadComplete"), GONE, GONE, said("JobComplete"))
     [job] = script.run(ingest_run.run_jobs(session, refs, **options))
     assert job.ref == ref(3)
+
+
+def test_no_job_is_begun_while_others_run_and_too_few_calls_are_left(session: Session) -> None:
+    class Spending(Driver):
+        """An org whose calls are used up by the first job, until that has ended."""
+
+        def _answer(self, request: Any) -> Any:
+            answer = super()._answer(request)
+            session.usage.allowed, session.usage.used = 100, 10 if self.jobs.states[1] == "JobComplete" else 95
+            return answer
+
+    session.usage.allowed, session.usage.used = 100, 10
+    jobs = Jobs([2, 1])
+    ended = run(session, Spending(jobs), min_api_calls_left=50)
+    assert [job.state for job in ended] == ["JobComplete", "JobComplete"]
+    assert jobs.log == ["PATCH 1", "GET 1", "GET 1", "PATCH 2", "GET 2"]

@@ -97,3 +97,10 @@ def test_waiting_for_calls_ends_with_the_time(session: Session) -> None:
     script = Script(ok(usage(95)), ok(usage(95)))
     assert script.run(org.wait_for_api_calls(session, 50, poll_interval=100, remaining=lambda: next(left))) is False
     assert script.slept == [5.0]
+
+
+def test_waiting_for_calls_goes_on_where_the_org_refuses_to_tell(session: Session) -> None:
+    script = Script(refusal(403, "REQUEST_LIMIT_EXCEEDED"), ok(usage(10)))
+    flow = org.wait_for_api_calls(session, 50, poll_interval=100, remaining=lambda: 10_000)
+    assert script.run(flow) is True
+    assert script.slept == [100]
