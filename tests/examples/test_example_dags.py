@@ -55,8 +55,8 @@ def test_every_example_runs_without_a_logical_date(
         dag_ids, "success"
     )
     assert (tmp_path / "output/watermark/accounts/run=20261110T000000/_receipt.json").exists()
-    first, _ = data_set(tmp_path / "lake/accounts/20261110T000000")
-    assert first["records"] == accounts
+    first, _ = data_set(tmp_path / "lake/accounts/20261110T000000")  # of first_extract.py
+    assert (first["written_by"]["dag_id"], first["records"]) == ("first_extract", accounts)
     assert not [path for path in (tmp_path / "output").rglob("*") if "None" in path.name]
 
 
