@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = ["get_provider_info"]
 
+_NAME = "Salesforce JWT"
 _SIGN_IN, _KEY, _ADVANCED = "Salesforce app", "Private key", "Advanced"
 
 _CONSUMER_KEY_HELP = (
@@ -148,13 +149,18 @@ _CONFIG = {
 }
 
 
+def _modules(room: str, *names: str) -> list[dict[str, Any]]:
+    """Modules of a room with classes for authors of DAGs."""
+    return [{"integration-name": _NAME, "python-modules": [f"airflow_provider_sfjwt.{room}.{each}" for each in names]}]
+
+
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider.
 
     :return: what Airflow's ``provider_info.schema.json`` asks for. A wrong answer would take down the discovery of
         every provider of an installation.
     """
-    name = "Salesforce JWT"
+    name = _NAME
     return {
         "package-name": "airflow-provider-sfjwt",
         "name": name,
@@ -167,18 +173,9 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "connection-types": [_CONNECTION_TYPE],
-        "hooks": [{"integration-name": name, "python-modules": ["airflow_provider_sfjwt.hooks.salesforce_jwt"]}],
-        "operators": [
-            {
-                "integration-name": name,
-                "python-modules": [
-                    "airflow_provider_sfjwt.operators.query",
-                    "airflow_provider_sfjwt.operators.extract",
-                    "airflow_provider_sfjwt.operators.load",
-                    "airflow_provider_sfjwt.operators.rest",
-                ],
-            }
-        ],
+        "hooks": _modules("hooks", "salesforce_jwt"),
+        "operators": _modules("operators", "query", "extract", "load", "rest"),
+        "sensors": _modules("sensors", "query", "bulk_job"),
         "transfers": [
             {
                 "source-integration-name": source,
@@ -187,16 +184,7 @@ def get_provider_info() -> dict[str, Any]:
             }
             for source, target, module in ((name, "SQL", "sql"), ("SQL", name, "sql"), (name, "Delta Lake", "delta"))
         ],
-        "triggers": [
-            {
-                "integration-name": name,
-                "python-modules": [
-                    "airflow_provider_sfjwt.triggers.bulk_job",
-                    "airflow_provider_sfjwt.triggers.bulk_load",
-                    "airflow_provider_sfjwt.triggers.api_calls",
-                ],
-            }
-        ],
+        "triggers": _modules("triggers", "bulk_job", "bulk_load", "api_calls", "query"),
         "extra-links": ["airflow_provider_sfjwt.tasks.links.SalesforceJobLink"],
         "config": {"salesforce_jwt": _CONFIG},
         "cli": ["airflow_provider_sfjwt.cli.get_commands"],

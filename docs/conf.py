@@ -14,7 +14,7 @@ extensions, html_theme, html_title = ["myst_parser", "sphinx.ext.autodoc"], "fur
 myst_heading_anchors, python_maximum_signature_line_length = 4, 80
 autodoc_member_order, autodoc_typehints = "bysource", "none"
 # Names of others, and inner ones, are not looked up, so that a build needs no network.
-nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_sfjwt\.(hooks|operators|transfers|triggers|exceptions)\.).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_sfjwt\.(hooks|operators|sensors|transfers|triggers|exceptions)\.).*")]
 suppress_warnings = ["misc.highlighting_failure"]  # diagrams are drawn where the code is hosted
 
 #: The site's order, that of a person's day. A page of docs/ that has no place here comes last.
@@ -27,6 +27,7 @@ CONTENTS = {
         "operators/load",
         "operators/sql_to_salesforce",
         "operators/rest",
+        "sensors",
         "hook",
     ],
     "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
@@ -40,7 +41,8 @@ CONTENTS = {
 _LISTED = {"index", *(page for pages in CONTENTS.values() for page in pages)}
 CONTENTS["Know more"] += sorted({page.stem for page in Path(__file__).parent.glob("*.md")} - _LISTED)
 #: Modules whose names people import, on the page of reference.
-PUBLIC = ["hooks.salesforce_jwt", *(f"operators.{name}" for name in ("query", "extract", "load", "rest")), "exceptions"]
+PUBLIC = ["hooks.salesforce_jwt", *(f"operators.{name}" for name in ("query", "extract", "load", "rest")),
+          *(f"sensors.{name}" for name in ("query", "bulk_job")), "exceptions"]
 PUBLIC += ["transfers.sql", "transfers.delta", "transfers.merging", "transfers.parts", "tables"]
 PUBLIC += ["triggers.bulk_job", "triggers.bulk_load", "triggers.api_calls"]
 _PYPROJECT = Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")

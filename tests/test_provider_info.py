@@ -30,7 +30,7 @@ def test_airflows_schema_of_provider_info_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["connection-types", "integrations", "hooks", "operators", "triggers", "config", "asset-uris"]
+    "part", ["connection-types", "integrations", "hooks", "operators", "sensors", "triggers", "config", "asset-uris"]
 )
 def test_airflows_strict_schema_of_a_provider_is_kept(part: str) -> None:
     strict = schema("provider.yaml.schema.json")
@@ -80,7 +80,7 @@ def test_every_name_leads_to_code() -> None:
     module, _, name = CONNECTION["hook-class-name"].rpartition(".")
     hook = getattr(import_module(module), name)
     assert (hook.conn_type, hook.hook_name) == (CONNECTION["connection-type"], CONNECTION["hook-name"])
-    for kind in ("hooks", "operators", "triggers"):
+    for kind in ("hooks", "operators", "sensors", "triggers"):
         for entry in INFO[kind]:
             for path in entry["python-modules"]:
                 import_module(path)

@@ -48,6 +48,8 @@ NAMES: dict[str, set[str]] = {
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},
     "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
     "tables": {"MergeReport", "merge"},
+    "sensors.bulk_job": {"SalesforceBulkJobSensor"},
+    "sensors.query": {"SalesforceQuerySensor"},
     "testing.pytest_plugin": {"salesforce_jwt_connection", "simulated_org"},
     "transfers.delta": {"SalesforceToDeltaOperator"},
     "transfers.parts": {"part_keys", "redshift_manifest"},
@@ -55,6 +57,7 @@ NAMES: dict[str, set[str]] = {
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
     "triggers.bulk_job": {"SalesforceBulkJobTrigger"},
     "triggers.bulk_load": {"SalesforceBulkLoadTrigger"},
+    "triggers.query": {"SalesforceQueryTrigger"},
 }
 
 #: The parameters of public classes and methods by ``module:name``, in the order of their signatures.
@@ -77,6 +80,14 @@ PARAMETERS: dict[str, str] = {
     "operators.rest:SalesforceRestOperator": (
         "path method query payload headers idempotent response_check response_filter max_result_bytes "
         "salesforce_conn_id api_version kwargs"
+    ),
+    "sensors.bulk_job:SalesforceBulkJobSensor": (
+        "job_id job_type deferrable start_from_trigger salesforce_conn_id api_version "
+        "salesforce_conn_id api_version deferrable start_from_trigger kwargs"
+    ),
+    "sensors.query:SalesforceQuerySensor": (
+        "soql at_least condition include_deleted deferrable start_from_trigger salesforce_conn_id api_version "
+        "salesforce_conn_id api_version deferrable start_from_trigger kwargs"
     ),
     "tables:merge": "receipt sql_conn_id table arguments",
     "transfers.delta:SalesforceToDeltaOperator": (
@@ -149,7 +160,7 @@ def test_every_public_name_is_there_and_documented(module: str) -> None:
         assert getattr(imported, name).__doc__, f"{module}.{name}"
 
 
-@pytest.mark.parametrize("module", ["operators", "transfers", "triggers"])
+@pytest.mark.parametrize("module", ["operators", "sensors", "transfers", "triggers"])
 def test_every_module_with_a_class_for_authors_is_public(module: str) -> None:
     classes = {
         f"{module}.{file.stem}"

@@ -22,9 +22,21 @@ try:
 except ImportError:  # before Airflow 3.2
     from airflow.configuration import conf
 try:
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
 except ImportError:  # before Airflow 3.2
-    from airflow.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException  # type: ignore
+    from airflow.exceptions import (  # type: ignore
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
 
 from airflow_provider_sfjwt.compat.variables import (
     StateNotKeptError,
@@ -44,6 +56,8 @@ __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRuntimeError",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
     "StateNotKeptError",
     "StateStore",
     "TaskAttempt",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.arguments import api_version_of
 from airflow_provider_sfjwt.triggers.org_trigger import OrgTrigger
 
 if TYPE_CHECKING:
@@ -22,23 +23,25 @@ class SalesforceBulkJobTrigger(OrgTrigger):
 
     :param salesforce_conn_id: the connection.
     :param job_id: the job.
-    :param api_version: the version it was created in.
+    :param api_version: the version it was created in, or None for the connection's.
     :param job_type: ``query`` or ``ingest``.
     :param poll_interval: seconds between two looks at most.
     :param deadline: seconds since the epoch at which the waiting ends. It lives here and not in ``defer(timeout=)``,
         which loses the job's id.
     :param not_before: seconds since the epoch before which no event is fired, or None.
+    :param abort_on_kill: whether the job is the task's own, and is aborted when somebody ends the task.
     """
 
     def __init__(
         self,
         salesforce_conn_id: str,
         job_id: str,
-        api_version: str,
+        api_version: str | None,
         job_type: str = "query",
         poll_interval: float = 30,
         deadline: float | None = None,
         not_before: float | None = None,
+        abort_on_kill: bool = True,
         **_: Any,
     ) -> None:
         super().__init__(
@@ -50,9 +53,13 @@ class SalesforceBulkJobTrigger(OrgTrigger):
         )
         self.job_id = job_id
         self.job_type = job_type
+        self.abort_on_kill = abort_on_kill
 
     def own_arguments(self) -> dict[str, Any]:
-        """The job."""
+        """The job, and whether it is the task's own."""
+        return {**self._named(), "abort_on_kill": self.abort_on_kill}
+
+    def _named(self) -> dict[str, Any]:
         return {"job_id": self.job_id, "api_version": self.api_version, "job_type": self.job_type}
 
     async def ending(self, org: AsyncConnectedOrg) -> dict[str, Any]:
@@ -79,18 +86,19 @@ class SalesforceBulkJobTrigger(OrgTrigger):
 
         :param ending: what came of the waiting.
         """
-        return {**self.own_arguments(), **ending}
+        return {**self._named(), **ending}
 
     def unended(self) -> dict[str, Any]:
         """The job, of which nothing else is known."""
         return {"job": {"id": self.job_id}}
 
     async def on_kill(self) -> None:
-        """Abort the job."""
-        await self.abort([self._ref])
+        """Abort the job, where it is the task's own."""
+        if self.abort_on_kill:
+            await self.abort([self._ref])
 
     @property
     def _ref(self) -> JobRef:
         from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
-        return JobRef(self.job_id, self.api_version or "", self.job_type)
+        return JobRef(self.job_id, api_version_of(self.api_version) or "", self.job_type)

@@ -30,6 +30,8 @@ HEAVY = [
         "operators.query",
         "operators.load",
         "operators.rest",
+        "sensors.bulk_job",
+        "sensors.query",
         "transfers.delta",
         "transfers.parts",
         "transfers.sql",
@@ -37,6 +39,7 @@ HEAVY = [
         "triggers.bulk_job",
         "triggers.bulk_load",
         "triggers.api_calls",
+        "triggers.query",
     ],
 )
 def test_importing_it_imports_nothing_heavy_that_airflow_did_not(module: str) -> None:
