@@ -34,7 +34,7 @@ def org(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOrg]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def store() -> Iterator[Any]:
     """The client of the bucket ``lake``, which the connection ``aws_default`` reaches."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)

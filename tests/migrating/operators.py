@@ -114,7 +114,15 @@ def apex() -> Any:
     return book
 
 
-def official_to_s3(export_format: str = "csv", **arguments: Any) -> Any:
+def given(task: Any, arguments: dict[str, Any]) -> Any:
+    """The task with other arguments than those that are shown, which it has only assigned so far."""
+    for name, value in arguments.items():
+        assert hasattr(task, name), name
+        setattr(task, name, value)
+    return task
+
+
+def official_to_s3(**arguments: Any) -> Any:
     # [START s3_official]
     accounts = SalesforceToS3Operator(
         task_id="accounts",
@@ -122,25 +130,23 @@ def official_to_s3(export_format: str = "csv", **arguments: Any) -> Any:
         salesforce_conn_id="salesforce_default",
         s3_bucket_name="lake",
         s3_key="official/accounts.csv",
-        export_format=export_format,
+        export_format="csv",
         replace=True,
-        **arguments,
     )
     # [END s3_official]
-    return accounts
+    return given(accounts, arguments)
 
 
-def to_s3(file_format: str = "csv", **arguments: Any) -> Any:
+def to_s3(**arguments: Any) -> Any:
     # [START s3]
     accounts = SalesforceExtractOperator(
         task_id="accounts",
         soql=SOQL,
         output_path="s3://aws_default@lake/accounts",  # gs://google_cloud_default@lake/accounts
-        file_format=file_format,
-        **arguments,
+        file_format="csv",
     )
     # [END s3]
-    return accounts
+    return given(accounts, arguments)
 
 
 # [START one_file]
@@ -158,6 +164,21 @@ def one_file(soql: str, path: str, file_format: str) -> str:
 
 
 # [END one_file]
+
+
+# [START grouped]
+@task
+def grouped_file(soql: str, path: str) -> str:
+    import pandas as pd
+    from airflow.sdk import ObjectStoragePath
+
+    frame = pd.DataFrame(SalesforceJwtHook().query(soql))  # aggregates, sub-queries, compound fields
+    with ObjectStoragePath(path).open("w") as file:
+        frame.to_json(file, orient="records", lines=True)
+    return path
+
+
+# [END grouped]
 
 
 # [START encrypted]

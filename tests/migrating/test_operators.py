@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.testing import ApexRequest, SimulatedOrg
+from tests.migrating.read_rows import objects, rows
 from tests.migrating.table import TABLE
 
 pytest.importorskip(
@@ -155,25 +155,6 @@ def test_an_apex_rest_method(org: SimulatedOrg) -> None:
     )
 
 
-def objects(store: Any, prefix: str) -> list[bytes]:
-    names = [each["Key"] for each in store.list_objects_v2(Bucket="lake", Prefix=prefix).get("Contents", [])]
-    return [
-        store.get_object(Bucket="lake", Key=name)["Body"].read() for name in sorted(names) if "_receipt" not in name
-    ]
-
-
-def rows(text: str) -> list[dict[str, Any]]:
-    """Rows of CSV or JSON lines by names in lower case, whole numbers as such, nothing as None."""
-    read = map(json.loads, text.splitlines()) if text.startswith("{") else csv.DictReader(io.StringIO(text))
-    return [{name.lower(): _cell(name.lower(), value) for name, value in row.items()} for row in read]
-
-
-def _cell(name: str, value: Any) -> Any:
-    if value in ("", None):
-        return None
-    return int(float(value)) if name == "numberofemployees" else value
-
-
 @pytest.mark.parametrize(
     ("official", "here"),
     [
@@ -227,9 +208,3 @@ def test_a_file_that_is_encrypted_and_has_an_acl(org: SimulatedOrg, store: Any) 
     TABLE.add(
         "SalesforceToS3Operator(encrypt, acl_policy, replace)", "encrypted_file(…)", "or the bucket's own default"
     )
-
-
-def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """``python -m pytest tests/migrating`` prints it, in one process, as the last of its tests."""
-    with capsys.disabled():
-        print(f"\n{TABLE}")
