@@ -77,9 +77,7 @@ class LocalAirflow:
         else:
             self.home.reset()
         try:
-            for name, arguments in COMPONENTS.items():
-                log = self.home.logs / "components" / f"{name}.log"
-                self._children.append(ChildProcess(name, self.home.command(*arguments), env=self.home.env, log=log))
+            self._children = [self._started(name) for name in COMPONENTS]
             if not poll_until(self._healthy, self._start_timeout, interval=0.5):
                 raise LocalAirflowError(f"Airflow did not come up in {self._start_timeout:.0f} s. {self._complaints()}")
         except BaseException:
@@ -92,6 +90,15 @@ class LocalAirflow:
         # The API server last: the triggerer tries for seconds to reach one that is gone.
         stop_all(children[1:])
         stop_all(children[:1])
+
+    def restart(self, name: str) -> None:
+        """End a component, and start it again.
+
+        :param name: which of ``COMPONENTS``.
+        """
+        [place] = [place for place, child in enumerate(self._children) if child.name == name]
+        stop_all([self._children[place]])
+        self._children[place] = self._started(name)
 
     @property
     def pids(self) -> list[int]:
@@ -288,6 +295,10 @@ class LocalAirflow:
                 shown = "\n".join(text.splitlines()[-lines:]) or "(no log)"
                 parts.append(f"--- {task['task_id']} is {task['state']}; the end of its log:\n{shown}")
         return "\n".join(parts)
+
+    def _started(self, name: str) -> ChildProcess:
+        log = self.home.logs / "components" / f"{name}.log"
+        return ChildProcess(name, self.home.command(*COMPONENTS[name]), env=self.home.env, log=log)
 
     def _run(self, dag_id: str, run_id: str | None, run_type: str) -> Run | None:
         return next(

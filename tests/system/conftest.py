@@ -8,10 +8,13 @@ import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.local_airflow.stack import LocalAirflow
+from tests.random_tests import SOAK
 from tests.repository import EXAMPLES
 from tests.system.gateway import LoginGateway
 
 CONN_ID = "salesforce_jwt_default"
+#: It starts Airflow's triggerer ten times.
+collect_ignore = [] if SOAK else ["test_first_kill.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
