@@ -96,6 +96,10 @@ class Scene:
         looks = self.looks() if self.org.jobs else 0
         self.reach(lambda: bool(self.org.jobs) and self.looks() > looks, "the worker looks at the job")
 
+    def wait_until_aborted(self, seconds: float = 180) -> None:
+        """Until the job is aborted."""
+        eventually(lambda: self.job["state"] == "Aborted", f"{self.name}: the job is aborted", seconds)
+
     def mark_failed(self) -> None:
         """As a user does in the UI."""
         path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{TASK_ID}"

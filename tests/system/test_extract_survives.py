@@ -87,7 +87,7 @@ def test_marking_a_running_task_failed_aborts_its_job(scenes: dict[str, Scene]) 
     assert scene.job["state"] == "InProgress"
     assert scene.link() == scene.page_of(scene.job["id"])
     scene.mark_failed()
-    eventually(lambda: scene.job["state"] == "Aborted", "the job is aborted")
+    scene.wait_until_aborted()
     scene.fail()
     assert scene.link() == scene.page_of(scene.job["id"])
 
@@ -111,7 +111,7 @@ def test_marking_a_deferred_task_failed_aborts_its_job(scenes: dict[str, Scene])
     scene.wait_until_deferred()
     assert scene.job["state"] == "InProgress"
     scene.mark_failed()
-    eventually(lambda: scene.job["state"] == "Aborted", "the job is aborted")
+    scene.wait_until_aborted()
     scene.fail()
 
 

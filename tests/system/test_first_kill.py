@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.local_airflow.stack import LocalAirflow
-from tests.system.scenes import FOREVER, Scene, eventually
+from tests.system.scenes import FOREVER, Scene
 from tests.tables import postgres_server
 
 TRIGGERERS = 10
@@ -44,7 +44,7 @@ def test_the_first_kill_in_a_fresh_triggerer_aborts_the_job(
             scene.wait_until_deferred()
             scene.mark_failed()
             marked = time.monotonic()
-            eventually(lambda scene=scene: scene.job["state"] == "Aborted", f"job {number} is aborted", 60)
+            scene.wait_until_aborted(60)
             seconds.append(time.monotonic() - marked)
             scene.fail()
     said.append(
