@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 from airflow_provider_sfjwt.testing.bulk.jobs import Ending
 from airflow_provider_sfjwt.testing.connection import connection_json
-from airflow_provider_sfjwt.testing.data.fields import Field
-from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
-from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
+from airflow_provider_sfjwt.testing.data.schema import Schema
 from airflow_provider_sfjwt.testing.data.standard_objects import standard_objects
 from airflow_provider_sfjwt.testing.data.store import Store
 from airflow_provider_sfjwt.testing.dml.row_faults import Predicate, Where
@@ -21,6 +19,7 @@ from airflow_provider_sfjwt.testing.http.gateway import LoggedRequest
 from airflow_provider_sfjwt.testing.identity import Address, Identity
 from airflow_provider_sfjwt.testing.listener import Listener
 from airflow_provider_sfjwt.testing.oauth import certificates
+from airflow_provider_sfjwt.testing.org_data import OrgData
 from airflow_provider_sfjwt.testing.script import Script
 from airflow_provider_sfjwt.testing.services import Services
 from airflow_provider_sfjwt.testing.settings import Setting, Settings
@@ -28,7 +27,7 @@ from airflow_provider_sfjwt.testing.settings import Setting, Settings
 API_VERSIONS = tuple(f"{number}.0" for number in range(58, 69))
 
 
-class SimulatedOrg:
+class SimulatedOrg(OrgData):
     """A Salesforce org on this machine, with one user and one connected app. A context manager; threads may share it.
 
     Every setting, see :class:`~airflow_provider_sfjwt.testing.settings.Settings`, may be changed while it runs.
@@ -80,6 +79,8 @@ class SimulatedOrg:
     fiscal_year_start_month = Setting[int]()
     currency_rates = Setting[Mapping[str, float]]()
     uncounted_objects = Setting[Collection[str]]()
+    replicated_ids = Setting[int]()
+    in_flight_since = Setting["datetime | None"]()
 
     username: str
     consumer_key: str
@@ -125,7 +126,7 @@ class SimulatedOrg:
         self.org_id, self.user_id = identity.org_id, identity.user_id
         self._address = Address("https" if tls else "http", port)
         self._script = Script()
-        self._schema = Schema(standard_objects())
+        self._schema = Schema(standard_objects(), self._settings.now)
         self._store = Store(self._schema, database)
         self._services = Services(identity, self._settings, self._script, self._store, self._address)
         self._listener = Listener(self._address, self._services.gateway)
@@ -195,89 +196,6 @@ class SimulatedOrg:
         :param extra: further fields of the connection's extra; they win over those made here.
         """
         return connection_json(self._identity, self._address, self.ca_bundle, extra)
-
-    def define_object(
-        self,
-        name: str,
-        fields: Iterable[Field],
-        *,
-        label: str = "",
-        key_prefix: str | None = None,
-        bulk: bool = True,
-    ) -> SObject:
-        """Add an object; ``Id``, system fields and, unless given, ``Name`` come by themselves.
-
-        :param name: API name; one that ends in ``__c`` is a custom object.
-        :param label: default: the name.
-        :param key_prefix: first three characters of its record ids; None: one that no other object has.
-        :param bulk: whether the Bulk API may name it; never so for those that it refuses in every org, such as
-            ``TaskStatus``.
-        :raises ValueError: where there is one of that name.
-        """
-        made = self._schema.define(name, fields, label, key_prefix, bulk)
-        self._store.make_table(made)
-        return made
-
-    def add_field(self, sobject: str, field: Field) -> None:
-        """Add a field to an object; present rows have null there.
-
-        :raises KeyError: for an unknown object.
-        :raises ValueError: where the object has it already.
-        """
-        self._store.make_table(self._schema.with_field(sobject, field))
-
-    def hide_field(self, sobject: str, field: str) -> None:
-        """Hide a field from the user, as field-level security does: it looks as if it were not there.
-
-        :raises KeyError: where the object has no such field.
-        """
-        self._schema.without_field(sobject, field)
-
-    def insert(self, sobject: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Insert records of Python values by field name and return their ids.
-
-        ``Id``, ``CreatedDate``, ``SystemModstamp``, owner and authors are filled in where absent.
-
-        :raises KeyError: for an unknown object.
-        :raises ValueError: for an unknown field or a value that it cannot take.
-        """
-        self._services.ingest.settle()
-        return self._store.insert(self._schema.get(sobject), rows, self.now(), self.user_id)
-
-    def update(self, sobject: str, record: str, values: Mapping[str, Any]) -> None:
-        """Change one record and its SystemModstamp.
-
-        :param record: its id, 15 or 18 characters.
-        :param values: Python values by field name.
-        :raises TypeError: for several ids.
-        :raises KeyError: for an unknown object, or where there is no such record.
-        :raises ValueError: for an unknown field or a value that it cannot take.
-        """
-        if not isinstance(record, str):
-            raise TypeError(f"record takes the id of one record as text, not {record!r}; call it once for each record")
-        self._services.ingest.settle()
-        found = self._schema.get(sobject)
-        if not self._store.update(found, canonical_id(record) or "", values, self.now()):
-            raise KeyError(f"{found.name} has no record {record!r}")
-
-    def delete(self, sobject: str, record: str) -> None:
-        """Put one record into the recycle bin, where only ``queryAll`` sees it.
-
-        :param record: its id, 15 or 18 characters.
-        :raises TypeError: for several ids.
-        :raises KeyError: for an unknown object, or where there is no such record.
-        """
-        self.update(sobject, record, {"IsDeleted": True})
-
-    def rows(self, sobject: str) -> list[dict[str, Any]]:
-        """Return all records of an object, deleted ones included, as Python values by field name.
-
-        Loads that are queued are processed first.
-
-        :raises KeyError: for an unknown object.
-        """
-        self._services.ingest.settle()
-        return self._store.rows(self._schema.get(sobject))
 
     @property
     def requests(self) -> list[LoggedRequest]:

@@ -18,6 +18,7 @@ from airflow_provider_sfjwt.testing.rest.collections import Collections
 from airflow_provider_sfjwt.testing.rest.limits import Limits
 from airflow_provider_sfjwt.testing.rest.objects import SObjects
 from airflow_provider_sfjwt.testing.rest.query import RestQueries
+from airflow_provider_sfjwt.testing.rest.replication import Replication
 from airflow_provider_sfjwt.testing.rest.versions import Versions
 from airflow_provider_sfjwt.testing.script import Script
 from airflow_provider_sfjwt.testing.settings import Settings
@@ -48,7 +49,9 @@ class Services:
                 lambda: self.calls.count,
                 lambda: self.jobs.made("query"),
                 lambda: self.ingest.allocation.used,
+                store,
             ),
+            Replication(store, settings),
             SObjects(store, settings),
             self.queries,
             BulkQueries(store, settings, self.jobs, identity.user_id),

@@ -42,6 +42,8 @@ class Settings:
     :param fiscal_year_start_month: calendar month in which the fiscal year begins, 1 to 12.
     :param currency_rates: units of each currency for one of the first, which is the org's and the user's.
     :param uncounted_objects: names of objects whose REST queries answer ``totalSize`` -1, as those of big objects do.
+    :param replicated_ids: ids that the resources ``deleted`` and ``updated`` give before EXCEEDED_ID_LIMIT.
+    :param in_flight_since: start of a transaction that still runs; ``latestDateCovered`` does not pass it. None: none.
     """
 
     rest_page_size: int = 2000
@@ -71,6 +73,8 @@ class Settings:
     fiscal_year_start_month: int = 1
     currency_rates: Mapping[str, float] = field(default_factory=lambda: {"USD": 1.0, "EUR": 0.9, "JPY": 150.0})
     uncounted_objects: Collection[str] = ()
+    replicated_ids: int = 600_000
+    in_flight_since: datetime | None = None
 
     def now(self) -> datetime:
         """Return the org's time, UTC."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import fields
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -160,6 +160,26 @@ def test_bad_rows(org: SimulatedOrg) -> None:
     assert rule.startswith("01Q")
 
 
+def test_changes(org: SimulatedOrg) -> None:
+    # [START changes]
+    org.add_field("Parcel__c", Field("Weight__c"))
+    org.hide_field("Parcel__c", "Weight__c")
+    org.show_field("Parcel__c", "Weight__c")
+    org.retype_field("Parcel__c", Field("Weight__c", "double", precision=18, scale=2))
+    org.drop_field("Parcel__c", "Weight__c")
+
+    first, second = org.insert("Parcel__c", [{"Key__c": "d"}, {"Key__c": "e"}])
+    org.delete("Parcel__c", first, when=org.now() - timedelta(minutes=10))  # it was committed late
+    org.undelete("Parcel__c", first)
+    org.delete("Parcel__c", second)
+    org.purge("Parcel__c", second)  # only the resource "deleted" knows its id now
+    org.trim_delete_log()  # and now nothing does
+
+    master, loser, *_ = [row["Id"] for row in org.rows("Account")]
+    org.merge("Account", master, [loser])
+    # [END changes]
+
+
 def test_settings(org: SimulatedOrg) -> None:
     # [START settings]
     org.bulk_polls = 3
@@ -192,8 +212,8 @@ def signature(name: str, function: Any) -> str:
     return f"org.{name}({', '.join(parts)}) -> {shown(found.return_annotation)}"
 
 
-METHODS = {name: function for name, function in vars(SimulatedOrg).items() if inspect.isfunction(function)}
-PROPERTIES = {name: found for name, found in vars(SimulatedOrg).items() if isinstance(found, property)}
+METHODS = dict(inspect.getmembers(SimulatedOrg, inspect.isfunction))
+PROPERTIES = dict(inspect.getmembers(SimulatedOrg, lambda member: isinstance(member, property)))
 CONSTRUCTOR = list(inspect.signature(SimulatedOrg).parameters.values())
 PLAIN = SimulatedOrg.__annotations__
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_sfjwt.testing.data.fields import Field
@@ -56,6 +57,8 @@ class SObject:
     :param fields: all of them, ``Id`` and the system fields included.
     :param bulk: whether Bulk API queries may name it.
     :param queryable: whether any query may name it.
+    :param replicateable: whether ``getDeleted()`` and ``getUpdated()`` take it.
+    :param hidden: fields that field-level security hides from the user.
     """
 
     name: str
@@ -65,6 +68,8 @@ class SObject:
     label_plural: str = ""
     bulk: bool = True
     queryable: bool = True
+    replicateable: bool = True
+    hidden: tuple[Field, ...] = ()
 
     def field(self, name: str) -> Field | None:
         """Return the field of that name in any case, or None."""
@@ -88,6 +93,11 @@ class SObject:
     def custom(self) -> bool:
         """Whether the name says that a customer made it."""
         return self.name.endswith("__c")
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether its records may be merged."""
+        return self.field("MasterRecordId") is not None
 
     @property
     def writable(self) -> bool:
@@ -124,10 +134,15 @@ class Schema:
     """All objects of the org, found by name in any case.
 
     :param objects: what to begin with.
+    :param now: the org's clock; None: this machine's.
     """
 
-    def __init__(self, objects: Iterable[SObject]) -> None:
-        self._objects = {found.name.lower(): found for found in objects}
+    def __init__(self, objects: Iterable[SObject], now: Callable[[], datetime] | None = None) -> None:
+        self._now = now or (lambda: datetime.now(timezone.utc))
+        self._objects: dict[str, SObject] = {}
+        self._changed: dict[str, datetime] = {}
+        for found in objects:
+            self._put(found)
 
     def __iter__(self) -> Iterator[SObject]:
         return iter(list(self._objects.values()))
@@ -146,7 +161,24 @@ class Schema:
             raise KeyError(f"the org has no object {name!r}; it has {', '.join(o.name for o in self)}")
         return found
 
-    def define(self, name: str, fields: Iterable[Field], label: str, key_prefix: str | None, bulk: bool) -> SObject:
+    def changed(self, sobject: SObject) -> datetime:
+        """Return when what the user may see of an object last changed."""
+        return self._changed[sobject.name.lower()]
+
+    def _put(self, sobject: SObject) -> SObject:
+        self._objects[sobject.name.lower()] = sobject
+        self._changed[sobject.name.lower()] = self._now()
+        return sobject
+
+    def define(
+        self,
+        name: str,
+        fields: Iterable[Field],
+        label: str,
+        key_prefix: str | None,
+        bulk: bool,
+        replicateable: bool = True,
+    ) -> SObject:
         """Add an object with ``Id``, a ``Name`` unless the fields have one, the fields and the system fields.
 
         :raises ValueError: where the org has the object already.
@@ -158,9 +190,10 @@ class Schema:
             own = (Field("Name", length=80, name_field=True), *own)
         prefix = key_prefix or self._free_prefix()
         bulk = bulk and name not in NOT_IN_BULK
-        made = SObject(name, prefix, (ID, *own, *SYSTEM_FIELDS), label or name, f"{label or name}s", bulk)
-        self._objects[name.lower()] = made
-        return made
+        texts = (label or name, f"{label or name}s")
+        return self._put(
+            SObject(name, prefix, (ID, *own, *SYSTEM_FIELDS), *texts, bulk=bulk, replicateable=replicateable)
+        )
 
     def _free_prefix(self) -> str:
         """Return a key prefix that no object has; those of custom objects begin with ``a``, later ones with ``b``…"""
@@ -177,20 +210,51 @@ class Schema:
         known = self.get(name)
         if known.field(field.name):
             raise ValueError(f"{known.name} has a field {field.name} already")
-        self._objects[name.lower()] = replace(known, fields=(*known.fields, *with_parts([field])))
-        return self._objects[name.lower()]
+        return self._put(replace(known, fields=(*known.fields, *with_parts([field]))))
 
     def without_field(self, name: str, field_name: str) -> SObject:
+        """Take a field away.
+
+        :raises KeyError: where the object has no such field.
+        """
+        known, gone = self._found(name, field_name)
+        return self._put(replace(known, fields=tuple(f for f in known.fields if f is not gone)))
+
+    def hide(self, name: str, field_name: str) -> SObject:
         """Hide a field from everybody, as field-level security does.
 
         :raises KeyError: where the object has no such field.
         """
+        _, hidden = self._found(name, field_name)
+        left = self.without_field(name, field_name)
+        return self._put(replace(left, hidden=(*left.hidden, hidden)))
+
+    def show(self, name: str, field_name: str) -> SObject:
+        """Show a hidden field again, as the last one.
+
+        :raises KeyError: where no such field is hidden.
+        """
         known = self.get(name)
-        hidden = known.field(field_name)
-        if hidden is None:
+        shown = next((field for field in known.hidden if field.name.lower() == field_name.lower()), None)
+        if shown is None:
+            raise KeyError(f"{known.name} hides no field {field_name!r}")
+        hidden = tuple(field for field in known.hidden if field is not shown)
+        return self._put(replace(known, fields=(*known.fields, shown), hidden=hidden))
+
+    def with_type(self, name: str, field: Field) -> SObject:
+        """Describe a field anew.
+
+        :raises KeyError: where the object has no such field.
+        """
+        known, old = self._found(name, field.name)
+        return self._put(replace(known, fields=tuple(field if f is old else f for f in known.fields)))
+
+    def _found(self, name: str, field_name: str) -> tuple[SObject, Field]:
+        known = self.get(name)
+        found = known.field(field_name)
+        if found is None:
             raise KeyError(f"{known.name} has no field {field_name!r}")
-        self._objects[name.lower()] = replace(known, fields=tuple(f for f in known.fields if f is not hidden))
-        return self._objects[name.lower()]
+        return known, found
 
     def children(self, parent: str) -> list[tuple[SObject, Field]]:
         """Return the (object, reference field) pairs that point to an object."""

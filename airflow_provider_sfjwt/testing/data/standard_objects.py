@@ -20,6 +20,12 @@ def _to(name: str, parent: str, relationship: str, children: str | None = None) 
     return Field(name, "reference", reference_to=(parent,), relationship_name=relationship, child_relationship=children)
 
 
+def _master(sobject: str) -> Field:
+    """Return the field that names the record into which a deleted one was merged."""
+    to_master: dict[str, Any] = {"reference_to": (sobject,), "relationship_name": "MasterRecord"}
+    return Field("MasterRecordId", "reference", "Master Record ID", createable=False, updateable=False, **to_master)
+
+
 def _address(prefix: str) -> tuple[Field, ...]:
     whole = f"{prefix}Address"
     return (
@@ -99,6 +105,7 @@ def _account() -> SObject:
         "001",
         "Account",
         "Accounts",
+        _master("Account"),
         Field("Name", length=255, name_field=True, nillable=False, id_lookup=False),
         Field("Type", "picklist", picklist_values=("Customer", "Partner", "Prospect")),
         _to("ParentId", "Account", "Parent", "ChildAccounts"),
@@ -131,6 +138,7 @@ def _contact() -> SObject:
         "003",
         "Contact",
         "Contacts",
+        _master("Contact"),
         _to("AccountId", "Account", "Account", "Contacts"),
         *_person(),
         Field("MobilePhone", "phone"),
@@ -168,6 +176,7 @@ def _lead() -> SObject:
         "00Q",
         "Lead",
         "Leads",
+        _master("Lead"),
         *_person(),
         Field("Company", length=255, nillable=False),
         Field(
@@ -284,6 +293,7 @@ def _case() -> SObject:
         "500",
         "Case",
         "Cases",
+        _master("Case"),
         Field("CaseNumber", length=30, name_field=True, createable=False, updateable=False, id_lookup=False),
         _to("AccountId", "Account", "Account", "Cases"),
         _to("ContactId", "Contact", "Contact", "Cases"),

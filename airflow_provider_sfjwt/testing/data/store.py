@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_sfjwt.testing.data import delete_log
+from airflow_provider_sfjwt.testing.data.fields import Field
 from airflow_provider_sfjwt.testing.data.record_ids import record_id
 from airflow_provider_sfjwt.testing.data.schema import Schema, SObject
 from airflow_provider_sfjwt.testing.data.sql_functions import add_functions
@@ -24,6 +27,10 @@ _CHUNK = 5000
 def quoted(name: str) -> str:
     """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _column(field: Field) -> str:
+    return f"{quoted(field.name)} {_SQL_TYPES.get(field.type, 'TEXT COLLATE NOCASE')}"
 
 
 class Store:
@@ -44,6 +51,8 @@ class Store:
         self._snapshots = 0
         self._check_layout(database)
         add_functions(self._connection)
+        for table in delete_log.TABLES:
+            self._connection.execute(table)
         for sobject in schema:
             if sobject.queryable:
                 self.make_table(sobject)
@@ -64,7 +73,7 @@ class Store:
 
     def make_table(self, sobject: SObject) -> None:
         """Make the table of an object, or add the columns that an earlier one lacks."""
-        columns = [f"{quoted(f.name)} {_SQL_TYPES.get(f.type, 'TEXT COLLATE NOCASE')}" for f in sobject.columns]
+        columns = [_column(field) for field in sobject.columns]
         table = quoted(sobject.name)
         with self.lock:
             self._connection.execute(
@@ -81,10 +90,66 @@ class Store:
                 if field.name != "Id" and (field.unique or field.is_id_lookup):
                     index = quoted(f"{sobject.name}.{field.name}")
                     self._connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({quoted(field.name)})")
+                if field.type == "boolean":
+                    # A checkbox is false in records that were there before it was.
+                    column = quoted(field.name)
+                    self._connection.execute(f"UPDATE {table} SET {column} = 0 WHERE {column} IS NULL")
+            if {"IsDeleted", "SystemModstamp"} <= {field.name for field in sobject.columns}:
+                for trigger in delete_log.triggers(table, sobject.name):
+                    self._connection.execute(trigger)
+
+    def drop_column(self, before: SObject, after: SObject) -> None:
+        """Forget the values of the fields that an object no longer has."""
+        names = {field.name for field in before.columns} - {field.name for field in after.columns}
+        with self.lock:
+            for name in names:
+                self._connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{before.name}.{name}')}")
+                self._connection.execute(f"ALTER TABLE {quoted(before.name)} DROP COLUMN {quoted(name)}")
+
+    def retype_column(self, before: SObject, after: SObject, field: Field) -> None:
+        """Keep the values of a field that became another type; those that it cannot hold are null."""
+        rows = {str(row["Id"]): row[field.name] for row in self.rows(before)}
+        with self.transaction():
+            self.drop_column(before, replace(before, fields=tuple(f for f in before.fields if f.name != field.name)))
+            self.make_table(after)
+            for record, value in rows.items():
+                with suppress(ValueError):
+                    kept = stored(field, value if field.type == "boolean" or value is None else str(value))
+                    sql = f"UPDATE {quoted(after.name)} SET {quoted(field.name)} = ? WHERE Id = ?"
+                    self._connection.execute(sql, (kept, record))
+
+    def is_in_recycle_bin(self, sobject: SObject, record: str) -> bool:
+        """Return whether a record is deleted and not yet gone.
+
+        :param record: 18-character id.
+        """
+        return bool(self.select(f"SELECT 1 FROM {quoted(sobject.name)} WHERE Id = ? AND IsDeleted = 1", [record]))
+
+    def deleted_between(self, sobject: SObject, start: datetime, end: datetime) -> list[tuple[str, str]]:
+        """Return ids and times of the records that were deleted from a time on and before another."""
+        return [
+            (str(record), str(deleted))
+            for record, deleted in self.select(delete_log.ENTRIES, [sobject.name, moment_text(start), moment_text(end)])
+        ]
+
+    def delete_log_start(self) -> datetime | None:
+        """Return when the log of deleted records was last trimmed, or None."""
+        found = self.select(delete_log.START)[0][0]
+        return None if found is None else datetime.fromisoformat(str(found).replace("Z", "+00:00"))
+
+    def trim_delete_log(self, now: datetime) -> None:
+        """Forget the ids of all deleted records."""
+        with self.transaction():
+            self._connection.execute(delete_log.TRIM[0])
+            self._connection.execute(delete_log.TRIM[1], (moment_text(now),))
 
     def count(self, sobject: SObject) -> int:
         """Return how many records an object has, deleted ones included."""
         return int(self.select(f"SELECT count(*) FROM {quoted(sobject.name)}")[0][0])
+
+    def count_alive(self, sobject: SObject) -> int:
+        """Return how many records of an object are not deleted."""
+        return int(self.select(f"SELECT count(*) FROM {quoted(sobject.name)} WHERE IsDeleted = 0")[0][0])
 
     def next_number(self, sobject: SObject) -> int:
         """Return the number from which the id of the next record is made; none is ever used twice."""

@@ -294,12 +294,11 @@ class _Batch:
             self._rows[record] = tuple(row.values())
 
     def _delete(self, record: str) -> Outcome:
+        self._update(record, {"IsDeleted": 1})
+        self._present[record] = True
         if self._operation == "hardDelete":
             self._store.remove(self._sobject, record)
             del self._present[record]
-        else:
-            self._update(record, {"IsDeleted": 1})
-            self._present[record] = True
         return Outcome(record)
 
     def _update(self, record: str, values: dict[str, Stored]) -> None:

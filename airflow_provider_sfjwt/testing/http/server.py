@@ -20,6 +20,7 @@ from airflow_provider_sfjwt.testing.http.messages import Answer, Request
 
 _RESET = struct.pack("ii", 1, 0)
 _GZIP_FROM = 256
+_BODILESS = (204, 304)
 
 
 class Server(ThreadingHTTPServer):
@@ -154,10 +155,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
-        elif answer.status != 204 and isinstance(body, bytes):
+        elif answer.status not in _BODILESS and isinstance(body, bytes):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "HEAD" or answer.status == 204:
+        if self.command == "HEAD" or answer.status in _BODILESS:
             return
         if cut is not None and isinstance(body, bytes):
             self._send_part(body[: cut.bytes_before_cut(len(body))], chunked)

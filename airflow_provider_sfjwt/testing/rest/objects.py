@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id
 from airflow_provider_sfjwt.testing.data.schema import SObject
 from airflow_provider_sfjwt.testing.data.store import Store, quoted
-from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, json_answer, json_text_answer, not_found
+from airflow_provider_sfjwt.testing.http.messages import (
+    Answer,
+    RefusalError,
+    Request,
+    json_answer,
+    json_text_answer,
+    not_found,
+    unsupported,
+)
 from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.row_writers import record_writer
 from airflow_provider_sfjwt.testing.settings import Settings
@@ -29,28 +39,38 @@ class SObjects:
         """Return the endpoints."""
         name, record = r"/sobjects/(\w+)", r"/(\w{15}|\w{18})"
         return [
-            Route("GET", r"/sobjects/?", lambda r, v: self.all(v)),
+            Route("GET", r"/sobjects/?", lambda r, v: self.all(r, v)),
             Route("GET", name + "/?", lambda r, v, name: self.about(name, v)),
-            Route("GET", name + "/describe/?", lambda r, v, name: self.describe(name, v)),
+            Route("GET", name + "/describe/?", lambda r, v, name: self.describe(r, name, v)),
             Route("GET", name + record + "/?", lambda r, v, n, i: self.record(n, i, r.parameter("fields"), v)),
             Route("GET", name + record + r"/(\w+)", lambda r, v, *names: self.blob(*names)),
         ]
 
-    def all(self, version: str) -> Answer:
-        """Answer the list of objects."""
+    def all(self, request: Request, version: str) -> Answer:
+        """Answer the list of objects, or 304 where no object changed.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/describe_global_with_ifmodified_header.htm
+        """
+        changed = max(map(self._schema.changed, self._schema))
+        if unchanged := _unchanged(request, changed):
+            return unchanged
         entries = [_summary(sobject, version) for sobject in self._schema]
-        return json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries})
+        return _dated(json_answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": entries}), changed)
 
     def about(self, name: str, version: str) -> Answer:
         """Answer ``/sobjects/X``."""
         return json_answer({"objectDescribe": _summary(self._named(name), version), "recentItems": []})
 
-    def describe(self, name: str, version: str) -> Answer:
-        """Answer ``/sobjects/X/describe``.
+    def describe(self, request: Request, name: str, version: str) -> Answer:
+        """Answer ``/sobjects/X/describe``, or 304 where the object has not changed.
 
         https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/sobject_describe_with_ifmodified_header.htm
         """
         sobject = self._named(name)
+        changed = self._schema.changed(sobject)
+        if unchanged := _unchanged(request, changed):
+            return unchanged
         children: list[dict[str, Any]] = [
             {
                 "cascadeDelete": False,
@@ -83,7 +103,7 @@ class SObjects:
             "sobjectDescribeOption": "FULL",
             "supportedScopes": [{"label": f"All {sobject.label_plural}", "name": "everything"}],
         }
-        return json_answer(dict(sorted((described | _summary(sobject, version)).items())))
+        return _dated(json_answer(dict(sorted((described | _summary(sobject, version)).items()))), changed)
 
     def record(self, name: str, record: str, fields: str | None, version: str) -> Answer:
         """Answer one record.
@@ -126,6 +146,25 @@ class SObjects:
         return found
 
 
+def _unchanged(request: Request, changed: datetime) -> Answer | None:
+    """Return 304 where nothing changed after ``If-Modified-Since``, which is to the second."""
+    if request.headers.get("If-Unmodified-Since") is not None:
+        raise unsupported("If-Unmodified-Since")
+    asked = request.headers.get("If-Modified-Since")
+    if asked is None:
+        return None
+    try:
+        since = parsedate_to_datetime(asked)
+    except ValueError:
+        raise unsupported(f"If-Modified-Since: {asked}") from None
+    return Answer(304) if changed.replace(microsecond=0) <= since else None
+
+
+def _dated(answer: Answer, changed: datetime) -> Answer:
+    answer.headers["Last-Modified"] = format_datetime(changed, usegmt=True)
+    return answer
+
+
 def _summary(sobject: SObject, version: str) -> dict[str, Any]:
     start = f"/services/data/v{version}/sobjects/{sobject.name}"
     urls = {"sobject": start, "describe": f"{start}/describe", "rowTemplate": f"{start}/{{ID}}"}
@@ -133,9 +172,7 @@ def _summary(sobject: SObject, version: str) -> dict[str, Any]:
         "createable",
         "deletable",
         "layoutable",
-        "mergeable",
         "queryable",
-        "replicateable",
         "retrieveable",
     )
     yes += ("searchable", "triggerable", "undeletable", "updateable")
@@ -159,6 +196,8 @@ def _summary(sobject: SObject, version: str) -> dict[str, Any]:
         "urls": urls,
         **dict.fromkeys(yes, True),
         **dict.fromkeys(("createable", "deletable", "undeletable", "updateable"), sobject.writable),
+        "mergeable": sobject.mergeable,
         "queryable": sobject.queryable,
+        "replicateable": sobject.replicateable and sobject.queryable,
         **dict.fromkeys(no, False),
     }
