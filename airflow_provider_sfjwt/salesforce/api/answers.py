@@ -69,6 +69,9 @@ _CODES = {
         "A big object is filtered by the fields of its index alone, from the first on and without a gap; a range may "
         "only be the last one. It has no aggregates, no LIKE, no != and no NOT IN."
     ),
+    "INVALID_REPLICATION_DATE": _Code(
+        "Salesforce knows what was deleted for 15 days, and less where its log was purged: compare all ids instead."
+    ),
     "INVALID_TYPE_FOR_OPERATION": _Code("The object does not allow this operation; name another object."),
     "UNKNOWN_EXCEPTION": _Code(
         "Salesforce failed inside. Run it again later; if it stays, give the error id of the message to Salesforce "

@@ -12,7 +12,7 @@ from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 
-__all__ = ["api_calls_left", "describe", "limits", "server_time", "wait_for_api_calls"]
+__all__ = ["api_calls_left", "describe", "describe_global", "limits", "server_time", "wait_for_api_calls"]
 
 #: Seconds between two looks at the org's limits at most.
 _LONGEST_WAIT = 900.0
@@ -31,13 +31,42 @@ def describe(session: Session, sobject: str) -> Flow[dict[str, Any]]:
     try:
         description = yield from session.json("GET", f"sobjects/{quote(sobject, safe='')}/describe")
     except NotFoundError:
-        raise ConfigurationError(
-            {
-                "sobject": f"'{sobject}' does not exist in the org, or the user may not see it. Check the API name "
-                "(custom objects end in __c) and the user's permission sets"
-            },
-            subject="the request",
-        ) from None
+        raise not_there(sobject) from None
+    return described(description, sobject)
+
+
+def describe_global(session: Session) -> Flow[list[dict[str, Any]]]:
+    """List the objects that the user may see.
+
+    :param session: the conversation.
+    :return: of each object ``name``, ``label``, ``queryable``, ``replicateable`` and more; no fields.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_describeGlobal.htm
+    """
+    return listed_objects((yield from session.json("GET", "sobjects")))
+
+
+def listed_objects(answer: Any) -> list[dict[str, Any]]:
+    """The objects of an answer that lists them.
+
+    :param answer: decoded JSON.
+    :raises ProtocolError: when it is another one.
+    """
+    objects = answer.get("sobjects") if isinstance(answer, dict) else None
+    if not isinstance(objects, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) for each in objects
+    ):
+        raise ProtocolError("GET sobjects did not answer with a list of objects that have names")
+    return objects
+
+
+def described(description: Any, sobject: str) -> dict[str, Any]:
+    """An answer that describes an object.
+
+    :param description: decoded JSON.
+    :param sobject: the object's API name.
+    :raises ProtocolError: when it is another one.
+    """
     if not isinstance(description, dict) or not isinstance(description.get("fields"), list):
         raise ProtocolError(f"the description of {sobject} has no list of fields")
     if not all(map(_is_field, description["fields"])):
@@ -45,6 +74,18 @@ def describe(session: Session, sobject: str) -> Flow[dict[str, Any]]:
             f"the description of {sobject} has a field without a name, or with a length that is not a number"
         )
     return description
+
+
+def not_there(sobject: str) -> ConfigurationError:
+    """The error of an object that the user does not see.
+
+    :param sobject: as the author wrote it.
+    """
+    fault = (
+        f"'{sobject}' does not exist in the org, or the user may not see it. Check the API name (custom objects end in "
+        "__c) and the user's permission sets"
+    )
+    return ConfigurationError({"sobject": fault}, subject="the request")
 
 
 def _is_field(entry: Any) -> bool:

@@ -24,6 +24,8 @@ def settings_of(running: SimulatedOrg, **fields: Any) -> ConnectionSettings:
 class Client:
     """A session with an org, carried by either transport."""
 
+    org: SimulatedOrg
+
     def __init__(self, kind: type[Any], settings: ConnectionSettings) -> None:
         policy = RetryPolicy(attempts=4, jitter=lambda longest: longest)
         self.source = TokenSource(settings.credentials, lambda: sign_in(settings.credentials, policy), shared=False)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.salesforce.api.clients import Client, settings_of
+from tests.salesforce.wire.carriers import CARRIERS
 
 
 @pytest.fixture
@@ -35,3 +38,13 @@ def recording() -> Callable[[str], bytes]:
         return (Path(str(folder)) / name).read_bytes()
 
     return read
+
+
+@pytest.fixture(params=sorted(CARRIERS))
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A session with a simulated org, ``client.org``, carried by either transport."""
+    with SimulatedOrg() as running:
+        made = Client(CARRIERS[request.param], settings_of(running))
+        made.org = running
+        yield made
+        made.carrier.close()
