@@ -185,7 +185,10 @@ def get_provider_info() -> dict[str, Any]:
             for source, target, module in ((name, "SQL", "sql"), ("SQL", name, "sql"), (name, "Delta Lake", "delta"))
         ],
         "triggers": _modules("triggers", "bulk_job", "bulk_load", "api_calls", "query"),
-        "extra-links": ["airflow_provider_sfjwt.tasks.links.SalesforceJobLink"],
+        "extra-links": [
+            "airflow_provider_sfjwt.tasks.links.SalesforceJobLink",
+            "airflow_provider_sfjwt.tasks.links.SalesforceReportLink",
+        ],
         "config": {"salesforce_jwt": _CONFIG},
         "cli": ["airflow_provider_sfjwt.cli.get_commands"],
         "asset-uris": [{"schemes": ["salesforce"], "handler": None}],

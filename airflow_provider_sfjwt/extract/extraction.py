@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt import __version__
+from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
@@ -125,6 +126,21 @@ class Extraction:
         if self._plan is None:
             self._plan = self._planned()
         return self._plan
+
+    @property
+    def known_plan(self) -> Plan | None:
+        """The same, where it is known already."""
+        return self._plan
+
+    @property
+    def window(self) -> Window | None:
+        """The rows that are asked for; None for all."""
+        return self._spec.moments
+
+    @property
+    def part_times(self) -> Mapping[str, tuple[float, float]]:
+        """When each part was begun and finished, in seconds of the monotonic clock, by its name."""
+        return self._folder.part_times
 
     def begin(self) -> JobRef | Receipt:
         """Ask Salesforce for the rows, by the first route that offers them.

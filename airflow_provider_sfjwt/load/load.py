@@ -12,7 +12,7 @@ from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError, counted
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
-from airflow_provider_sfjwt.load.outcomes.tally import Tally
+from airflow_provider_sfjwt.load.outcomes.tally import SettledPart, Tally
 from airflow_provider_sfjwt.load.reading.source import LoadSource
 from airflow_provider_sfjwt.load.report import ANSWER_LOST, LoadReport
 from airflow_provider_sfjwt.load.sending.bulk_sender import BulkSender
@@ -124,6 +124,13 @@ class Load:
         self._sender = sender
         self._tally = tally
         self._started = started
+        #: What became of the rows, once it is known of each; of a load that was interrupted, as far as it is known.
+        self.report: LoadReport | None = None
+
+    @property
+    def settled(self) -> Sequence[SettledPart]:
+        """The parts that are done."""
+        return tuple(self._tally.settled)
 
     def advance(self) -> list[JobRef]:
         """Send what is to be sent now; in a dry run nothing is.
@@ -274,7 +281,7 @@ class Load:
     def _report(self, sent: int) -> LoadReport:
         tally, rows = self._tally, self._staged.read
         skipped = {"skipped": tally.counts["skipped"]} if self._spec.on_invalid == "skip" else {}
-        return LoadReport(
+        self.report = LoadReport(
             sobject=self._spec.sobject,
             operation=self._spec.action.name,
             files=self._staged.source.files,
@@ -289,6 +296,7 @@ class Load:
             unprocessed_sample=tuple(tally.unprocessed),
             written_by=self._spec.written_by,
         )
+        return self.report
 
 
 def _counted_error(code: str, error: Mapping[str, Any]) -> str:

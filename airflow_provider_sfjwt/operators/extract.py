@@ -10,7 +10,8 @@ from airflow.sdk import BaseOperator
 from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.tasks.aborting import abort_each
 from airflow_provider_sfjwt.tasks.errors import EXTRACT_ADVICE, airflow_outcome, check_event
-from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
+from airflow_provider_sfjwt.tasks.links import SalesforceJobLink, SalesforceReportLink
+from airflow_provider_sfjwt.tasks.report.reporting import reporting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -71,7 +72,7 @@ class SalesforceExtractOperator(BaseOperator):
     template_ext: Sequence[str] = (".soql",)
     template_fields_renderers = {"soql": "sql"}  # noqa: RUF012  # Airflow declares it so
     ui_color = "#d8edff"
-    operator_extra_links = (SalesforceJobLink(),)
+    operator_extra_links = (SalesforceReportLink(), SalesforceJobLink())
 
     def __init__(
         self,
@@ -141,10 +142,10 @@ class SalesforceExtractOperator(BaseOperator):
         from airflow_provider_sfjwt.extract.spec import ExtractSpec
         from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
 
-        with airflow_outcome(self, EXTRACT_ADVICE):
+        with airflow_outcome(self, EXTRACT_ADVICE), reporting(self, context, "extract") as draft:
             ExtractSpec.of(self).check()
             with self._hook().connect() as org:
-                return ExtractTask(self, context, org).start()
+                return ExtractTask(self, context, org, draft).start()
 
     def execute_after_lag(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the interval is old enough.
@@ -160,7 +161,7 @@ class SalesforceExtractOperator(BaseOperator):
         :param context: Airflow's.
         :param event: of :class:`~airflow_provider_sfjwt.triggers.api_calls.SalesforceApiCallsTrigger`.
         """
-        with airflow_outcome(self, EXTRACT_ADVICE):
+        with airflow_outcome(self, EXTRACT_ADVICE), reporting(self, context, "extract", on_success=False):
             check_event(event)
         return self.execute(context)
 
@@ -176,8 +177,12 @@ class SalesforceExtractOperator(BaseOperator):
         """
         from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
 
-        with airflow_outcome(self, EXTRACT_ADVICE), self._hook().connect() as org:
-            return ExtractTask(self, context, org).resume(event, submitted)
+        with (
+            airflow_outcome(self, EXTRACT_ADVICE),
+            reporting(self, context, "extract") as draft,
+            self._hook().connect() as org,
+        ):
+            return ExtractTask(self, context, org, draft).resume(event, submitted)
 
     def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""

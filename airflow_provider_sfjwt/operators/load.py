@@ -12,7 +12,8 @@ from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError
 from airflow_provider_sfjwt.tasks.aborting import abort_each
 from airflow_provider_sfjwt.tasks.errors import LOAD_ADVICE, airflow_outcome, check_event
-from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
+from airflow_provider_sfjwt.tasks.links import SalesforceJobLink, SalesforceReportLink
+from airflow_provider_sfjwt.tasks.report.reporting import reporting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.load.spec import LoadSpec, Source
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.tasks.report.reporting import Draft
 
 __all__ = ["SalesforceLoadOperator"]
 
@@ -74,7 +76,7 @@ class SalesforceLoadOperator(BaseOperator):
         "salesforce_conn_id", "api_version",
     )  # fmt: skip
     ui_color = "#d8edff"
-    operator_extra_links = (SalesforceJobLink(),)
+    operator_extra_links = (SalesforceReportLink(), SalesforceJobLink())
 
     def __init__(
         self,
@@ -157,7 +159,7 @@ class SalesforceLoadOperator(BaseOperator):
         :param handed_over: what the task knew when it began to wait.
         :return: as :meth:`execute`.
         """
-        with airflow_outcome(self, LOAD_ADVICE):
+        with airflow_outcome(self, LOAD_ADVICE), reporting(self, context, "load", on_success=False):
             check_event(event)
         if handed_over is None:  # it began to wait with an earlier release
             return self.execute(context)
@@ -171,7 +173,7 @@ class SalesforceLoadOperator(BaseOperator):
         :param event: of :class:`~airflow_provider_sfjwt.triggers.bulk_load.SalesforceBulkLoadTrigger`.
         :return: as :meth:`execute`.
         """
-        with airflow_outcome(self, LOAD_ADVICE):
+        with airflow_outcome(self, LOAD_ADVICE), reporting(self, context, "load", on_success=False):
             if event["status"] == "timeout":
                 raise BulkJobTimeoutError(event["message"], job=event["job"], retryable=event["retryable"])
             check_event(event)
@@ -191,14 +193,19 @@ class SalesforceLoadOperator(BaseOperator):
         return LoadSpec.of(self, dry_run=self.is_dry_run)
 
     def _run(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
-        with airflow_outcome(self, LOAD_ADVICE):
-            return self._load(context, event)
+        with airflow_outcome(self, LOAD_ADVICE), reporting(self, context, "load") as draft:
+            return self._load(context, event, draft)
 
     def _load(
-        self, context: Context, event: Mapping[str, Any] | None, on_report: Callable[[], None] | None = None
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None,
+        draft: Draft,
+        on_report: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
         """One attempt, or the rest of it.
 
+        :param draft: of the task's report.
         :param on_report: called when all is loaded and reported, before the ledger forgets it.
         """
         from airflow_provider_sfjwt.files.storage.receipts import Writer
@@ -209,7 +216,7 @@ class SalesforceLoadOperator(BaseOperator):
         from airflow_provider_sfjwt.tasks.load_task import LoadTask
 
         with self._hook().connect() as org:
-            return LoadTask(self, spec, context, org, event, on_report).run()
+            return LoadTask(self, spec, context, org, event, draft, on_report).run()
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

@@ -9,6 +9,8 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.links import SalesforceReportLink
+from airflow_provider_sfjwt.tasks.report.reporting import reporting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,6 +35,7 @@ class SalesforceQueryOperator(BaseOperator):
     template_ext: Sequence[str] = (".soql",)
     template_fields_renderers = {"soql": "sql"}  # noqa: RUF012  # Airflow declares it so
     ui_color = "#d8edff"
+    operator_extra_links = (SalesforceReportLink(),)
 
     def __init__(
         self,
@@ -59,14 +62,16 @@ class SalesforceQueryOperator(BaseOperator):
         """
         from itertools import islice
 
-        from airflow_provider_sfjwt.hooks.query import QuerySpec
+        from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
-        with airflow_outcome(self):
+        with airflow_outcome(self), reporting(self, context, "query") as draft:
             spec = QuerySpec.of(self)
             spec.check()
             hook = SalesforceJwtHook(spec.salesforce_conn_id, api_version=spec.api_version)
-            rows = list(islice(hook.query(spec.soql, spec.include_deleted), spec.max_rows + 1))
+            with hook.connect() as org:
+                draft.org = org
+                rows = list(islice(query_rows(org, spec), spec.max_rows + 1))
             if len(rows) > spec.max_rows:
                 raise ConfigurationError(
                     {
@@ -75,5 +80,6 @@ class SalesforceQueryOperator(BaseOperator):
                     },
                     subject="the task",
                 )
+            draft.rows, draft.columns = len(rows), list(rows[0]) if rows else []
         self.log.info("The query has %s", counted(len(rows), "row"))
         return rows

@@ -40,6 +40,7 @@ from airflow_provider_sfjwt.tasks.deferral import DeferrableTask, let_commits_se
 from airflow_provider_sfjwt.tasks.extract_steps import STEPS, Found, Remembered, Step, Why
 from airflow_provider_sfjwt.tasks.job_memory import JobMemory, SubmittedJob
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink
+from airflow_provider_sfjwt.tasks.report.reporting import Draft
 from airflow_provider_sfjwt.tasks.watermark import Watermark
 from airflow_provider_sfjwt.tasks.windows import given_window, run_interval, with_replaced_rows
 from airflow_provider_sfjwt.triggers.bulk_job import SalesforceBulkJobTrigger
@@ -73,12 +74,14 @@ class ExtractTask:
     :param task: the operator.
     :param context: Airflow's.
     :param org: where from. Its session counts the API calls of earlier attempts too.
+    :param draft: of the task's report.
     """
 
-    def __init__(self, task: ExtractingTask, context: Mapping[str, Any], org: ConnectedOrg) -> None:
+    def __init__(self, task: ExtractingTask, context: Mapping[str, Any], org: ConnectedOrg, draft: Draft) -> None:
         self._task = task
         self._context = context
-        self._org = org
+        self._org = draft.org = org
+        self._draft = draft
         self._memory = JobMemory(context)
         self._spec = ExtractSpec.of(task, written_by=Writer.of(context))
         self._job: SubmittedJob | None = None
@@ -231,6 +234,7 @@ class ExtractTask:
 
     def _conclude(self, receipt: Receipt) -> dict[str, Any]:
         self._task.running = None
+        self._draft.receipt = receipt
         summary = receipt.summary() | ({"parts": listed_parts(receipt)} if self._spec.list_parts else {})
         if self._spec.incremental == "watermark" and self._window is not None:
             self._watermark().advance(self._window)
@@ -244,6 +248,7 @@ class ExtractTask:
         """Extract the rows of a window from now on, or all rows. Without a plan, the org is asked for it."""
         self._window = window
         self._extraction = Extraction(self._org, replace(self._spec, window=window, incremental=None), plan=plan)
+        self._draft.extraction = self._extraction
         self._job = None
         self._found = None
 
@@ -331,6 +336,7 @@ class ExtractTask:
     def _attend(self, job: SubmittedJob) -> None:
         """From now on the job is aborted when the task is killed, and its page is linked."""
         self._task.running = job.ref
+        self._draft.job_ids.append(job.job_id)
         self._end_if_killed()
         self._extraction.began_by(job.created_at)
         SalesforceJobLink().show(self._task, self._context, self._org.token().instance_url, job.job_id)

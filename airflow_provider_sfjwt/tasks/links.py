@@ -1,12 +1,15 @@
-"""The link from a task to its job in Salesforce Setup."""
+"""The links from a task to its report and to its job in Salesforce Setup."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperatorLink
+
+from airflow_provider_sfjwt.compat import conf
+from airflow_provider_sfjwt.tasks.addresses import job_page, report_path
 
 
 class SalesforceJobLink(BaseOperatorLink):
@@ -34,9 +37,22 @@ class SalesforceJobLink(BaseOperatorLink):
         :param instance_url: of the org.
         :param job_id: the job.
         """
-        operator.job_url = (
-            f"{instance_url}/lightning/setup/AsyncApiJobStatus/page?address={quote('/' + job_id, safe='')}"
-        )
+        operator.job_url = job_page(instance_url, job_id)
         task_instance = context.get("ti")
         if task_instance is not None:
             task_instance.xcom_push(key=self.xcom_key, value=operator.job_url)
+
+
+class SalesforceReportLink(BaseOperatorLink):
+    """Leads to the report of the task instance, a page in Airflow's own UI."""
+
+    name = "Salesforce report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The link, below the path of ``[api] base_url``.
+
+        :param operator: the operator that ran.
+        :param ti_key: of the task instance.
+        """
+        base = urlsplit(str(conf.get("api", "base_url", fallback="/"))).path.rstrip("/")
+        return base + report_path(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.load.spec import LoadSpec
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
     from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+    from airflow_provider_sfjwt.tasks.report.reporting import Draft
 
 
 class LoadingTask(DeferrableTask, Protocol):
@@ -44,6 +45,7 @@ class LoadTask:
     :param org: where the rows go.
     :param event: of the trigger, where the task resumes, or what was handed over before a wait for API
         calls; None where an attempt begins.
+    :param draft: of the task's report.
     :param on_report: called when all is loaded and reported, before the ledger forgets it.
     """
 
@@ -54,12 +56,14 @@ class LoadTask:
         context: Mapping[str, Any],
         org: ConnectedOrg,
         event: Mapping[str, Any] | None,
+        draft: Draft,
         on_report: Callable[[], None] | None = None,
     ) -> None:
         self._operator = operator
         self._spec = spec
         self._context = context
-        self._org = org
+        self._org = draft.org = org
+        self._draft = draft
         self._on_report = on_report
         self._resumes = event is not None and not event.get("new_attempt")
         self._began_at = float((event or {}).get("began_at") or time.time())
@@ -88,6 +92,7 @@ class LoadTask:
         with prepared_load(
             self._org, self._spec, self._ledger, self._budget, new_attempt=not self._resumes, began_at=self._began_at
         ) as load:
+            self._draft.load = load
             while refs := load.advance():
                 self._begin_waiting(refs)
                 load.wait(refs)
@@ -122,6 +127,7 @@ class LoadTask:
         if operator.killed:  # what is uploaded by now is in jobs that have not begun
             raise SalesforceError("the task was killed; a retry sends what was not accepted", retryable=True)
         operator.running = list(refs)
+        self._draft.job_ids += [ref.id for ref in refs]
         SalesforceJobLink().show(operator, self._context, self._org.token().instance_url, refs[0].id)
         if self._spec.deferrable:
             self._defer(refs)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.report.reporting import reporting
 from airflow_provider_sfjwt.transfers.merging import MergeOperator
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ class SalesforceToDeltaOperator(MergeOperator):
         from airflow_provider_sfjwt.exceptions import ConfigurationError
         from airflow_provider_sfjwt.tables.delta import DeltaSpec, merge_into_delta
 
-        with airflow_outcome(self):
+        with airflow_outcome(self), reporting(self, context, "merge") as draft:
             spec = DeltaSpec.of(self)
             spec.check()
             if find_spec("deltalake") is None:
                 fault = "a Delta table needs deltalake: pip install 'airflow-provider-sfjwt[delta]'"
                 raise ConfigurationError({"table_uri": fault}, subject="the task")
-            return merge_into_delta(spec, *_place(spec.table_uri)).summary()
+            draft.merge = merge_into_delta(spec, *_place(spec.table_uri))
+            return draft.merge.summary()
 
 
 def _place(table_uri: str) -> tuple[str, dict[str, str]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_sfjwt.tasks.links import SalesforceReportLink
+
 
 class MergeOperator(BaseOperator):
     """Merges extracts into a table, exactly once.
@@ -27,6 +29,7 @@ class MergeOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("source", "column_mapping", "columns")
     ui_color = "#d8edff"
+    operator_extra_links = (SalesforceReportLink(),)
 
     def __init__(
         self,

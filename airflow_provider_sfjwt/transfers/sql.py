@@ -10,12 +10,15 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.operators.load import SalesforceLoadOperator
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.links import SalesforceReportLink
+from airflow_provider_sfjwt.tasks.report.reporting import reporting
 from airflow_provider_sfjwt.transfers.merging import MergeOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_sfjwt.load.spec import LoadSpec
+    from airflow_provider_sfjwt.tasks.report.reporting import Draft
     from airflow_provider_sfjwt.tasks.sql_load import SqlLoad
 
 __all__ = ["SalesforceToSqlOperator", "SqlToFilesOperator", "SqlToSalesforceOperator"]
@@ -72,8 +75,9 @@ class SalesforceToSqlOperator(MergeOperator):
         from airflow_provider_sfjwt.tables.merging import run_merge
         from airflow_provider_sfjwt.tables.spec import MergeSpec
 
-        with airflow_outcome(self):
-            return run_merge(MergeSpec.of(self), Writer.of(context)).summary()
+        with airflow_outcome(self), reporting(self, context, "merge") as draft:
+            draft.merge = run_merge(MergeSpec.of(self), Writer.of(context))
+            return draft.merge.summary()
 
 
 class SqlToFilesOperator(BaseOperator):
@@ -93,6 +97,7 @@ class SqlToFilesOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "parameters": "json"}
     ui_color = "#d8edff"
+    operator_extra_links = (SalesforceReportLink(),)
 
     def __init__(
         self,
@@ -119,10 +124,11 @@ class SqlToFilesOperator(BaseOperator):
         from airflow_provider_sfjwt.tables.queries.freezing import freeze
         from airflow_provider_sfjwt.tables.queries.spec import QueryToFilesSpec
 
-        with airflow_outcome(self):
+        with airflow_outcome(self), reporting(self, context, "freeze") as draft:
             spec = QueryToFilesSpec.of(self)
             spec.check()
-            return freeze(spec, spec.output_path, Writer.of(context)).summary()
+            draft.receipt = freeze(spec, spec.output_path, Writer.of(context))
+            return draft.receipt.summary()
 
 
 class SqlToSalesforceOperator(SalesforceLoadOperator):
@@ -180,15 +186,20 @@ class SqlToSalesforceOperator(SalesforceLoadOperator):
         return super().spec() if own is None else replace(super().spec(), results_path=own.results_path)
 
     def _load(
-        self, context: Context, event: Mapping[str, Any] | None, on_report: Callable[[], None] | None = None
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None,
+        draft: Draft,
+        on_report: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
         from airflow_provider_sfjwt.tasks.sql_load import opened_sql_load
 
         load = self._sql_load = opened_sql_load(self, self.spec(), context, event)
         self.source = load.freeze()
         if (loaded := load.concluded()) is not None:
+            draft.rows = int(loaded["records"])
             return loaded
         with load.settling():
-            loaded = super()._load(context, event, load.conclude)
+            loaded = super()._load(context, event, draft, load.conclude)
         load.clear()
         return load.summary(loaded)

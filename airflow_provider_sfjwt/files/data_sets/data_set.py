@@ -87,6 +87,8 @@ class DataSetFolder:
         self._folder = OutputFolder(path, argument)
         self._argument = argument
         self.path = self._folder.path
+        #: When each part was begun and finished, in seconds of the monotonic clock, by its name.
+        self.part_times: dict[str, tuple[float, float]] = {}
         self._own: set[str] = set()
         self._published: str | None = None
         self._word = uuid.uuid4().hex[:8]
@@ -148,8 +150,9 @@ class DataSetFolder:
         :param columns: the same.
         :param limits: the same.
         """
-        part = self.part(page, job_id, file_format)
+        part, began = self.part(page, job_id, file_format), time.monotonic()
         written = file_format.write_page(part, body, columns, limits, new_word=self._word)
+        self.part_times[written.part.name] = (began, time.monotonic())
         self.wrote(written.part.name)
         return written
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +32,39 @@ _KINDS: tuple[tuple[Kind, State], ...] = (
 #: Unprocessed rows that are named at most.
 _MOST_UNPROCESSED = 5
 _ORIGIN = ("position", "file", "row")
+#: How Bulk API 2.0 writes a moment.
+_MOMENT = "%Y-%m-%dT%H:%M:%S.%f%z"
+
+
+@dataclass(frozen=True)
+class SettledPart:
+    """A part of a load, every row of which has an outcome.
+
+    :param number: of the part, from 0.
+    :param rows: in it.
+    :param bytes: of its CSV.
+    :param began: seconds since the epoch, by the org's clock, at which its first job was created; None over REST.
+    :param seconds: from then until its last job changed for the last time; None over REST.
+    """
+
+    number: int
+    rows: int
+    bytes: int
+    began: float | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, part: JobFile, jobs: Sequence[Job]) -> SettledPart:
+        """A part and its jobs.
+
+        :param part: the part.
+        :param jobs: as Salesforce described them last.
+        """
+        created = [moment for job in jobs if (moment := _moment(job.info.get("createdDate"))) is not None]
+        changed = [moment for job in jobs if (moment := _moment(job.info.get("systemModstamp"))) is not None]
+        if not created or not changed:
+            return cls(part.number, part.rows, part.bytes)
+        return cls(part.number, part.rows, part.bytes, min(created), round(max(changed) - min(created), 3))
 
 
 class Tally:
@@ -52,6 +87,7 @@ class Tally:
         self.unprocessed: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
         self.files: list[OutputFile] = []
+        self.settled: list[SettledPart] = []
 
     def add(self, part: JobFile, outcome: PartOutcome, jobs: list[Job]) -> None:
         """Add the rows of one part.
@@ -63,6 +99,7 @@ class Tally:
         count = outcome.count()
         self.counts.update(succeeded=count["accepted"], failed=count["rejected"], unprocessed=count["unprocessed"])
         self.jobs += [_job(job, part.number) for job in jobs]
+        self.settled.append(SettledPart.of(part, jobs))
         if not count["rejected"] and not count["unprocessed"] and self.folder is None:
             return
         positions = part.positions()
@@ -157,6 +194,14 @@ class Tally:
             origins = [locate(position) for position in positions.to_pylist()]
             files, rows = texts([each for each, _ in origins]), integers(row for _, row in origins)
         return [pc.add(positions, scalar(1)).cast(pa.string()), files, rows.cast(pa.string())]
+
+
+def _moment(text: Any) -> float | None:
+    """Seconds since the epoch, or None for what is not a moment."""
+    try:
+        return datetime.strptime(text, _MOMENT).timestamp()  # noqa: DTZ007  # the format has the zone
+    except (TypeError, ValueError):
+        return None
 
 
 def _job(job: Job, part: int) -> dict[str, Any]:

@@ -45,6 +45,13 @@ class ConnectedOrg:
         token: Token = self.transport.run(flow.renew(stale))
         return token
 
+    @property
+    def known_instance_url(self) -> str | None:
+        """Where the org lies; None before this process has signed in, which this does not."""
+        renewal = self.transport.renewal
+        token = renewal.alive(None) if renewal is not None else None
+        return token.instance_url if isinstance(token, Token) else None
+
     def sleep(self, seconds: float) -> None:
         """Wait.
 
