@@ -19,11 +19,11 @@ from tests.repository import REPOSITORY
 
 #: Tried by ``features.py``, in one process.
 FEATURES = ("imports", "form", "query", "extract", "deferrable", "watermark", "load")
-#: Runs of pytest, by the name of their column. Kill, clear, mark failed, another triggerer, on a real scheduler.
+#: Runs of pytest, by the name of their column. Kill, 503s, clear, mark failed, another triggerer, on a real scheduler.
 TESTS = {
     "survival": (
         *("tests/system/test_extract_survives.py", "tests/system/test_load_dags.py"),
-        *("-k", "test_extract_survives or killed or marking"),
+        *("-k", "test_extract_survives or killed or marking or 503s"),
     ),
     "unit": (
         *("tests/compat", "tests/salesforce", "tests/files", "tests/hooks", "tests/extract", "tests/load"),

@@ -143,6 +143,7 @@ SCENES = {
     "killed_between_parts": ("load_in_worker", LARGE),
     "killed_in_a_job": ("load_in_worker", SMALL),
     "killed_in_its_results": ("load_deferred", SMALL),
+    "cut_by_503s": ("load_in_worker", SMALL),
     "failed_in_worker_load": ("load_in_worker", SMALL),
     "failed_deferred_load": ("load_deferred", LARGE),
 }
@@ -160,6 +161,7 @@ def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, LoadScene]
             made[name].write(*rows)
         made["killed_between_parts"].org.add_fault(Fault("PUT", "*/batches", nth=2, delay=600))
         made["killed_in_its_results"].org.add_fault(Fault("GET", "*/successfulResults/", delay=600))
+        made["cut_by_503s"].org.add_fault(Fault("GET", JOB, times=None, status=503))
         held = json.dumps({"id": "held", "state": "InProgress"})
         for name in ("killed_in_a_job", "failed_in_worker_load", "failed_deferred_load"):
             # After the first look at it, no look brings a job any further.
@@ -200,6 +202,17 @@ def test_a_worker_killed_while_it_fetches_results(scenes: dict[str, LoadScene]) 
     scene.kill_worker()
 
     summary = scene.succeed_once()
+    assert summary["job_ids"] == list(scene.org.jobs)
+    assert len(scene.org.jobs) == 1
+
+
+def test_a_load_whose_polls_are_cut_by_503s_loads_each_row_once(scenes: dict[str, LoadScene]) -> None:
+    scene = scenes["cut_by_503s"]
+    scene.reach(lambda: scene.task["state"] == "up_for_retry" or scene.task["try_number"] == 2, "the first attempt ends")
+    scene.org.clear_faults()
+
+    summary = scene.succeed_once()
+    assert scene.task["try_number"] == 2
     assert summary["job_ids"] == list(scene.org.jobs)
     assert len(scene.org.jobs) == 1
 
