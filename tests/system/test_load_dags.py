@@ -208,7 +208,9 @@ def test_a_worker_killed_while_it_fetches_results(scenes: dict[str, LoadScene]) 
 
 def test_a_load_whose_polls_are_cut_by_503s_loads_each_row_once(scenes: dict[str, LoadScene]) -> None:
     scene = scenes["cut_by_503s"]
-    scene.reach(lambda: scene.task["state"] == "up_for_retry" or scene.task["try_number"] == 2, "the first attempt ends")
+    scene.reach(
+        lambda: scene.task["state"] == "up_for_retry" or scene.task["try_number"] == 2, "the first attempt ends"
+    )
     scene.org.clear_faults()
 
     summary = scene.succeed_once()
