@@ -11,11 +11,12 @@
     │   ├─ RequestLimitError             the org's API allocation, or too many long calls at once
     │   └─ NotFoundError                 404
     ├─ ProtocolError                     Salesforce said something we do not understand
-    └─ BulkJobError                      .job: enough to resume the job or to look it up; .job_id, .sobject
-        ├─ BulkJobFailedError
-        ├─ BulkJobAbortedError
-        ├─ BulkJobTimeoutError
-        └─ RecordsFailedError            the job is fine, rows are not: .failed, .processed, .results_path
+    ├─ BulkJobError                      .job: enough to resume the job or to look it up; .job_id, .sobject
+    │   ├─ BulkJobFailedError
+    │   ├─ BulkJobAbortedError
+    │   ├─ BulkJobTimeoutError
+    │   └─ RecordsFailedError            the job is fine, rows are not: .failed, .processed, .results_path
+    └─ ObjectsFailedError               a sync ran, and objects of it failed: .failed, what went wrong by object
 
 An error says what happened in Salesforce or on the way there, and carries the facts as attributes: whoever shows it
 words the advice for its reader. No message and no attribute ever holds a key, a passphrase, an assertion or a token.
@@ -43,6 +44,7 @@ __all__ = [
     "ConfigurationError",
     "ErrorItem",
     "NotFoundError",
+    "ObjectsFailedError",
     "ProtocolError",
     "RecordsFailedError",
     "RequestLimitError",
@@ -315,3 +317,16 @@ class RecordsFailedError(BulkJobError):
         self.processed = processed
         self.results_path = results_path
         super().__init__(message, job=job, remedy=remedy, retryable=retryable)
+
+
+class ObjectsFailedError(SalesforceError):
+    """A sync ran, but more objects failed than it allows. The others are published.
+
+    :param message: what happened to which objects.
+    :param failed: what went wrong, by object.
+    :param retryable: whether another attempt may help one of them.
+    """
+
+    def __init__(self, message: str, *, failed: Mapping[str, str], retryable: bool = False) -> None:
+        self.failed = dict(failed)
+        super().__init__(message, retryable=retryable)

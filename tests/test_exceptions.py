@@ -19,6 +19,7 @@ from airflow_provider_sfjwt.exceptions import (
     ConfigurationError,
     ErrorItem,
     NotFoundError,
+    ObjectsFailedError,
     ProtocolError,
     RecordsFailedError,
     RequestLimitError,
@@ -42,6 +43,7 @@ ERRORS = [
         for kind in (BulkJobError, BulkJobFailedError, BulkJobAbortedError, BulkJobTimeoutError)
     ),
     RecordsFailedError("rows failed", job=JOB, failed=2, processed=5, results_path="s3://x"),
+    ObjectsFailedError("1 of 2 objects failed", failed={"Account": "said"}, retryable=True),
 ]
 
 

@@ -30,6 +30,7 @@ NAMES: dict[str, set[str]] = {
         "ConfigurationError",
         "ErrorItem",
         "NotFoundError",
+        "ObjectsFailedError",
         "ProtocolError",
         "RecordsFailedError",
         "RequestLimitError",

@@ -26,18 +26,16 @@ _MOST_TARGETS = 3
 
 
 def columns_of_sobject(
-    org: ConnectedOrg, sobject: str, fields: Sequence[str] | None, cursor_field: str | None
-) -> tuple[str, tuple[Column, ...]]:
+    schema: DescribedObject, fields: Sequence[str] | None, cursor_field: str | None
+) -> tuple[Column, ...]:
     """The columns of an object's extract.
 
-    :param org: where the object is.
-    :param sobject: its API name, in any case.
+    :param schema: the object.
     :param fields: what to select, parents' fields as ``Owner.Name``; None for every field that Bulk API 2.0 can return.
     :param cursor_field: a date-time field that must be there, or None.
-    :return: the object's name as Salesforce spells it, and the columns in order.
+    :return: in order.
     :raises ConfigurationError: naming every field that is unknown, cannot be returned, or is no date-time.
     """
-    schema = DescribedObject(org, sobject)
     faults: dict[str, str] = {}
     if cursor_field is not None:
         found = schema.field(cursor_field)
@@ -52,7 +50,7 @@ def columns_of_sobject(
             faults["fields"] = "; ".join(complaints)
     if faults:
         raise ConfigurationError(faults, subject="the task")
-    return schema.name, tuple(columns)
+    return tuple(columns)
 
 
 def columns_of_query(org: ConnectedOrg, soql: str) -> tuple[Column, ...]:

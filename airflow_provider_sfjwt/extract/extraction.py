@@ -16,8 +16,8 @@ from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
-from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, Route, Rows
-from airflow_provider_sfjwt.extract.routes import AUTO, FIRST, ROUTES
+from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, RestLimits, Result, Route, Rows
+from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES, first_route
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder, OtherAttemptError
 from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, column_entry, drift_between, schema_hash
@@ -28,6 +28,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget, SparingOrg
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.salesforce.org.described_object import DescribedObject
 from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class Extraction:
     :param spec: what, and where to.
     :param routes: the ways to fetch rows, by their names.
     :param plan: what the spec comes to, where that is known; None to ask the org.
+    :param described: the object, where it is known; None to ask the org.
+    :param rest_limits: how much REST fetches where a job could; None for the default.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class Extraction:
         routes: Mapping[str, type[Route]] = ROUTES,
         *,
         plan: Plan | None = None,
+        described: DescribedObject | None = None,
+        rest_limits: RestLimits | None = None,
     ) -> None:
         self._org = org
         self._spec = spec
@@ -90,6 +95,8 @@ class Extraction:
         self._started = time.monotonic()
         self.budget = ApiBudget(org, spec.min_api_calls_left)
         self._plan = plan
+        self._described = described
+        self._rest_limits = rest_limits or RestLimits()
 
     def run(self) -> Receipt:
         """Take all steps on this thread.
@@ -159,7 +166,8 @@ class Extraction:
                 "give a condition fewer values (several extracts with some of them each)"
             )
             raise ConfigurationError({self._argument: fault}, subject="the task")
-        route = FIRST if self._spec.transport == AUTO else self._spec.transport
+        rather_small = self._spec.moments is not None or self._spec.link is not None
+        route = first_route(self._spec.transport, rather_small=rather_small)
         refused_by: tuple[str, ...] = ()
         while True:
             with self._argument_named():
@@ -226,14 +234,13 @@ class Extraction:
         if spec.soql:
             columns = columns_of_query(org, spec.soql)
             return Plan(spec.soql, soql.sobject_of(spec.soql), self._kept(columns))
-        sobject, columns = columns_of_sobject(
-            org, spec.sobject or "", spec.fields, spec.cursor_field if window else None
-        )
+        described = self._described or DescribedObject(org, spec.sobject or "")
+        columns = columns_of_sobject(described, spec.fields, spec.cursor_field if window else None)
         conditions = [f"({spec.where})"] if spec.where else []
         if window:
             conditions.append(soql.within(spec.cursor_field, *window))
-        text = soql.select(sobject, [column.name for column in columns], " AND ".join(conditions))
-        return Plan(text, sobject, self._kept(columns))
+        text = soql.select(described.name, [column.name for column in columns], " AND ".join(conditions))
+        return Plan(text, described.name, self._kept(columns))
 
     def _kept(self, columns: Iterable[Column]) -> tuple[Column, ...]:
         return tuple(column.kept_as(self._spec.numbers) for column in columns)
@@ -255,6 +262,7 @@ class Extraction:
             may_hand_over=self._spec.transport == AUTO,
             refused_by=refused_by,
             before_page=self.budget.check,
+            rest_limits=self._rest_limits,
         )
 
     def _published(self, rows: Rows, *, resumable: bool) -> Receipt | HandOver:
@@ -346,7 +354,12 @@ class Extraction:
             widened=tuple(column.name for column in result.columns if column.is_widened),
             kind="changes" if window else "full",
             schema_sha256=schema_hash(entries),
+            **self._chained(),
         )
+
+    def _chained(self) -> dict[str, Any]:
+        """What a receipt of a chain says of its place there."""
+        return {} if self._spec.link is None else self._spec.link.to_json()
 
     def _prove(self, title: str, counts: Counts, result: Result) -> None:
         """Refuse a result unless the three counts agree and the columns are those asked for."""

@@ -11,9 +11,9 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus
 
-from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, counted
 from airflow_provider_sfjwt.extract.columns import UNKNOWN_TYPE, check_flat
-from airflow_provider_sfjwt.extract.route import Fetch, Origin, Result, refuse_repetition
+from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, refuse_repetition
 from airflow_provider_sfjwt.files.data_sets.data_set import made_up_stem
 from airflow_provider_sfjwt.files.formats.cell_faults import id_of, not_text
 from airflow_provider_sfjwt.files.values.columns import Column
@@ -26,6 +26,9 @@ from airflow_provider_sfjwt.salesforce.org.progress import DownloadProgress
 #: Characters of a query in a URL, of which Salesforce takes 16,384 bytes.
 #: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
 _LONGEST_QUERY = 16_000
+#: The code of a query that ran for longer than 120 seconds, which a job's may.
+#: https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_api.htm
+_TOOK_TOO_LONG = "QUERY_TIMEOUT"
 #: Types whose values may be moments, and how REST writes one.
 _MOMENTS = frozenset({"datetime", UNKNOWN_TYPE})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+0000")
@@ -40,15 +43,17 @@ class RestRoute:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    def ask(self) -> QueryRows:
+    def ask(self) -> QueryRows | HandOver:
         """The rows of the query.
 
-        :raises ConfigurationError: for a query whose rows are not a table.
+        :return: the rows; or Bulk API 2.0, for a query that is too long for a URL.
+        :raises ConfigurationError: for a query whose rows are not a table, or one that is too long where no other
+            route may take over.
         """
         fetch = self._fetch
         check_flat(fetch.soql, fetch.columns)
         if len(quote_plus(fetch.soql)) > _LONGEST_QUERY:
-            raise _too_long(fetch)
+            return _too_long(fetch)
         return QueryRows(fetch)
 
 
@@ -79,22 +84,25 @@ class QueryRows:
             api_version=self._org.run(Session.api_version),
         )
 
-    def fetch(self) -> Result:
+    def fetch(self) -> Result | HandOver:
         """Fetch all rows.
 
+        :return: the rows; or Bulk API 2.0, where the first page shows that they are many, or Salesforce refuses a query
+            that a job could carry.
         :raises ProtocolError: when a row lacks a column, or holds a value that fits no cell of a table.
         """
         fetch = self._fetch
         attempts = self._org.session.policy.attempts
         for attempt in range(1, attempts + 1):
-            body = _CsvBody(self._pages_of_csv())
             try:
+                first = self._first_page()
+                if isinstance(first, HandOver):
+                    return first
+                body = _CsvBody(self._pages_of_csv(first))
                 written = fetch.folder.write_page(
                     0, self._stem, fetch.file_format, self._progress.watch(body), self._columns
                 )
             except ApiError as error:
-                if error.status in TOO_LONG:
-                    raise _too_long(fetch) from None
                 # A cursor that died takes its pages with it: only the whole query can be asked for again.
                 if attempt == attempts or not any(item.code == "INVALID_QUERY_LOCATOR" for item in error.items):
                     raise
@@ -117,12 +125,34 @@ class QueryRows:
         """
         return QueryRows(replace(self._fetch, columns=columns), stem=self._stem)
 
-    def _pages_of_csv(self) -> Iterator[bytes]:
+    def _first_page(self) -> QueryPage | HandOver:
+        """The first page, unless it shows that a job fetches the rows with fewer calls."""
+        fetch = self._fetch
+        fetch.before_page()
+        try:
+            page = self._org.run(
+                query_api.first_page, fetch.soql, include_deleted=fetch.include_deleted, numbers_as_text=True
+            )
+        except ApiError as error:
+            if error.status in TOO_LONG:
+                return _too_long(fetch)
+            if _may_become_a_job(fetch) and any(item.code == _TOOK_TOO_LONG for item in error.items):
+                return HandOver("bulk", "The query takes longer than REST waits")
+            raise
+        if page.next_path is None or not _may_become_a_job(fetch):
+            return page
+        if page.total_size is None:
+            return HandOver("bulk", "Salesforce does not say how many rows there are")
+        if fetch.rest_limits.allow(page.total_size, len(self._columns)):
+            return page
+        return HandOver("bulk", f"There are {page.total_size:,} rows of {counted(len(self._columns), 'column')}")
+
+    def _pages_of_csv(self, first: QueryPage) -> Iterator[bytes]:
         self._declared = 0
         has_ids = any(column.name.lower() == "id" for column in self._columns)
         contents: set[bytes] = set()
         yield _csv_of([[column.name for column in self._columns]])
-        for page in self._pages():
+        for page in self._pages(first):
             self._total_size = page.total_size
             self._declared += len(page.records)
             if page.total_size is not None and self._declared > page.total_size:
@@ -136,12 +166,8 @@ class QueryRows:
             yield rows
             self._progress.page_done(len(page.records))
 
-    def _pages(self) -> Iterator[QueryPage]:
-        fetch = self._fetch
-        fetch.before_page()
-        page = self._org.run(
-            query_api.first_page, fetch.soql, include_deleted=fetch.include_deleted, numbers_as_text=True
-        )
+    def _pages(self, first: QueryPage) -> Iterator[QueryPage]:
+        fetch, page = self._fetch, first
         yield page
         paths: set[str] = set()
         while page.next_path is not None:
@@ -177,10 +203,19 @@ class _CsvBody:
         return count
 
 
-def _too_long(fetch: Fetch) -> ConfigurationError:
-    """REST takes a query in the URL, which has a longest length."""
+def _may_become_a_job(fetch: Fetch) -> bool:
+    return fetch.may_hand_over and "bulk" not in fetch.refused_by
+
+
+def _too_long(fetch: Fetch) -> HandOver:
+    """REST takes a query in the URL, which has a longest length.
+
+    :raises ConfigurationError: where no other route may take over.
+    """
+    if _may_become_a_job(fetch):
+        return HandOver("bulk", "The query is too long for REST")
     others = "" if "bulk" in fetch.refused_by else ", or take transport='bulk', which has no such limit"
-    return ConfigurationError(
+    raise ConfigurationError(
         {
             "transport": "the query is too long for REST, which takes it in the URL. Name fewer fields, give a "
             f"condition fewer values (several extracts with some of them each){others}"

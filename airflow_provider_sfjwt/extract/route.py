@@ -23,6 +23,28 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
+class RestLimits:
+    """How much is fetched over REST where Bulk API 2.0 could take over.
+
+    A job costs about as many API calls as ten pages, and REST takes ten times the worker's CPU for a row.
+
+    :param rows: of a query.
+    :param cells: rows times columns.
+    """
+
+    rows: int = 20_000
+    cells: int = 2_000_000
+
+    def allow(self, rows: int, columns: int) -> bool:
+        """Whether a result is small enough.
+
+        :param rows: of it.
+        :param columns: of it.
+        """
+        return rows <= self.rows and rows * columns <= self.cells
+
+
+@dataclass(frozen=True)
 class Fetch:
     """What a route fetches, and where to.
 
@@ -37,6 +59,7 @@ class Fetch:
     :param may_hand_over: whether another route may take over.
     :param refused_by: the routes that do not offer the object.
     :param before_page: is called before a page is asked for, and may raise to end the download.
+    :param rest_limits: how much REST fetches where another route may take over.
     """
 
     org: ConnectedOrg
@@ -50,6 +73,7 @@ class Fetch:
     may_hand_over: bool
     refused_by: tuple[str, ...]
     before_page: Callable[[], None]
+    rest_limits: RestLimits = RestLimits()
 
 
 @dataclass(frozen=True)

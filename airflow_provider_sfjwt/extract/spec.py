@@ -14,6 +14,7 @@ from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import NUMBERS
 
 if TYPE_CHECKING:
+    from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
     from airflow_provider_sfjwt.files.storage.receipts import Writer
 
 
@@ -54,6 +55,7 @@ class ExtractSpec(JobSpec):
     :param list_parts: whether the task's result lists the parts.
     :param emit_empty: whether a task emits an asset event where there were no rows.
     :param written_by: the task instance that extracts, or None where there is none.
+    :param link: what ties the receipt to the one before it, or None outside a chain.
     """
 
     output_path: str = argument(arguments.folder)
@@ -78,6 +80,7 @@ class ExtractSpec(JobSpec):
     list_parts: bool = argument(arguments.flag, default=False, harmless=True)
     emit_empty: bool = argument(arguments.flag, default=True, harmless=True)
     written_by: Writer | None = None
+    link: ChainLink | None = None
 
     @property
     def moments(self) -> Window | None:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from airflow.sdk import BaseHook
-
-from airflow_provider_sfjwt import arguments, compat
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt import compat
 from airflow_provider_sfjwt.hooks.configuration import retry_policy
-from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
+from airflow_provider_sfjwt.hooks.connections import find_settings
 from airflow_provider_sfjwt.hooks.form import with_form
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
+from airflow_provider_sfjwt.hooks.signed_in import SignedInHook
 from airflow_provider_sfjwt.load.spec import LoadSpec
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.salesforce.api.resource import call_resource, fetch_record
-from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
-from airflow_provider_sfjwt.salesforce.api.sign_in import introspect, revoke, sign_in
-from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings
-from airflow_provider_sfjwt.salesforce.auth.token import Token
-from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
-from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg, ConnectedOrg
-from airflow_provider_sfjwt.salesforce.wire.flow import Flow
-from airflow_provider_sfjwt.salesforce.wire.secret import sealed
-from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport
+from airflow_provider_sfjwt.salesforce.api.sign_in import introspect, revoke
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.receipts import Writer
     from airflow_provider_sfjwt.load.report import LoadReport
     from airflow_provider_sfjwt.load.spec import Source
+    from airflow_provider_sfjwt.sync.outcome import SyncReport
 
 __all__ = ["SalesforceJwtHook"]
 
@@ -53,7 +42,7 @@ def _writer() -> Writer | None:
 
 
 @with_form
-class SalesforceJwtHook(BaseHook):
+class SalesforceJwtHook(SignedInHook):
     """Signs in to Salesforce with a JWT bearer assertion, once per task run, and speaks to its API.
 
     :param salesforce_conn_id: a connection of the type ``salesforce_jwt``.
@@ -61,18 +50,6 @@ class SalesforceJwtHook(BaseHook):
         both know.
     :raises ConfigurationError: when ``api_version`` is not an API version.
     """
-
-    conn_name_attr = "salesforce_conn_id"
-    default_conn_name = "salesforce_jwt_default"
-    conn_type = "salesforce_jwt"
-    hook_name = "Salesforce JWT"
-
-    def __init__(self, salesforce_conn_id: str = default_conn_name, api_version: str | None = None) -> None:
-        super().__init__()
-        self.salesforce_conn_id = salesforce_conn_id
-        if api_version is not None and (fault := arguments.api_version(api_version)):
-            raise ConfigurationError({"api_version": fault}, subject="the task")
-        self.api_version = arguments.api_version_of(None if api_version is None else str(api_version))
 
     # -- Salesforce, for a DAG's author ------------------------------------------------------------------------------
 
@@ -203,8 +180,8 @@ class SalesforceJwtHook(BaseHook):
         :param compression: None for the format's default.
         :param include_deleted: whether rows in the recycle bin are extracted too.
         :param parallel_pages: how many result pages are fetched at once.
-        :param transport: ``bulk``, ``rest`` (2,000 rows a call, without a job), or ``auto``: REST for objects that Bulk
-            API 2.0 does not offer, else Bulk API 2.0.
+        :param transport: ``bulk``, ``rest`` (2,000 rows a call, without a job), or ``auto``: REST for windows of up to
+            20,000 rows and objects that Bulk API 2.0 does not offer, else Bulk API 2.0.
         :param min_api_calls_left: how many API calls of its 24 hours the org must have left, or the extract ends with
             ``RequestLimitError``; None for no such limit.
         :param verify_job_count: whether the job's own count must equal the rows; false records it only.
@@ -268,6 +245,50 @@ class SalesforceJwtHook(BaseHook):
         with self.connect() as org:
             return run_load(org, spec)
 
+    def sync(
+        self,
+        objects: Sequence[str],
+        output_path: str,
+        *,
+        exclude: Sequence[str] = (),
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        deletes: str | None = "recycle_bin",
+        deletes_every: float = 86_400,
+        on_schema_change: str = "evolve",
+        commit_lag: float = 300,
+        file_format: str = "parquet",
+        numbers: str = "decimal",
+        compression: str | None = None,
+        rest_rows: int = 20_000,
+        rest_cells: int = 2_000_000,
+        threads: int = 8,
+        max_failed_objects: int = 0,
+        min_api_calls_left: int | None = None,
+        parallel_pages: int = 4,
+        poll_interval: float = 30,
+        timeout: float = 43_200,
+    ) -> SyncReport:
+        """Extract what is new in many objects, with one sign-in, some at once, each with a state of its own.
+
+        The arguments are those of ``SalesforceSyncGroup``, which adds deferral for large windows. An object that fails
+        does not stop the others, and another attempt of the same task run takes only what is missing.
+
+        :param objects: names of objects, and patterns with ``*`` and ``?`` over those that can be queried.
+        :param output_path: the sync's root, on any ``ObjectStoragePath``; not a run's folder.
+        :param timeout: seconds that a job may take, and after which another run may write to the root.
+        :return: what became of each object, and the path of the summary.
+        :raises ObjectsFailedError: when more than ``max_failed_objects`` objects failed; the others stand.
+        :raises SalesforceError: when the run could not begin, as where another one writes to the root.
+        """
+        asked = {name: value for name, value in locals().items() if name != "self"}  # by name, whatever is added above
+        asked |= {"salesforce_conn_id": self.salesforce_conn_id, "api_version": self.api_version}
+        from airflow_provider_sfjwt.sync.run import run_sync
+        from airflow_provider_sfjwt.sync.spec import SyncSpec
+
+        (spec := SyncSpec(**asked, written_by=_writer())).check()
+        with self.connect() as org:
+            return run_sync(org, spec)
+
     def read_receipt(self, output_path: str) -> Receipt:
         """Read the receipt of an extract.
 
@@ -319,50 +340,6 @@ class SalesforceJwtHook(BaseHook):
         """
         self._org.transport.run(revoke(self._org.token(), retry_policy()))
 
-    @contextmanager
-    def connect(self, *, shared: bool = True) -> Iterator[ConnectedOrg]:
-        """Run flows of :mod:`airflow_provider_sfjwt.salesforce.api` from a thread.
-
-        :param shared: false to sign in anew, with a token that nobody else uses.
-        """
-        org = self._connected(self.settings, shared=shared)
-        try:
-            yield org
-        finally:
-            org.close()
-
-    @asynccontextmanager
-    async def aconnect(self, *, token_max_age: float | None = None) -> AsyncIterator[AsyncConnectedOrg]:
-        """Run the same flows from an event loop.
-
-        :param token_max_age: seconds after which the shared token is replaced; None for when it dies.
-        """
-        settings = await self._asettings()
-        session = self._session(settings)
-        source = self._token_source(settings, session.policy, max_age=token_max_age)
-        org = AsyncConnectedOrg(session, AsyncTransport(settings.transport, source))
-        try:
-            yield org
-        finally:
-            await org.close()
-
-    @compat.cached_property
-    def settings(self) -> ConnectionSettings:
-        """What the connection says, read once.
-
-        :raises ConfigurationError: with every fault of the connection, by the labels of the form.
-        """
-        return find_settings(self, self.salesforce_conn_id)
-
-    async def _asettings(self) -> ConnectionSettings:
-        if "settings" not in self.__dict__:
-            self.__dict__["settings"] = await aconnection_settings(self, self.salesforce_conn_id)
-        return self.settings
-
-    @compat.cached_property
-    def _org(self) -> ConnectedOrg:
-        return self._connected(self.settings)
-
     @compat.cached_property
     def _client(self) -> Salesforce:
         from simple_salesforce.api import Salesforce
@@ -376,19 +353,3 @@ class SalesforceJwtHook(BaseHook):
             version=self._org.run(Session.api_version),
             session=ClientSession.of(self._org),
         )
-
-    def _connected(self, settings: ConnectionSettings, *, shared: bool = True) -> ConnectedOrg:
-        session = self._session(settings)
-        source = self._token_source(settings, session.policy, shared=shared)
-        return ConnectedOrg(session, Transport(settings.transport, source))
-
-    def _session(self, settings: ConnectionSettings) -> Session:
-        return Session(self.api_version or settings.api_version, retry_policy())
-
-    def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
-        def exchange() -> Flow[Token]:
-            token = yield from sign_in(settings.credentials, policy)
-            sealed(lambda: compat.mask(token.value, quote(token.value, safe="")))
-            return token
-
-        return TokenSource(settings.credentials, exchange, **options)

@@ -24,7 +24,7 @@ __all__ = ["SalesforceExtractOperator"]
 
 
 class SalesforceExtractOperator(BaseOperator):
-    """Extracts an object or a query over Bulk API 2.0 into a folder, and writes a receipt that proves it complete.
+    """Extracts an object or a query into a folder, and writes a receipt that proves it complete.
 
     A run that is green has written every row that Salesforce counted; else it fails, and nothing is published. A retry
     resumes the job of the attempt before it. A run of the same folder replaces its own output and nothing else.
@@ -49,8 +49,8 @@ class SalesforceExtractOperator(BaseOperator):
     :param commit_lag: seconds for which rows may become visible late. A run waits until its interval is that old; a
         watermark stays that far behind the org's clock.
     :param parallel_pages: how many result pages are fetched at once.
-    :param transport: ``bulk``, ``rest`` (2,000 rows a call, without a job) or ``auto``: REST for objects that Bulk API
-        2.0 does not offer, else Bulk API 2.0. The table is the same.
+    :param transport: ``bulk``, ``rest`` (2,000 rows a call, without a job) or ``auto``: REST for windows of up to
+        20,000 rows and objects that Bulk API 2.0 does not offer, else Bulk API 2.0. The table is the same.
     :param min_api_calls_left: how many API calls of its 24 hours the org must have left. Below that, the task waits
         (deferred) or fails, to be retried. None for no such limit.
     :param verify_job_count: whether the job's own count must equal the rows. False only records the difference.

@@ -275,7 +275,7 @@ def test_a_deferred_watermark_keeps_its_window_without_the_store(
 
     accounts = Asset(uri="salesforce://salesforce_jwt_default/Account")
     context["asset_state_store"] = {accounts: StateStore()}
-    operator = extract(tmp_path, deferrable=True, incremental="watermark", outlets=[accounts])
+    operator = extract(tmp_path, deferrable=True, incremental="watermark", outlets=[accounts], transport="bulk")
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
     submitted = deferred.value.kwargs["submitted"]

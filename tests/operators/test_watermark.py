@@ -146,7 +146,7 @@ def test_a_failed_run_moves_nothing_and_emits_nothing(
         Fault(path="*/jobs/query/7*AAA", times=None, edit_json=lambda job: {**job, "numberRecordsProcessed": 1})
     )
     with pytest.raises(AirflowFailException):
-        run_to_end(watermark(tmp_path, outlets=[ALIAS]), context)
+        run_to_end(watermark(tmp_path, outlets=[ALIAS], transport="bulk"), context)
     assert context["asset_state_store"][ACCOUNTS].values == {}
     assert context["outlet_events"][ALIAS].added == []
 

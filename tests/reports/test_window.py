@@ -103,8 +103,8 @@ def test_window_that_was_changed_while_the_task_was_deferred_begins_anew(
     org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(TaskDeferred) as deferred:
-        task(tmp_path, window=(START, END), deferrable=True).execute(context)
-    changed = task(tmp_path, window=(START, END + timedelta(days=1)), deferrable=False)
+        task(tmp_path, window=(START, END), deferrable=True, transport="bulk").execute(context)
+    changed = task(tmp_path, window=(START, END + timedelta(days=1)), deferrable=False, transport="bulk")
     event = event_of(deferred.value.trigger)
     result = changed.execute_complete(context, event, **(deferred.value.kwargs or {}))
     assert result["window"][1] == "2025-11-03T00:00:00+00:00"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 RECEIPT_VERSION = 2
 #: What this package reads. Version 1 lacks the keys from ``org_id`` on.
 READABLE_VERSIONS = (1, 2)
+#: The file has these keys only where they have a value.
+_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "sql")
 #: Marks a field of :class:`Receipt` that the file does not have.
 _NOT_IN_FILE = {"in_file": False}
 
@@ -44,6 +46,37 @@ class Counts:
     written: int
     pages: int
     job: int | None
+
+
+@dataclass(frozen=True)
+class ChainLink:
+    """What ties a receipt to the one before it, where every window begins at the end of the last one.
+
+    :param sequence: place in the chain, from 1.
+    :param previous: the ``receipt`` before it, as a path relative to the folder that the chain is in, and the
+        ``sha256`` of its text in hex; None for the first one.
+    :param cursor_field: the date-time field that the windows follow, or None where each data set holds all rows.
+    :param condition_sha256: of what decides which rows and columns the chain has.
+    :param deletes: what is known of deleted rows up to the window's end, as :attr:`Receipt.deletes`.
+    """
+
+    sequence: int
+    previous: Mapping[str, str] | None
+    cursor_field: str | None
+    condition_sha256: str
+    deletes: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The link as JSON, for who carries it to another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ChainLink:
+        """Read what :meth:`to_json` wrote.
+
+        :param content: decoded.
+        """
+        return cls(**content)
 
 
 @dataclass(frozen=True)
@@ -77,6 +110,10 @@ class Receipt:
     :param previous: the receipt before it in the chain; null outside one.
     :param deletes: where deletions come from; null if they are not extracted apart.
     :param schema_sha256: of the names and types of the columns.
+    :param cursor_field: of a chain: the field that its windows follow; None outside one, and then the file lacks the
+        key.
+    :param condition_sha256: of a chain: of what decides which rows and columns it has; None outside one, and then the
+        file lacks the key.
     :param sql: of a SQL query: its text as ``query``, its connection as ``conn_id``, and ``sha256`` of both and of the
         parameters. None for an extract, and then the file lacks the key.
     :param output_path: the folder. The file does not name it, so that both can be moved together.
@@ -108,6 +145,8 @@ class Receipt:
     previous: Mapping[str, str] | None = None
     deletes: Mapping[str, Any] | None = None
     schema_sha256: str | None = None
+    cursor_field: str | None = None
+    condition_sha256: str | None = None
     sql: Mapping[str, str] | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
@@ -116,7 +155,7 @@ class Receipt:
         """The text of ``_receipt.json``."""
         content = asdict(self)
         names = ["receipt_version", *self._names_in_file()]
-        lacking = {name for name in ("written_by", "sql") if content[name] is None}
+        lacking = {name for name in _ONLY_WHERE_GIVEN if content[name] is None}
         return json.dumps({name: content[name] for name in names if name not in lacking}, indent=2) + "\n"
 
     @classmethod

@@ -52,6 +52,19 @@ class OutputFolder:
         """
         return self._folder / name
 
+    def inner(self, *names: str, make: bool = True) -> OutputFolder:
+        """A folder in the folder.
+
+        :param names: of the folders on the way to it; none for this folder.
+        :param make: whether a local one is made where it is missing.
+        """
+        if not names:
+            return self
+        inner = OutputFolder("/".join((self.path, *names)), self.argument)
+        if make and inner.is_local:
+            inner._folder.mkdir(parents=True, exist_ok=True)
+        return inner
+
     def prove_writable(self) -> None:
         """Write a file there and remove it, which proves it on every kind of storage.
 

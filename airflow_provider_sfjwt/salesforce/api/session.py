@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -31,11 +32,29 @@ class Usage:
     :param calls: how many requests counted against the org's API allocation, repetitions included.
     :param used: API calls of the org in the last 24 hours as Salesforce last said, or None.
     :param allowed: the org's allocation for 24 hours as Salesforce last said, or None.
+    :param whole: what this is a part of: calls count there too.
     """
 
     calls: int = 0
     used: int | None = None
     allowed: int | None = None
+    whole: Usage | None = None
+
+    def count(self) -> None:
+        """One more request counted."""
+        self.calls += 1
+        if self.whole is not None:
+            self.whole.count()
+
+    def learn(self, used: int, allowed: int) -> None:
+        """Salesforce said how many calls the org has made.
+
+        :param used: in the last 24 hours.
+        :param allowed: in 24 hours.
+        """
+        self.used, self.allowed = used, allowed
+        if self.whole is not None:
+            self.whole.learn(used, allowed)
 
     @property
     def left(self) -> int | None:
@@ -67,6 +86,12 @@ class Session:
         self.org_clock = OrgClock(clock)
         self._api_version = api_version
         self._lock = threading.Lock()
+
+    def part(self) -> Session:
+        """The same conversation with a count of its own, which is in this one's too."""
+        part = copy.copy(self)  # the lock and the org's clock are shared
+        part.usage = Usage(used=self.usage.used, allowed=self.usage.allowed, whole=self.usage)
+        return part
 
     def api_version(self) -> Flow[str]:
         """The API version of this session, asked of the org when the connection names none.
@@ -192,12 +217,12 @@ class Session:
         # resources_versions.htm
         if path.rstrip("/") != "/services/data":
             with self._lock:
-                self.usage.calls += 1
+                self.usage.count()
 
     def _learn(self, response: Response) -> None:
         usage = _api_usage(response.headers.get("sforce-limit-info", ""))
         if usage:
-            self.usage.used, self.usage.allowed = usage
+            self.usage.learn(*usage)
 
 
 def _query_string(path: str, params: Mapping[str, Any] | None) -> str:

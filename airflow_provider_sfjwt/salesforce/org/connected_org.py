@@ -37,6 +37,10 @@ class ConnectedOrg:
         """
         return self.transport.run(flow_function(self.session, *args, **kwargs))
 
+    def part(self) -> ConnectedOrg:
+        """The same org with a count of API calls of its own, for one of several things that are done at once."""
+        return ConnectedOrg(self.session.part(), self.transport)
+
     def token(self, stale: Token | None = None) -> Token:
         """A token that works, for clients that carry their own requests.
 

@@ -20,13 +20,14 @@ class DescribedObject:
 
     :param org: where the object is.
     :param sobject: its API name, in any case.
+    :param description: of the object, where it is known; None to ask the org.
     :raises ConfigurationError: when the user sees no such object.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
     """
 
-    def __init__(self, org: ConnectedOrg, sobject: str) -> None:
-        self.description = org.run(org_api.describe, sobject)
+    def __init__(self, org: ConnectedOrg, sobject: str, description: dict[str, Any] | None = None) -> None:
+        self.description = org.run(org_api.describe, sobject) if description is None else description
         self.name = str(self.description["name"])
         self.fields: list[dict[str, Any]] = self.description["fields"]
         self._org = org

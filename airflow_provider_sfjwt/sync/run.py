@@ -1,0 +1,149 @@
+"""A run of a sync: lease, selection, one end for all, the objects in threads, and what became of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from airflow_provider_sfjwt.exceptions import RequestLimitError, counted
+from airflow_provider_sfjwt.extract.route import Route
+from airflow_provider_sfjwt.extract.routes import ROUTES
+from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
+from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
+from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.sync.descriptions import Descriptions
+from airflow_provider_sfjwt.sync.lease import end_lease, take_lease
+from airflow_provider_sfjwt.sync.object_run import ObjectRun
+from airflow_provider_sfjwt.sync.outcome import Outcome, SyncReport, failed_first
+from airflow_provider_sfjwt.sync.plan import RunId, RunPlan, read_plan
+from airflow_provider_sfjwt.sync.root import SyncRoot
+from airflow_provider_sfjwt.sync.selection import Chosen, select
+from airflow_provider_sfjwt.sync.spec import SyncSpec
+from airflow_provider_sfjwt.sync.state import ObjectState, States
+
+log = logging.getLogger(__name__)
+
+
+class SyncRun:
+    """One run. Its steps may be different tasks: what one leaves for the next is beside the data.
+
+    :param org: where from.
+    :param spec: which objects, and where to.
+    :param run: the run.
+    """
+
+    def __init__(self, org: ConnectedOrg, spec: SyncSpec, run: RunId) -> None:
+        self._org = org
+        self._spec = spec
+        self._run = run
+        self.root = SyncRoot(spec.output_path)
+        self._states = States(self.root)
+        self._descriptions = Descriptions()
+        self._budget = ApiBudget(org, spec.min_api_calls_left)
+
+    def plan(self) -> RunPlan:
+        """Take the root's lease, and find the objects; or what an earlier attempt of the run planned.
+
+        :raises SalesforceError: retryable, when another run has the lease, or the clocks contradict each other.
+        :raises ConfigurationError: when the root is of another org, or cannot be written.
+        """
+        self._spec.check()
+        self._budget.check()
+        token = self._org.token()
+        self.root.prepare(token.org_id, urlsplit(token.instance_url).hostname)
+        self.take_lease()
+        plan = read_plan(self.root, self._run.key)
+        if plan is None:
+            end = self._org.run(agreed_time) - timedelta(seconds=self._spec.commit_lag)
+            selection = select(self._spec.objects, self._spec.exclude, self._descriptions.listed(self._org))
+            plan = RunPlan(self._run.key, token.org_id, end.replace(microsecond=0), selection.chosen, selection.faults)
+            plan.write(self.root)
+        log.info(
+            "Sync of %s up to %s, run %s", counted(len(plan.chosen), "object"), plan.end.isoformat(), self._run.key
+        )
+        return plan
+
+    def take_lease(self) -> None:
+        """Take the lease of the root, or keep it.
+
+        :raises SalesforceError: retryable, when another run has it.
+        """
+        take_lease(self.root, self._run.key, self._run.owner, self._spec.timeout)
+
+    def end_lease(self) -> None:
+        """End the lease, where this run has it."""
+        end_lease(self.root, self._run.key)
+
+    def extract(
+        self, plan: RunPlan, chosen: Sequence[Chosen], routes: Mapping[str, type[Route]] = ROUTES
+    ) -> list[Outcome]:
+        """Take the turns of objects, the biggest first, some at once.
+
+        :param plan: of the run.
+        :param chosen: the objects.
+        :param routes: the ways to fetch rows, by their names.
+        :return: what became of each, and of the names that are none.
+        """
+        objects = ObjectRun(self._org, self._spec, self.root, plan, self._descriptions, routes)
+
+        def turn(each: tuple[Chosen, ObjectState | None]) -> Outcome:
+            try:
+                self._budget.check()
+            except RequestLimitError as error:
+                return Outcome(each[0].sobject, "failed", error=str(error), retryable=True)
+            return objects.run(*each)
+
+        with ThreadPoolExecutor(self._spec.threads, thread_name_prefix="sync") as pool:
+            states = list(pool.map(lambda each: self._states.current(each.sobject), chosen))
+            in_order = sorted(zip(chosen, states, strict=True), key=_most_rows_first)
+            return list(pool.map(turn, in_order))
+
+    def conclude(self, plan: RunPlan, outcomes: Iterable[Outcome], *, api_calls: int, seconds: float) -> SyncReport:
+        """Write the run's summary, and end its lease.
+
+        :param plan: of the run.
+        :param outcomes: of its objects.
+        :param api_calls: of the run.
+        :param seconds: of the run.
+        """
+        faults = [Outcome(name, "failed", error=fault) for name, fault in plan.faults.items()]
+        place = ("_runs", plan.run, "summary.json")
+        report = SyncReport(
+            run=plan.run,
+            end=plan.end.isoformat(),
+            outcomes=failed_first([*faults, *outcomes]),
+            api_calls=api_calls,
+            seconds=seconds,
+            summary="/".join((self.root.path, *place)),
+        )
+        self.root.write_json(report.to_json(), *place)
+        self.end_lease()
+        return report
+
+
+def run_sync(org: ConnectedOrg, spec: SyncSpec) -> SyncReport:
+    """Take all steps of a run in this process.
+
+    :param org: where from.
+    :param spec: which objects, and where to.
+    :return: what became of each object.
+    :raises ObjectsFailedError: when more objects failed than the spec allows.
+    """
+    started = time.monotonic()
+    group = spec.written_by.task_id if spec.written_by is not None else ""
+    sync = SyncRun(org, spec, RunId.of(spec.written_by, group))
+    plan = sync.plan()
+    outcomes = sync.extract(plan, plan.chosen)
+    report = sync.conclude(plan, outcomes, api_calls=org.session.usage.calls, seconds=time.monotonic() - started)
+    report.check(spec.max_failed_objects)
+    return report
+
+
+def _most_rows_first(each: tuple[Chosen, ObjectState | None]) -> float:
+    """Objects that have never been extracted come first, then those that had most rows last."""
+    state = each[1]
+    return float("-inf") if state is None or state.reached is None else -state.records
