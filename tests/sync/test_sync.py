@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
@@ -26,7 +27,7 @@ def test_receipts_are_a_chain_without_gaps(syncs: Syncs) -> None:
     assert [each["sequence"] for each in chain] == [1, 2, 3]
     assert [each["window"][0] for each in chain[1:]] == [each["window"][1] for each in chain[:-1]]
     assert chain[0]["previous"] is None
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         text = (syncs.root / "Account" / after["previous"]["receipt"]).read_text()
         assert json.loads(text) == before
         assert after["previous"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
