@@ -27,6 +27,7 @@ CONTENTS = {
         "operators/load",
         "operators/sql_to_salesforce",
         "operators/rest",
+        "operators/publish",
         "sensors",
         "hook",
     ],
@@ -41,7 +42,7 @@ CONTENTS = {
 _LISTED = {"index", *(page for pages in CONTENTS.values() for page in pages)}
 CONTENTS["Know more"] += sorted({page.stem for page in Path(__file__).parent.glob("*.md")} - _LISTED)
 #: Modules whose names people import, on the page of reference.
-PUBLIC = ["hooks.salesforce_jwt", *(f"operators.{name}" for name in ("query", "extract", "load", "rest")),
+PUBLIC = ["hooks.salesforce_jwt", *(f"operators.{name}" for name in ("query", "extract", "load", "rest", "publish")),
           *(f"sensors.{name}" for name in ("query", "bulk_job")), "exceptions"]
 PUBLIC += ["transfers.sql", "transfers.delta", "transfers.merging", "transfers.parts", "tables"]
 PUBLIC += ["triggers.bulk_job", "triggers.bulk_load", "triggers.api_calls"]

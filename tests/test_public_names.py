@@ -42,6 +42,7 @@ NAMES: dict[str, set[str]] = {
     "hooks.salesforce_jwt": {"SalesforceJwtHook"},
     "operators.extract": {"SalesforceExtractOperator"},
     "operators.load": {"SalesforceLoadOperator"},
+    "operators.publish": {"SalesforcePublishOperator"},
     "operators.query": {"SalesforceQueryOperator"},
     "operators.rest": {"SalesforceApexRestOperator", "SalesforceRestOperator"},
     # Flows for hook.connect() and hook.aconnect().
@@ -64,6 +65,7 @@ NAMES: dict[str, set[str]] = {
 #: The parameters of public classes and methods by ``module:name``, in the order of their signatures.
 PARAMETERS: dict[str, str] = {
     "hooks.salesforce_jwt:SalesforceJwtHook": "salesforce_conn_id api_version",
+    "hooks.salesforce_jwt:SalesforceJwtHook.publish": "self event events id_field",
     "hooks.salesforce_jwt:SalesforceJwtHook.query": "self soql include_deleted",
     "hooks.salesforce_jwt:SalesforceJwtHook.request": "self method resource params json",
     "operators.extract:SalesforceExtractOperator": (
@@ -77,6 +79,7 @@ PARAMETERS: dict[str, str] = {
         "on_invalid timezone trim min_api_calls_left dry_run deferrable poll_interval timeout salesforce_conn_id "
         "api_version kwargs"
     ),
+    "operators.publish:SalesforcePublishOperator": "event events id_field salesforce_conn_id api_version kwargs",
     "operators.query:SalesforceQueryOperator": "soql include_deleted max_rows salesforce_conn_id api_version kwargs",
     "operators.rest:SalesforceRestOperator": (
         "path method query payload headers idempotent response_check response_filter max_result_bytes "
@@ -121,7 +124,7 @@ PARAMETERS: dict[str, str] = {
 }
 
 HOOK = (
-    "get_conn query describe limits request extract load read_receipt part_keys test_connection introspect revoke connect "
+    "get_conn query describe limits request extract load publish read_receipt part_keys test_connection introspect revoke connect "
     "aconnect conn_name_attr default_conn_name conn_type hook_name"
 )
 ORG = (

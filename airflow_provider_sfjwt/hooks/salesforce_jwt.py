@@ -289,6 +289,22 @@ class SalesforceJwtHook(SignedInHook):
         with self.connect() as org:
             return run_sync(org, spec)
 
+    def publish(
+        self, event: str, events: Sequence[Mapping[str, Any]], id_field: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Publish platform events, each at least once; see ``SalesforcePublishOperator``.
+
+        :param event: the API name of the platform event, e.g. ``Order__e``.
+        :param events: the events, each a dict of its fields.
+        :param id_field: a text field of the event that takes an id by which subscribers know it again; None: no id.
+        :return: of each event ``accepted``, ``uuid``, ``id`` and ``errors``; refused events raise nothing.
+        """
+        from airflow_provider_sfjwt.hooks.publish import PublishSpec, published
+
+        (spec := PublishSpec(event=event, events=events, id_field=id_field)).check()
+        with self.connect() as org:
+            return published(org, spec)
+
     def read_receipt(self, output_path: str) -> Receipt:
         """Read the receipt of an extract.
 

@@ -36,7 +36,7 @@ class OrgData:
     ) -> SObject:
         """Add an object; ``Id``, system fields and, unless given, ``Name`` come by themselves.
 
-        :param name: API name; one that ends in ``__c`` is a custom object.
+        :param name: API name; one that ends in ``__c`` is a custom object, in ``__e`` a platform event.
         :param label: default: the name.
         :param key_prefix: first three characters of its record ids; None: one that no other object has.
         :param bulk: whether the Bulk API may name it; never so for those that it refuses in every org, such as

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.testing import SimulatedOrg
+from airflow_provider_sfjwt.testing import Field, SimulatedOrg
 from tests.random_tests import SOAK
 from tests.repository import EXAMPLES, REPOSITORY
 
@@ -72,6 +72,9 @@ def org() -> Iterator[SimulatedOrg]:
             "PUT", "/invoices/v1/*", lambda request: {"booked": True, "accounts": request.body["accounts"]}
         )
         running.insert("Account", [{"Name": "Somewhere", "BillingCountry": "Germany"}])
+        running.define_object(
+            "Order_Shipped__e", [Field("Order_Number__c", length=20), Field("Message_Id__c", length=36)]
+        )
         yield running
 
 

@@ -30,6 +30,7 @@ HEAVY = [
         "operators.query",
         "operators.load",
         "operators.rest",
+        "operators.publish",
         "sensors.bulk_job",
         "sensors.query",
         "transfers.delta",

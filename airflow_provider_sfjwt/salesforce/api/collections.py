@@ -48,6 +48,7 @@ def write_collection(
     external_id_field: str | None = None,
     all_or_none: bool = False,
     assignment_rule_id: str | None = None,
+    repeatable: bool | None = None,
 ) -> Flow[list[RowAnswer]]:
     """Write some records of one object in one request.
 
@@ -63,6 +64,7 @@ def write_collection(
     :param external_id_field: of an upsert: the field by which records are found.
     :param all_or_none: whether nothing is saved when one record is refused.
     :param assignment_rule_id: gives new leads and cases to their owners; None: no rule does, as in Bulk API.
+    :param repeatable: whether it does no harm when Salesforce processes the request twice; None: only an update.
     :return: an answer for each record, in their order.
     :raises ValueError: for another operation, no or too many records, or an upsert without its field.
     :raises TransportError: with ``request_was_sent`` when it is not known whether the records were written.
@@ -90,7 +92,7 @@ def write_collection(
         # Without this header the org's active rule would be used, which Bulk API does not.
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_autoassign.htm
         headers={"Sforce-Auto-Assign": assignment_rule_id or "FALSE"},
-        repeatable=operation == "update",
+        repeatable=operation == "update" if repeatable is None else repeatable,
         strict=True,
     )
     answer = answers.data(response, method=method, path=path)

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_sfjwt.testing.data.fields import Field
+from airflow_provider_sfjwt.testing.data.platform_events import SUFFIX, event_fields
 
 # Objects that the REST API knows and the Bulk API refuses with INVALIDENTITY; connectors keep lists of them.
 # https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_objects.htm
@@ -102,7 +103,12 @@ class SObject:
     @property
     def writable(self) -> bool:
         """Whether records of it may be made, changed and deleted."""
-        return self.queryable and self.name not in NOT_IN_BULK and self.name not in _READ_ONLY
+        return self.is_event or (self.queryable and self.name not in NOT_IN_BULK and self.name not in _READ_ONLY)
+
+    @property
+    def is_event(self) -> bool:
+        """Whether its records are platform events, which are published and cannot be queried."""
+        return self.name.endswith(SUFFIX)
 
     @property
     def columns(self) -> tuple[Field, ...]:
@@ -186,13 +192,23 @@ class Schema:
         if self.find(name):
             raise ValueError(f"the org has an object {name} already")
         own = tuple(with_parts(fields))
-        if not any(field.name_field for field in own):
+        event = name.endswith(SUFFIX)
+        if not event and not any(field.name_field for field in own):
             own = (Field("Name", length=80, name_field=True), *own)
+        every = tuple(event_fields(own, SYSTEM_FIELDS)) if event else (*own, *SYSTEM_FIELDS)
         prefix = key_prefix or self._free_prefix()
         bulk = bulk and name not in NOT_IN_BULK
         texts = (label or name, f"{label or name}s")
         return self._put(
-            SObject(name, prefix, (ID, *own, *SYSTEM_FIELDS), *texts, bulk=bulk, replicateable=replicateable)
+            SObject(
+                name,
+                prefix,
+                (ID, *every),
+                *texts,
+                bulk=bulk,
+                queryable=not event,
+                replicateable=replicateable,
+            )
         )
 
     def _free_prefix(self) -> str:

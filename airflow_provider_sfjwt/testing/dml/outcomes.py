@@ -71,11 +71,13 @@ class Outcome:
     :param id: of the record, as far as it is known.
     :param created: whether it is new.
     :param errors: empty where it was saved.
+    :param event: UUID of a platform event that was published; empty for any other record.
     """
 
     id: str
     created: bool = False
     errors: tuple[RowError, ...] = ()
+    event: str = ""
 
     @property
     def success(self) -> bool:

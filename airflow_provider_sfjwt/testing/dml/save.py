@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_sfjwt.testing.data.fields import Field
+from airflow_provider_sfjwt.testing.data.platform_events import stamped
 from airflow_provider_sfjwt.testing.data.record_ids import canonical_id, record_ids
 from airflow_provider_sfjwt.testing.data.schema import SObject
 from airflow_provider_sfjwt.testing.data.store import Store, quoted
@@ -51,7 +52,7 @@ class Dml:
         :param key: of an upsert: the field by which records are found.
         :param owner: who gets new records; None: whoever they name, else the user.
         """
-        if not sobject.writable:
+        if not sobject.writable or (sobject.is_event and operation != "insert"):
             word = _WORDS[operation]
             error = RowError("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support {word}")
             return [Outcome("", errors=(error,)) for _ in changes]
@@ -333,6 +334,7 @@ class _Batch:
         if self._person:
             made["Name"] = f"{made.get('FirstName') or ''} {made.get('LastName') or ''}".strip()
         self._watch("", made, values)
+        event = stamped(made) if self._sobject.is_event else ""
         record = next(self._ids)
         named = self._fields.get("Name")
         if self._sobject.custom and named is not None and named.nillable and made.get("Name") is None:
@@ -341,10 +343,11 @@ class _Batch:
         made["Id"] = record
         row = list(self._empty)
         for name, value in made.items():
-            row[self._places[name]] = value
+            if name in self._places:  # a platform event has few of the system's fields
+                row[self._places[name]] = value
         self._inserts.append(row)
         self._take(values, record)
-        return Outcome(record, created=True)
+        return Outcome(record, created=True, event=event)
 
     def _take(self, values: dict[str, Stored], record: str) -> None:
         """Remember the unique values of a record that was just saved."""

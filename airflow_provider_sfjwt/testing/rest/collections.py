@@ -217,4 +217,7 @@ def _read(field: Field, value: object) -> Stored:
 
 def _shown(outcome: Outcome) -> dict[str, Any]:
     identity = {"id": outcome.id} if outcome.id else {}
-    return {**identity, "success": outcome.success, "errors": [error.in_json() for error in outcome.errors]}
+    errors = outcome.errors
+    if outcome.event:  # it is published later, so that its answer has a code beside its UUID
+        errors = (RowError("OPERATION_ENQUEUED", outcome.event),)
+    return {**identity, "success": outcome.success, "errors": [error.in_json() for error in errors]}
