@@ -174,7 +174,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "connection-types": [_CONNECTION_TYPE],
         "hooks": _modules("hooks", "salesforce_jwt"),
-        "operators": _modules("operators", "query", "extract", "load", "rest", "publish"),
+        "operators": _modules("operators", "query", "extract", "load", "rest", "publish", "sync"),
         "sensors": _modules("sensors", "query", "bulk_job"),
         "transfers": [
             {

@@ -45,6 +45,7 @@ NAMES: dict[str, set[str]] = {
     "operators.publish": {"SalesforcePublishOperator"},
     "operators.query": {"SalesforceQueryOperator"},
     "operators.rest": {"SalesforceApexRestOperator", "SalesforceRestOperator"},
+    "operators.sync": {"SalesforceSyncGroup"},
     # Flows for hook.connect() and hook.aconnect().
     "salesforce.api.org": {"api_calls_left", "describe", "limits", "server_time", "wait_for_api_calls"},
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},

@@ -167,7 +167,7 @@ class Extraction:
             )
             raise ConfigurationError({self._argument: fault}, subject="the task")
         rather_small = self._spec.moments is not None or self._spec.link is not None
-        route = first_route(self._spec.transport, rather_small=rather_small)
+        route = first_route(self._spec.transport, rather_small=rather_small and not self._spec.rather_large)
         refused_by: tuple[str, ...] = ()
         while True:
             with self._argument_named():

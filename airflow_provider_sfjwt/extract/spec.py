@@ -56,6 +56,7 @@ class ExtractSpec(JobSpec):
     :param emit_empty: whether a task emits an asset event where there were no rows.
     :param written_by: the task instance that extracts, or None where there is none.
     :param link: what ties the receipt to the one before it, or None outside a chain.
+    :param rather_large: whether many rows are known to come, so that a job is the first route of ``auto``.
     """
 
     output_path: str = argument(arguments.folder)
@@ -81,6 +82,7 @@ class ExtractSpec(JobSpec):
     emit_empty: bool = argument(arguments.flag, default=True, harmless=True)
     written_by: Writer | None = None
     link: ChainLink | None = None
+    rather_large: bool = False
 
     @property
     def moments(self) -> Window | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_sfjwt.arguments import GivenWindow
+    from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
@@ -131,6 +132,7 @@ class SalesforceExtractOperator(BaseOperator):
         self.running: JobRef | None = None
         self.killed = False
         self.job_url = ""
+        self.link: ChainLink | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the job, or resume that of an earlier attempt, and see it through.

@@ -15,7 +15,7 @@ from airflow_provider_sfjwt.extract.extraction import Extraction
 from airflow_provider_sfjwt.extract.route import Fetch, Route
 from airflow_provider_sfjwt.extract.routes import ROUTES
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
-from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink, Receipt
+from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
 from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
 from airflow_provider_sfjwt.salesforce.api.clock import MOST_APART
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
@@ -71,6 +71,7 @@ class ObjectRun:
     :param org: where from.
     :param spec: of the sync.
     :param root: of the sync.
+    :param states: of the root's objects.
     :param plan: of the run.
     :param descriptions: of the objects.
     :param routes: the ways to fetch rows, by their names.
@@ -79,6 +80,7 @@ class ObjectRun:
     org: ConnectedOrg
     spec: SyncSpec
     root: SyncRoot
+    states: States
     plan: RunPlan
     descriptions: Descriptions
     routes: Mapping[str, type[Route]]
@@ -129,7 +131,7 @@ class ObjectRun:
             receipt = extraction.run()
         except LargeWindowError:
             return Outcome(turn.sobject, "large", arguments=_arguments(spec))
-        moved = conclude(self.root, turn.state, turn.folder, receipt, self.spec)
+        moved = self.states.published(turn.state, turn.folder)
         return Outcome(
             turn.sobject,
             "published",
@@ -218,23 +220,8 @@ class ObjectRun:
             return failed
         before = state or ObjectState(chosen.sobject, self.plan.org_id)
         refused = {"answer": str(error), "at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-        States(self.root).write(replace(before, refused=refused))
+        self.states.write(replace(before, refused=refused))
         return replace(failed, status="refused")
-
-
-def conclude(root: SyncRoot, state: ObjectState, folder: str, receipt: Receipt, spec: SyncSpec) -> ObjectState:
-    """Move an object's state on to a receipt that was published.
-
-    :param root: of the sync.
-    :param state: before it.
-    :param folder: name of the data set's folder.
-    :param receipt: of the data set.
-    :param spec: of the sync.
-    """
-    # REST fetches more than its limits only where Bulk API 2.0 refused the object.
-    within = spec.rest_limits.allow(receipt.records, len(receipt.columns))
-    only_rest = state.only_rest or (receipt.transport == "rest" and not within)
-    return States(root).published(replace(state, only_rest=only_rest), folder)
 
 
 def _is_refusal(error: SalesforceError) -> bool:
@@ -258,5 +245,6 @@ def _arguments(spec: ExtractSpec) -> dict[str, Any]:
         "window": [each.isoformat() for each in window] if window else None,
         "cursor_field": spec.cursor_field,
         "include_deleted": spec.include_deleted,
-        "link": spec.link.to_json() if spec.link else None,
+        "transport": spec.transport,
+        "chained": spec.link.to_json() if spec.link else None,
     }

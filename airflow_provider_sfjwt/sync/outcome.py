@@ -66,8 +66,8 @@ class SyncReport:
     :param run: eight characters of the run.
     :param end: of its windows, in ISO 8601.
     :param outcomes: of each object, failed ones first.
-    :param api_calls: of the whole attempt.
-    :param seconds: of the whole attempt.
+    :param api_calls: that the objects took.
+    :param seconds: from the plan to the summary.
     :param summary: the path of the file that holds all this.
     """
 
@@ -98,10 +98,21 @@ class SyncReport:
         """The paths of the run's receipts, by object."""
         return {each.sobject: each.receipt for each in self.outcomes if each.receipt}
 
-    def check(self, most_failed: int) -> None:
+    def line(self) -> str:
+        """The report in one sentence."""
+        line = (
+            f"{counted(len(self.outcomes), 'object')} up to {self.end}: {counted(len(self.receipts), 'receipt')} with "
+            f"{counted(self.records, 'row')}"
+        )
+        for word, names in (("failed", self.failed), ("refused", self.refused)):
+            line += f"; {word}: {', '.join(names)}" if names else ""
+        return line
+
+    def check(self, most_failed: int, *, may_be_repeated: bool = True) -> None:
         """Fail where too many objects failed.
 
         :param most_failed: how many may.
+        :param may_be_repeated: whether another attempt of the same task asks for them again.
         :raises ObjectsFailedError: naming each, and what to do; retryable where another attempt may help one of them.
         """
         failed = [each for each in self.outcomes if each.status == "failed"]
@@ -113,7 +124,7 @@ class SyncReport:
             f"{counted(len(self.receipts), 'receipt')} of this run stand. {named}. Another attempt of this run takes "
             f"only what is missing. Summary: {self.summary}",
             failed=self.failed,
-            retryable=any(each.retryable for each in failed),
+            retryable=may_be_repeated and any(each.retryable for each in failed),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class RunPlan:
 
     :param run: eight characters of the run.
     :param org_id: the org's 18-character id; None where Salesforce did not say.
+    :param begun_at: seconds since the epoch.
     :param end: of all windows.
     :param chosen: the objects.
     :param faults: what is wrong with a name or a pattern, by that.
@@ -52,6 +53,7 @@ class RunPlan:
 
     run: str
     org_id: str | None
+    begun_at: float
     end: datetime
     chosen: tuple[Chosen, ...]
     faults: Mapping[str, str]
@@ -62,6 +64,7 @@ class RunPlan:
             "version": VERSION,
             "run": self.run,
             "org_id": self.org_id,
+            "begun_at": self.begun_at,
             "end": self.end.isoformat(),
             "objects": [[each.sobject, each.by_name] for each in self.chosen],
             "faults": dict(self.faults),
@@ -87,6 +90,7 @@ def read_plan(root: SyncRoot, run: str) -> RunPlan | None:
     return RunPlan(
         run=run,
         org_id=content["org_id"],
+        begun_at=content["begun_at"],
         end=datetime.fromisoformat(content["end"]),
         chosen=tuple(Chosen(sobject, by_name) for sobject, by_name in content["objects"]),
         faults=content["faults"],

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -20,12 +21,14 @@ from airflow_provider_sfjwt.sync.lease import end_lease, take_lease
 from airflow_provider_sfjwt.sync.object_run import ObjectRun
 from airflow_provider_sfjwt.sync.outcome import Outcome, SyncReport, failed_first
 from airflow_provider_sfjwt.sync.plan import RunId, RunPlan, read_plan
-from airflow_provider_sfjwt.sync.root import SyncRoot
+from airflow_provider_sfjwt.sync.root import VERSION, SyncRoot
 from airflow_provider_sfjwt.sync.selection import Chosen, select
 from airflow_provider_sfjwt.sync.spec import SyncSpec
 from airflow_provider_sfjwt.sync.state import ObjectState, States
 
 log = logging.getLogger(__name__)
+
+_OUTCOMES = "outcomes.json"
 
 
 class SyncRun:
@@ -41,7 +44,7 @@ class SyncRun:
         self._spec = spec
         self._run = run
         self.root = SyncRoot(spec.output_path)
-        self._states = States(self.root)
+        self._states = States(self.root, spec.rest_limits)
         self._descriptions = Descriptions()
         self._budget = ApiBudget(org, spec.min_api_calls_left)
 
@@ -60,7 +63,14 @@ class SyncRun:
         if plan is None:
             end = self._org.run(agreed_time) - timedelta(seconds=self._spec.commit_lag)
             selection = select(self._spec.objects, self._spec.exclude, self._descriptions.listed(self._org))
-            plan = RunPlan(self._run.key, token.org_id, end.replace(microsecond=0), selection.chosen, selection.faults)
+            plan = RunPlan(
+                run=self._run.key,
+                org_id=token.org_id,
+                begun_at=time.time(),
+                end=end.replace(microsecond=0),
+                chosen=selection.chosen,
+                faults=selection.faults,
+            )
             plan.write(self.root)
         log.info(
             "Sync of %s up to %s, run %s", counted(len(plan.chosen), "object"), plan.end.isoformat(), self._run.key
@@ -88,7 +98,7 @@ class SyncRun:
         :param routes: the ways to fetch rows, by their names.
         :return: what became of each, and of the names that are none.
         """
-        objects = ObjectRun(self._org, self._spec, self.root, plan, self._descriptions, routes)
+        objects = ObjectRun(self._org, self._spec, self.root, self._states, plan, self._descriptions, routes)
 
         def turn(each: tuple[Chosen, ObjectState | None]) -> Outcome:
             try:
@@ -102,22 +112,57 @@ class SyncRun:
             in_order = sorted(zip(chosen, states, strict=True), key=_most_rows_first)
             return list(pool.map(turn, in_order))
 
-    def conclude(self, plan: RunPlan, outcomes: Iterable[Outcome], *, api_calls: int, seconds: float) -> SyncReport:
+    def left_by(self, plan: RunPlan) -> list[Outcome]:
+        """What became of the run's objects, once all of its tasks have ended.
+
+        The states say it, so that it holds whatever attempt of which task published an object.
+
+        :param plan: of the run.
+        """
+        told = {each.sobject: each for each in self._told()}
+        with ThreadPoolExecutor(self._spec.threads, thread_name_prefix="sync") as pool:
+            return list(pool.map(lambda each: self._left_by(each, told.get(each.sobject)), plan.chosen))
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep what became of objects, for the task that sums it up.
+
+        :param outcomes: of objects.
+        """
+        kept = [replace(each, arguments=None).to_json() for each in outcomes]
+        self.root.write_json({"version": VERSION, "outcomes": kept}, "_runs", self._run.key, _OUTCOMES)
+
+    def _told(self) -> list[Outcome]:
+        content = self.root.read_json("_runs", self._run.key, _OUTCOMES)
+        return [] if content is None else [Outcome.from_json(each) for each in content["outcomes"]]
+
+    def _left_by(self, chosen: Chosen, told: Outcome | None) -> Outcome:
+        state = self._states.current(chosen.sobject)
+        if state is not None and state.run == self._run.key:
+            place = f"{self.root.object_path(chosen.sobject)}/{state.receipt}"
+            known = told if told is not None and told.status == "published" else Outcome(chosen.sobject, "published")
+            return replace(known, records=state.records, receipt=place, sequence=state.sequence)
+        if told is None:
+            return Outcome(chosen.sobject, "failed", error="no task of this run got to it: see their logs")
+        if told.status == "large":
+            error = "the task that was to extract its window failed: see the logs of 'large'"
+            return Outcome(chosen.sobject, "failed", error=error, retryable=True)
+        return told
+
+    def conclude(self, plan: RunPlan, outcomes: Iterable[Outcome]) -> SyncReport:
         """Write the run's summary, and end its lease.
 
         :param plan: of the run.
         :param outcomes: of its objects.
-        :param api_calls: of the run.
-        :param seconds: of the run.
         """
+        outcomes = list(outcomes)
         faults = [Outcome(name, "failed", error=fault) for name, fault in plan.faults.items()]
         place = ("_runs", plan.run, "summary.json")
         report = SyncReport(
             run=plan.run,
             end=plan.end.isoformat(),
             outcomes=failed_first([*faults, *outcomes]),
-            api_calls=api_calls,
-            seconds=seconds,
+            api_calls=sum(each.api_calls for each in outcomes),
+            seconds=time.time() - plan.begun_at,
             summary="/".join((self.root.path, *place)),
         )
         self.root.write_json(report.to_json(), *place)
@@ -133,12 +178,10 @@ def run_sync(org: ConnectedOrg, spec: SyncSpec) -> SyncReport:
     :return: what became of each object.
     :raises ObjectsFailedError: when more objects failed than the spec allows.
     """
-    started = time.monotonic()
     group = spec.written_by.task_id if spec.written_by is not None else ""
     sync = SyncRun(org, spec, RunId.of(spec.written_by, group))
     plan = sync.plan()
-    outcomes = sync.extract(plan, plan.chosen)
-    report = sync.conclude(plan, outcomes, api_calls=org.session.usage.calls, seconds=time.monotonic() - started)
+    report = sync.conclude(plan, sync.extract(plan, plan.chosen))
     report.check(spec.max_failed_objects)
     return report
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
+from airflow_provider_sfjwt.extract.route import RestLimits
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer
 from airflow_provider_sfjwt.sync.root import VERSION, SyncRoot, end_of_folder
@@ -79,14 +80,16 @@ class ObjectState:
         known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
         return cls(**{**known, "written_by": Writer.from_json(content.get("written_by"))})
 
-    def after(self, receipt: Receipt, place: str, text: str, run: str) -> ObjectState:
+    def after(self, receipt: Receipt, place: str, text: str, run: str, limits: RestLimits) -> ObjectState:
         """The state once a receipt is published.
 
         :param receipt: the next one of the chain.
         :param place: its path, relative to the object's folder.
         :param text: of the file.
         :param run: eight characters of the run that wrote it.
+        :param limits: up to which windows are fetched over REST where a job could.
         """
+        beyond = receipt.transport == "rest" and not limits.allow(receipt.records, len(receipt.columns))
         return replace(
             self,
             org_id=receipt.org_id or self.org_id,
@@ -101,6 +104,7 @@ class ObjectState:
             run=run,
             deletes_reached=(receipt.deletes or {}).get("covered_until") or self.deletes_reached,
             needs=None,
+            only_rest=self.only_rest or beyond,
             refused=None,
             written_by=receipt.written_by,
         )
@@ -122,10 +126,13 @@ class States:
     """The states of a root's objects.
 
     :param root: the sync's.
+    :param limits: up to which windows are fetched over REST where a job could. REST fetches more only where Bulk API
+        2.0 refused the object.
     """
 
-    def __init__(self, root: SyncRoot) -> None:
+    def __init__(self, root: SyncRoot, limits: RestLimits) -> None:
         self._root = root
+        self._limits = limits
 
     def current(self, sobject: str) -> ObjectState | None:
         """The state of an object, rolled forward to the last receipt of its chain; None before the first run.
@@ -159,12 +166,11 @@ class States:
         """
         self._root.write_json(state.to_json(), state.sobject, STATE_NAME)
 
-    def published(self, state: ObjectState, folder: str, **others: Any) -> ObjectState:
+    def published(self, state: ObjectState, folder: str) -> ObjectState:
         """Move the state on to the receipt that a folder holds.
 
         :param state: before it.
         :param folder: name of the data set's folder.
-        :param others: fields of the state that the receipt does not have.
         :raises ProtocolError: when there is no receipt, or it does not follow the state.
         """
         following = self._in_folder(state, folder)
@@ -172,7 +178,6 @@ class States:
             raise ProtocolError(
                 f"{self._root.object_path(state.sobject)}/{folder} holds no receipt that goes on the chain"
             )
-        following = replace(following, **others)
         self.write(following)
         return following
 
@@ -188,4 +193,4 @@ class States:
         receipt = Receipt.from_json(text, f"{self._root.object_path(state.sobject)}/{folder}")
         if receipt.sequence != state.sequence + 1 or receipt.previous != state.previous:
             return None
-        return state.after(receipt, f"{folder}/{RECEIPT_NAME}", text, folder.rpartition("_")[2])
+        return state.after(receipt, f"{folder}/{RECEIPT_NAME}", text, folder.rpartition("_")[2], self._limits)

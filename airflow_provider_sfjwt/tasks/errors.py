@@ -19,6 +19,7 @@ from airflow_provider_sfjwt.exceptions import (
     BulkJobAbortedError,
     BulkJobTimeoutError,
     ConfigurationError,
+    ObjectsFailedError,
     ProtocolError,
     RequestLimitError,
     SalesforceError,
@@ -42,6 +43,10 @@ EXTRACT_ADVICE: Advice = (
         "its way.",
     ),
     (SalesforceError, "Nothing was published."),
+)
+SYNC_ADVICE: Advice = (
+    (ObjectsFailedError, ""),
+    (SalesforceError, "What other objects have published stands."),
 )
 LOAD_ADVICE: Advice = (
     (

@@ -21,7 +21,7 @@ from airflow_provider_sfjwt.exceptions import (
 from airflow_provider_sfjwt.extract.extraction import Extraction, Plan
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.published import listed_parts
-from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
+from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink, Receipt
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.salesforce.api import soql
 from airflow_provider_sfjwt.salesforce.api.bulk_job import (
@@ -58,11 +58,13 @@ class ExtractingTask(DeferrableTask, TaskWithAssets, Protocol):
     :param running: the job that ends with the task when it is killed.
     :param killed: whether somebody ended the task. Airflow says so in the midst of its work, which goes on for seconds.
     :param job_url: for the link to the job.
+    :param link: what ties the receipt to the one before it, or None outside a chain.
     """
 
     running: JobRef | None
     killed: bool
     job_url: str
+    link: ChainLink | None
 
     def on_kill(self) -> None:
         """Abort the job that is running."""
@@ -83,7 +85,8 @@ class ExtractTask:
         self._org = draft.org = org
         self._draft = draft
         self._memory = JobMemory(context)
-        self._spec = ExtractSpec.of(task, written_by=Writer.of(context))
+        chained = task.link is not None  # a window that is left to a task of its own has proved large
+        self._spec = ExtractSpec.of(task, written_by=Writer.of(context), link=task.link, rather_large=chained)
         self._job: SubmittedJob | None = None
         self._found: Job | NotFoundError | None = None
         self._set_extraction(None)

@@ -31,6 +31,7 @@ HEAVY = [
         "operators.load",
         "operators.rest",
         "operators.publish",
+        "operators.sync",
         "sensors.bulk_job",
         "sensors.query",
         "transfers.delta",

@@ -1,0 +1,52 @@
+"""A sync's group in a real Airflow: one failing object of many, large windows, and another metadata database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.examples.conftest import Run
+
+DAG_FILE = Path(__file__).parent / "dags" / "synced_objects.py"
+OBJECTS = [f"Thing{number}__c" for number in range(40)]
+BROKEN = "Thing17__c"
+
+
+@pytest.fixture
+def things(org: SimulatedOrg, environment: dict[str, str]) -> dict[str, str]:
+    """Forty objects with three rows each, all of them old enough for the next run."""
+    for name in OBJECTS:
+        org.define_object(name, [])
+        org.insert(name, [{"Name": f"row {row}"} for row in range(3)])
+    org.clock_offset = 2
+    return environment | {
+        "SFJWT_TEST_OBJECTS": " ".join(OBJECTS),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAG_FILE.parent),
+        "AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY": "0.001",
+    }
+
+
+def test_of_forty_objects_one_fails_and_the_retry_asks_for_that_one_alone(
+    in_airflow: Run, things: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    org.add_fault(Fault(path=f"*/sobjects/{BROKEN}/describe", times=None, status=500))
+    (run,) = in_airflow("run_dag", str(DAG_FILE), "synced_objects!2026-11-10T00:00:00+00:00", **things)
+
+    assert run["state"] == "failed"
+    others = [name for name in OBJECTS if name != BROKEN]
+    receipts = sorted(path.parent.parent.name for path in tmp_path.glob("output/salesforce/*/w=*/_receipt.json"))
+    assert receipts == sorted(others)
+    assert sorted(event["uri"] for event in run["events"]) == sorted(
+        f"salesforce://salesforce_jwt_default/{name}" for name in others
+    )
+    described = [request.path.split("/")[-2] for request in org.requests if request.path.endswith("/describe")]
+    assert sorted(set(described)) == sorted(OBJECTS)
+    assert all(described.count(name) == 1 for name in others)
+    assert set(described[-5:]) == {BROKEN}  # the attempts of the retry's only call
+    (path,) = tmp_path.glob("output/salesforce/_runs/*/summary.json")
+    summary = json.loads(path.read_text())
+    assert (summary["objects"], summary["published"], summary["failed"], summary["records"]) == (40, 39, 1, 117)
+    assert summary["outcomes"][0]["sobject"] == BROKEN
