@@ -154,6 +154,13 @@ def _modules(room: str, *names: str) -> list[dict[str, Any]]:
     return [{"integration-name": _NAME, "python-modules": [f"airflow_provider_sfjwt.{room}.{each}" for each in names]}]
 
 
+_ASSETS = {
+    "handler": "airflow_provider_sfjwt.assets.uris.sanitize_uri",
+    "factory": "airflow_provider_sfjwt.assets.uris.create_asset",
+    "to_openlineage_converter": "airflow_provider_sfjwt.assets.uris.to_openlineage",
+}
+
+
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider.
 
@@ -191,5 +198,5 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {"salesforce_jwt": _CONFIG},
         "cli": ["airflow_provider_sfjwt.cli.get_commands"],
-        "asset-uris": [{"schemes": ["salesforce"], "handler": None}],
+        "asset-uris": [{"schemes": ["salesforce"], **_ASSETS}],
     }

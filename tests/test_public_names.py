@@ -188,7 +188,8 @@ def _resolved(name: str) -> Any:
 def _parameters(value: Any) -> list[str]:
     """Of a callable; where a class hands them on, those of its own first, then those of our class below it."""
     names = list(inspect.signature(value).parameters)
-    below = value.__base__ if isinstance(value, type) else None
+    classes = value.__mro__[1:] if isinstance(value, type) else ()
+    below = next((each for each in classes if "__init__" in vars(each)), None)
     if below is None or not below.__module__.startswith(PACKAGE) or names[-1:] != ["kwargs"]:
         return names
     return [*names[:-1], *_parameters(below)]

@@ -72,6 +72,7 @@ __all__ = [
     "has_declarative_forms",
     "has_state_stores",
     "has_trigger_on_kill",
+    "hook_lineage_collector",
     "mask",
     "place_of",
     "settling_time",
@@ -208,6 +209,19 @@ def current_context() -> Mapping[str, Any] | None:
         return get_current_context()
     except RuntimeError:
         return None
+
+
+def hook_lineage_collector() -> Any | None:
+    """What collects the data sets that hooks report in a task; it forgets them where nobody reads them.
+
+    :return: None where Airflow has no such collector.
+    """
+    try:  # it is in Airflow itself since 3.2, and elsewhere before
+        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+    except ImportError:
+        return None
+    collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+    return collector
 
 
 def task_state_store(context: Mapping[str, Any]) -> StateStore | None:

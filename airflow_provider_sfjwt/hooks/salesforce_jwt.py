@@ -10,6 +10,7 @@ from airflow_provider_sfjwt import compat
 from airflow_provider_sfjwt.hooks.configuration import retry_policy
 from airflow_provider_sfjwt.hooks.connections import find_settings
 from airflow_provider_sfjwt.hooks.form import with_form
+from airflow_provider_sfjwt.hooks.lineage import HookLineage
 from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
 from airflow_provider_sfjwt.hooks.signed_in import SignedInHook
 from airflow_provider_sfjwt.load.spec import LoadSpec
@@ -74,7 +75,7 @@ class SalesforceJwtHook(SignedInHook):
         :raises ProtocolError: after the last row, when there were fewer or more than Salesforce counted.
         """
         (spec := QuerySpec(soql=soql, include_deleted=include_deleted)).check()
-        yield from query_rows(self._org, spec)
+        yield from HookLineage(self).watched(soql, query_rows(self._org, spec))
 
     def query_arrow(self, soql: str, include_deleted: bool = False, transport: str = "rest") -> pa.Table:
         """Run a query and return its rows as an Arrow table, typed as an extract's Parquet files are.
@@ -86,7 +87,9 @@ class SalesforceJwtHook(SignedInHook):
         from airflow_provider_sfjwt.extract.in_memory import arrow_table
 
         with self.connect() as org:
-            return arrow_table(org, soql, include_deleted, transport)
+            table = arrow_table(org, soql, include_deleted, transport)
+        HookLineage(self).queried(soql)
+        return table
 
     def query_pandas(self, soql: str, include_deleted: bool = False, transport: str = "rest") -> pd.DataFrame:
         """Run a query and return its rows as a pandas data frame whose columns keep Arrow's exact types.
@@ -197,7 +200,7 @@ class SalesforceJwtHook(SignedInHook):
         spec = ExtractSpec(**asked, salesforce_conn_id=self.salesforce_conn_id, written_by=_writer())
         spec.check()
         with self.connect() as org:
-            return Extraction(org, spec).run()
+            return HookLineage(self).extracted(Extraction(org, spec).run())
 
     def load(
         self,
@@ -243,7 +246,7 @@ class SalesforceJwtHook(SignedInHook):
         from airflow_provider_sfjwt.load.load import run_load  # needs pyarrow, which the check has looked for
 
         with self.connect() as org:
-            return run_load(org, spec)
+            return HookLineage(self).loaded(spec, run_load(org, spec))
 
     def sync(
         self,

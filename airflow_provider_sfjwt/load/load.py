@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import RecordsFailedError, SalesforceError, counted
+from airflow_provider_sfjwt.load.columns import LoadColumn
 from airflow_provider_sfjwt.load.ledger import Ledger
 from airflow_provider_sfjwt.load.outcomes.results_folder import ResultsFolder
 from airflow_provider_sfjwt.load.outcomes.tally import SettledPart, Tally
@@ -131,6 +132,11 @@ class Load:
     def settled(self) -> Sequence[SettledPart]:
         """The parts that are done."""
         return tuple(self._tally.settled)
+
+    @property
+    def columns(self) -> tuple[LoadColumn, ...]:
+        """What of the rows is sent, and to which field."""
+        return self._staged.columns
 
     def advance(self) -> list[JobRef]:
         """Send what is to be sent now; in a dry run nothing is.

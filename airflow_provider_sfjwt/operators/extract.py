@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.tasks.aborting import abort_each
 from airflow_provider_sfjwt.tasks.errors import EXTRACT_ADVICE, airflow_outcome, check_event
+from airflow_provider_sfjwt.tasks.lineage.operator import LineageOperator
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink, SalesforceReportLink
 from airflow_provider_sfjwt.tasks.report.reporting import reporting
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.tasks.lineage.moved import Lineage
 
 __all__ = ["SalesforceExtractOperator"]
 
 
-class SalesforceExtractOperator(BaseOperator):
+class SalesforceExtractOperator(LineageOperator, BaseOperator):
     """Extracts an object or a query into a folder, and writes a receipt that proves it complete.
 
     A run that is green has written every row that Salesforce counted; else it fails, and nothing is published. A retry
@@ -192,6 +194,12 @@ class SalesforceExtractOperator(BaseOperator):
         self.killed = True
         if self.running is not None:
             abort_each(self._hook(), [self.running], self.log)
+
+    def lineage(self) -> Lineage:
+        """The object goes into the folder."""
+        from airflow_provider_sfjwt.tasks.lineage.moved import extract_lineage
+
+        return extract_lineage(self._hook(), self)
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

@@ -12,6 +12,7 @@ from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import BulkJobTimeoutError
 from airflow_provider_sfjwt.tasks.aborting import abort_each
 from airflow_provider_sfjwt.tasks.errors import LOAD_ADVICE, airflow_outcome, check_event
+from airflow_provider_sfjwt.tasks.lineage.operator import LineageOperator
 from airflow_provider_sfjwt.tasks.links import SalesforceJobLink, SalesforceReportLink
 from airflow_provider_sfjwt.tasks.report.reporting import reporting
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.load.spec import LoadSpec, Source
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.tasks.lineage.moved import Lineage
     from airflow_provider_sfjwt.tasks.report.reporting import Draft
 
 __all__ = ["SalesforceLoadOperator"]
 
 
-class SalesforceLoadOperator(BaseOperator):
+class SalesforceLoadOperator(LineageOperator, BaseOperator):
     """Loads rows into an object, and reports the outcome of each.
 
     A green run loaded every row, or stayed within ``max_failed_records`` and says so. All rows are checked against the
@@ -185,6 +187,12 @@ class SalesforceLoadOperator(BaseOperator):
         self.killed = True
         if self.running:
             abort_each(self._hook(), self.running, self.log)
+
+    def lineage(self) -> Lineage:
+        """The files go into the object."""
+        from airflow_provider_sfjwt.tasks.lineage.moved import load_lineage
+
+        return load_lineage(self._hook(), self)
 
     def spec(self) -> LoadSpec:
         """What the task asks for."""

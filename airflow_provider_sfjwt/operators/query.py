@@ -9,16 +9,20 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.lineage.operator import LineageOperator
 from airflow_provider_sfjwt.tasks.links import SalesforceReportLink
 from airflow_provider_sfjwt.tasks.report.reporting import reporting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+    from airflow_provider_sfjwt.tasks.lineage.moved import Lineage
+
 __all__ = ["SalesforceQueryOperator"]
 
 
-class SalesforceQueryOperator(BaseOperator):
+class SalesforceQueryOperator(LineageOperator, BaseOperator):
     """Runs a query over REST and returns its rows to XCom.
 
     For results that are small by nature: a count, a lookup list, the ids of yesterday's cases. The number of rows is
@@ -63,13 +67,11 @@ class SalesforceQueryOperator(BaseOperator):
         from itertools import islice
 
         from airflow_provider_sfjwt.hooks.query import QuerySpec, query_rows
-        from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 
         with airflow_outcome(self), reporting(self, context, "query") as draft:
             spec = QuerySpec.of(self)
             spec.check()
-            hook = SalesforceJwtHook(spec.salesforce_conn_id, api_version=spec.api_version)
-            with hook.connect() as org:
+            with self._hook().connect() as org:
                 draft.org = org
                 rows = list(islice(query_rows(org, spec), spec.max_rows + 1))
             if len(rows) > spec.max_rows:
@@ -83,3 +85,14 @@ class SalesforceQueryOperator(BaseOperator):
             draft.rows, draft.columns = len(rows), list(rows[0]) if rows else []
         self.log.info("The query has %s", counted(len(rows), "row"))
         return rows
+
+    def lineage(self) -> Lineage:
+        """The object is read. An XCom is not a data set."""
+        from airflow_provider_sfjwt.tasks.lineage.moved import query_lineage
+
+        return query_lineage(self._hook(), self.soql)
+
+    def _hook(self) -> SalesforceJwtHook:
+        from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+
+        return SalesforceJwtHook(self.salesforce_conn_id, api_version=self.api_version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 
@@ -33,10 +34,10 @@ class TaskWithAssets(Protocol):
 def uri_of(conn_id: str, sobject: str) -> str:
     """The URI of an object's asset.
 
-    :param conn_id: the connection's id.
+    :param conn_id: the connection's id. A slash or an at sign in it is written as ``%2F`` or ``%40``.
     :param sobject: the object.
     """
-    return f"{_SCHEME}{conn_id}/{sobject}"
+    return f"{_SCHEME}{quote(conn_id, safe=':!()')}/{sobject}"
 
 
 def asset_of(assets: Sequence[Any], conn_id: str, sobject: str) -> Any | None:

@@ -12,6 +12,8 @@ from airflow_provider_sfjwt.transfers.merging import MergeOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_sfjwt.tasks.lineage.moved import DataSet
+
 __all__ = ["SalesforceToDeltaOperator"]
 
 
@@ -53,6 +55,11 @@ class SalesforceToDeltaOperator(MergeOperator):
                 raise ConfigurationError({"table_uri": fault}, subject="the task")
             draft.merge = merge_into_delta(spec, *_place(spec.table_uri))
             return draft.merge.summary()
+
+    def _target(self) -> DataSet:
+        from airflow_provider_sfjwt.tasks.lineage.moved import file_data_set
+
+        return file_data_set(self.table_uri)
 
 
 def _place(table_uri: str) -> tuple[str, dict[str, str]]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_sfjwt.tasks.lineage.operator import LineageOperator
 from airflow_provider_sfjwt.tasks.links import SalesforceReportLink
 
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.tasks.lineage.moved import DataSet, Lineage
 
-class MergeOperator(BaseOperator):
+
+class MergeOperator(LineageOperator, BaseOperator):
     """Merges extracts into a table, exactly once.
 
     :param source: what an extract's task returned, its folder or the path of its receipt, or a list of these; the older
@@ -55,3 +59,13 @@ class MergeOperator(BaseOperator):
         self.column_mapping = column_mapping
         self.columns = columns
         self.allow_older = allow_older
+
+    def lineage(self) -> Lineage:
+        """The extract goes into the table."""
+        from airflow_provider_sfjwt.tasks.lineage.tables import merge_lineage
+
+        return merge_lineage(self, self._target())
+
+    def _target(self) -> DataSet:
+        """The table, as lineage names it."""
+        raise NotImplementedError

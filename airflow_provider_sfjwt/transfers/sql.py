@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_sfjwt.operators.load import SalesforceLoadOperator
 from airflow_provider_sfjwt.tasks.errors import airflow_outcome
+from airflow_provider_sfjwt.tasks.lineage.operator import LineageOperator
 from airflow_provider_sfjwt.tasks.links import SalesforceReportLink
 from airflow_provider_sfjwt.tasks.report.reporting import reporting
 from airflow_provider_sfjwt.transfers.merging import MergeOperator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_sfjwt.load.spec import LoadSpec
+    from airflow_provider_sfjwt.tasks.lineage.moved import DataSet, Lineage
     from airflow_provider_sfjwt.tasks.report.reporting import Draft
     from airflow_provider_sfjwt.tasks.sql_load import SqlLoad
 
@@ -79,8 +81,13 @@ class SalesforceToSqlOperator(MergeOperator):
             draft.merge = run_merge(MergeSpec.of(self), Writer.of(context))
             return draft.merge.summary()
 
+    def _target(self) -> DataSet:
+        from airflow_provider_sfjwt.tasks.lineage.tables import table_data_set
 
-class SqlToFilesOperator(BaseOperator):
+        return table_data_set(self.sql_conn_id, self.table)
+
+
+class SqlToFilesOperator(LineageOperator, BaseOperator):
     """Writes the rows of a query as a data set: typed Parquet parts, and a receipt that proves them complete.
 
     What it returns is a ``source`` of :class:`SalesforceLoadOperator`. A retry of that load reads the same rows, also
@@ -129,6 +136,12 @@ class SqlToFilesOperator(BaseOperator):
             spec.check()
             draft.receipt = freeze(spec, spec.output_path, Writer.of(context))
             return draft.receipt.summary()
+
+    def lineage(self) -> Lineage:
+        """The tables of the query go into the folder."""
+        from airflow_provider_sfjwt.tasks.lineage.tables import query_lineage
+
+        return query_lineage(self)
 
 
 class SqlToSalesforceOperator(SalesforceLoadOperator):
@@ -179,6 +192,12 @@ class SqlToSalesforceOperator(SalesforceLoadOperator):
         self.results_table = results_table
         self.row_key = row_key
         self._sql_load: SqlLoad | None = None
+
+    def lineage(self) -> Lineage:
+        """The tables of the query go into the object. The frozen rows between them are the task's own."""
+        from airflow_provider_sfjwt.tasks.lineage.tables import with_query
+
+        return with_query(self, replace(super().lineage(), sources=()))
 
     def spec(self) -> LoadSpec:
         """What the load of the frozen rows asks for."""

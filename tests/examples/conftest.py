@@ -22,7 +22,7 @@ Run = Callable[..., Any]
 collect_ignore = [] if SOAK else ["test_reading_with_spark.py"]
 
 
-def _environment(home: Path, **more: str) -> dict[str, str]:
+def airflow_environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "SFJWT"))}
     return {
         **kept,
@@ -40,7 +40,7 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An Airflow home with an empty database, to be copied."""
     home = tmp_path_factory.mktemp("airflow")
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    made = subprocess.run(command, env=_environment(home), capture_output=True, text=True, check=False)
+    made = subprocess.run(command, env=airflow_environment(home), capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     return home
 
@@ -56,7 +56,7 @@ def in_airflow(migrated_home: Path, tmp_path: Path) -> Run:
         command = [sys.executable, "-m", f"tests.examples.{module}", str(report), *arguments]
         # The database's address is read from the environment, not from the copied configuration file.
         database = f"sqlite:///{home / 'airflow.db'}"
-        env = _environment(home, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database, **environment)
+        env = airflow_environment(home, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database, **environment)
         (home / "airflow.cfg").unlink(missing_ok=True)
         ended = subprocess.run(command, env=env, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-5000:]

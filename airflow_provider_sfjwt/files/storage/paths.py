@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import posixpath
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     StoragePath: TypeAlias = ObjectStoragePath
 
 _LOCAL = frozenset({"file", "local", ""})
+#: Protocols that are other names of one store.
+_SAME_STORE = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 
 
 def storage_path(text: str) -> StoragePath:
@@ -48,3 +51,34 @@ def is_local(path: StoragePath) -> bool:
     :param path: any path.
     """
     return path.protocol in _LOCAL
+
+
+class Place(NamedTuple):
+    """Where a path leads, whoever opens it.
+
+    :param store: ``file`` for this machine, else the protocol and the bucket, e.g. ``s3://crm``.
+    :param name: within it, without a slash at the end: an absolute path, or the key in the bucket.
+
+    https://openlineage.io/docs/spec/naming
+    """
+
+    store: str
+    name: str
+
+    @property
+    def uri(self) -> str:
+        """The whole address, without the connection's id."""
+        return f"file://{self.name}" if self.store == "file" else f"{self.store}/{self.name}"
+
+
+def place_named(text: str) -> Place:
+    """Where a path leads, told from its text alone.
+
+    :param text: a URL, e.g. ``s3://conn_id@bucket/accounts``, or an absolute path of this machine.
+    """
+    scheme, _, rest = text.partition("://") if "://" in text else ("file", "", text)
+    scheme = _SAME_STORE.get(scheme, scheme)
+    if scheme in _LOCAL:
+        return Place("file", posixpath.normpath(f"/{rest.lstrip('/')}"))
+    bucket, _, key = rest.partition("/")
+    return Place(f"{scheme}://{bucket.rpartition('@')[2]}", key.strip("/"))

@@ -69,6 +69,14 @@ class _SignIns:
 _of_this_process = _SignIns()
 
 
+def token_in_use(credentials: Credentials) -> Token | None:
+    """The token that this process has from its last sign-in; None where there was none. Nobody signs in for it.
+
+    :param credentials: who signed in.
+    """
+    return _of_this_process.of(credentials).token(None, None, 0.0)
+
+
 def forget_tokens() -> None:
     """Forget every token and refusal of this process. Nothing is revoked."""
     _of_this_process.forget()

@@ -162,13 +162,13 @@ class Draft:
 def reporting(operator: Any, context: Mapping[str, Any], kind: str, *, on_success: bool = True) -> Iterator[Draft]:
     """Push the report of what happens in the block, when it ends; not when the task defers.
 
-    :param operator: that runs.
+    :param operator: that runs. It keeps the draft as ``draft``, for its lineage.
     :param context: Airflow's. Without a task instance (as in a unit test) nothing is pushed.
     :param kind: of the report.
     :param on_success: whether a block that ends well is the end of the task.
     :return: the draft, to be filled while the task works.
     """
-    draft = Draft(kind)
+    draft = operator.draft = Draft(kind)
     try:
         yield draft
     except (SalesforceError, AirflowException) as error:

@@ -15,7 +15,7 @@ from airflow_provider_sfjwt.exceptions import AuthenticationError, SalesforceErr
 from airflow_provider_sfjwt.salesforce.auth.credentials import Credentials, read_connection
 from airflow_provider_sfjwt.salesforce.auth.diagnosis import OUTAGE_MEMORY, RATE_LIMIT_MEMORY, REFUSAL_MEMORY
 from airflow_provider_sfjwt.salesforce.auth.token import Token
-from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource, forget_tokens
+from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource, forget_tokens, token_in_use
 from airflow_provider_sfjwt.salesforce.wire import flow
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
@@ -82,6 +82,16 @@ def test_a_source_may_keep_its_token_to_itself(credentials: Credentials) -> None
     assert renew(ours.source(credentials)) == "token-1"
     assert renew(ours.source(credentials, shared=False)) == "token-2"
     assert renew(ours.source(credentials)) == "token-1"
+
+
+def test_the_token_in_use_is_known_without_a_sign_in(credentials: Credentials) -> None:
+    ours = SignIns()
+    assert token_in_use(credentials) is None
+    assert ours.count == 0
+    renew(ours.source(credentials))
+    found = token_in_use(credentials)
+    assert found is not None
+    assert (found.value, ours.count) == ("token-1", 1)
 
 
 def test_forgotten_tokens_are_made_anew(credentials: Credentials) -> None:
