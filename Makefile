@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tables ui test test-lowest test-matrix test-upgrade test-wheel soak fuzz lint format pins matrix-pins docs bench clean
+.PHONY: help demo demo-tables ui test test-lowest test-matrix test-upgrade test-wheel soak fuzz lint format pins matrix-pins docs linkcheck bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
@@ -97,6 +97,11 @@ docs: $(DEVELOPMENT)/.complete ## build the documentation as a site, into .cache
 	@echo "Building the documentation…"
 	@PYTHONPATH=. $(DEVELOPMENT)/bin/python -m sphinx -q -n -W --keep-going -b html -d .cache/docs-trees docs .cache/docs
 	@echo "The site is in .cache/docs/index.html"
+
+linkcheck: $(DEVELOPMENT)/.complete ## look up every link to other sites, which needs the internet
+	@PYTHONPATH=. $(DEVELOPMENT)/bin/python -m sphinx -q -b linkcheck -d .cache/docs-trees docs .cache/linkcheck || { \
+	  cat .cache/linkcheck/output.txt; exit 1; }
+	@echo "Every link to another site leads to a page"
 
 bench: $(DEVELOPMENT)/.complete $(BENCH)/venv/.complete $(BENCH)/cli/.complete ## measure speed and memory beside others, into docs/benchmarks.md
 	@$(DEVELOPMENT)/bin/python -m tests.benchmarks $(BENCH_ARGS)

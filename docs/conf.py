@@ -15,6 +15,9 @@ myst_heading_anchors, python_maximum_signature_line_length = 4, 80
 autodoc_member_order, autodoc_typehints = "bysource", "none"
 # Names of others, and inner ones, are not looked up, so that a build needs no network.
 nitpick_ignore_regex = [("py:.*", r"(?!airflow_provider_sfjwt\.(hooks|operators|sensors|transfers|triggers|exceptions)\.).*")]
+linkcheck_timeout, linkcheck_retries, linkcheck_anchors = 30, 2, False  # anchors of many sites are made by scripts
+# Addresses that are shown, not led to; and pages of the repository, which may not be public.
+linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|login\.salesforce\.com|test\.salesforce\.com|[^/]*acme)"]
 suppress_warnings = ["misc.highlighting_failure"]  # diagrams are drawn where the code is hosted
 
 #: The site's order, that of a person's day. A page of docs/ that has no place here comes last.

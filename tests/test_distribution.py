@@ -4,53 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
-import subprocess
-import sys
-import tarfile
-from email.message import Message
-from email.parser import Parser
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
+from tests.distribution import EMPTY, REPOSITORY_ADDRESS, published, with_addresses
 from tests.repository import REPOSITORY
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="missing: hatchling")
 
-REPOSITORY_ADDRESS, DOCUMENTATION_ADDRESS = "https://git.example.com/team/provider", "https://docs.example.com/"
-EMPTY = ('repository = ""\n', 'documentation = ""\n')
-SOURCES = ("README.md", "LICENSE", "CHANGELOG.md", "airflow_provider_sfjwt", ".packaging", "docs", "example_dags")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
-
-
-def build(folder: Path, target: str) -> Path:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder / "dist")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = (folder / "dist").iterdir()
-    return built
-
-
-def published(folder: Path, pyproject: str) -> tuple[Message, list[str]]:
-    """The metadata and the files of a wheel that is made as an index gets it: out of the source distribution."""
-    source, unpacked = folder / "source", folder / "unpacked"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(pyproject, encoding="utf-8")
-    for name in SOURCES:
-        path = REPOSITORY / name
-        if path.is_dir():
-            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(path, source)
-    with tarfile.open(build(source, "sdist")) as archive:
-        archive.extractall(unpacked, filter="data")
-    (root,) = unpacked.iterdir()
-    with ZipFile(build(root, "wheel")) as wheel:
-        names = wheel.namelist()
-        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-        return Parser().parsestr(wheel.read(metadata).decode("utf-8")), names
 
 
 def links(page: str) -> list[str]:
@@ -73,10 +36,7 @@ def test_addresses_stand_in_one_place_and_nobody_has_invented_one(pyproject: str
 
 
 def test_addresses_that_a_maintainer_fills_in_make_the_links_work(pyproject: str, tmp_path: Path) -> None:
-    for line, address in zip(EMPTY, (REPOSITORY_ADDRESS, DOCUMENTATION_ADDRESS), strict=True):
-        pyproject = pyproject.replace(line, line.replace('""', f'"{address}"'))
-
-    metadata, _ = published(tmp_path, pyproject)
+    metadata, _ = published(tmp_path, with_addresses(pyproject))
 
     assert metadata.get_all("Project-URL") == [
         "Documentation, https://docs.example.com",

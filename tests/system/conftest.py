@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.distribution import what_airflow_reads
 from tests.local_airflow.stack import LocalAirflow
 from tests.random_tests import SOAK
 from tests.repository import EXAMPLES
@@ -62,7 +64,9 @@ def airflow(
 ) -> Iterator[LocalAirflow]:
     """The running Airflow, with a connection to the org."""
     dags = [EXAMPLES, Path(__file__).parent / "dags"]
-    env = {"SFJWT_EXAMPLE_OUTPUT": output.as_uri()}
+    # The metadata of a release stands before those of the checkout, which has no addresses yet.
+    path = [str(what_airflow_reads(tmp_path_factory.mktemp("release"))), os.environ.get("PYTHONPATH", "")]
+    env = {"SFJWT_EXAMPLE_OUTPUT": output.as_uri(), "PYTHONPATH": os.pathsep.join(filter(None, path))}
     with LocalAirflow(tmp_path_factory.mktemp("home"), dags, env=env) as running:
         running.add_connection(CONN_ID, running_org.connection_json())
         yield running
