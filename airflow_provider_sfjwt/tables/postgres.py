@@ -71,7 +71,15 @@ class PostgreSQL(Database):
         :param hook: of a connection of the type ``postgres``.
         :param lock_timeout: not needed to connect.
         """
-        return cls(hook.get_conn())
+        connection = hook.get_conn()
+        # The connection's extra may ask for rows as dicts ("cursor": "dictcursor"); here they are read by their places.
+        if hasattr(connection, "row_factory"):
+            from psycopg.rows import tuple_row
+
+            connection.row_factory = tuple_row
+        else:
+            connection.cursor_factory = None
+        return cls(connection)
 
     def begin(self, lock_timeout: float) -> None:
         self._connection.rollback()

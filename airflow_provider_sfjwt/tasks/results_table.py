@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder, made_up_stem
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
-from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, schema_hash
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.errors import storage_errors
 from airflow_provider_sfjwt.files.storage.paths import storage_path
 from airflow_provider_sfjwt.files.values.arrow_arrays import scalar
@@ -105,7 +104,8 @@ class ResultsTable:
         folder.prepare(PARQUET, written_by)
         with storage_errors(path, "staging_path"):
             parts = write_parts(folder, made_up_stem("outcome"), self._outcomes(report, schema), schema, _ROWS_PER_PART)
-            folder.publish(_receipt(report, columns, parts, written_by))
+            receipt = Receipt.of_sql_rows(parts, columns, report.seconds, written_by, sobject=report.sobject)
+            folder.publish(receipt)
             folder.clear_replaced()
 
     def _outcomes(self, report: LoadReport, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -177,29 +177,3 @@ def _cells(results_path: str, part: OutputFile, places: Sequence[int]) -> pa.Tab
             if block_size == _LARGE_BLOCK:
                 raise
     raise ValueError("no size was tried")
-
-
-def _receipt(
-    report: LoadReport, columns: Sequence[dict[str, str]], parts: Sequence[OutputFile], written_by: Writer | None
-) -> Receipt:
-    records = sum(part.records for part in parts)
-    return Receipt(
-        sobject=report.sobject,
-        soql=None,
-        window=None,
-        job_id=None,
-        api_version=None,
-        records=records,
-        counts=Counts(written=records, pages=records, job=None),
-        parts=tuple(parts),
-        columns=tuple(columns),
-        drift=None,
-        file_format="parquet",
-        api_calls=0,
-        seconds=report.seconds,
-        package_version=__version__,
-        transport="sql",
-        written_by=written_by,
-        kind="full",
-        schema_sha256=schema_hash(columns),
-    )

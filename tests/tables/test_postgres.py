@@ -20,11 +20,14 @@ ODD = (
 )
 
 
-@pytest.fixture(params=["psycopg", "psycopg2"])
+@pytest.fixture(
+    params=[("psycopg", "dictcursor"), ("psycopg2", "dictcursor"), ("psycopg2", "realdictcursor")], ids="-".join
+)
 def odd(postgres: PostgreSQL, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgreSQL]:
-    """A connection whose session is set otherwise, in its extra."""
-    monkeypatch.setattr("airflow.providers.postgres.hooks.postgres.USE_PSYCOPG3", request.param == "psycopg")
-    settings = {"options": ODD, "application_name": "odd", "client_encoding": "LATIN1"}
+    """A connection whose session and rows are set otherwise, in its extra."""
+    driver, cursor = request.param
+    monkeypatch.setattr("airflow.providers.postgres.hooks.postgres.USE_PSYCOPG3", driver == "psycopg")
+    settings = {"options": ODD, "application_name": "odd", "client_encoding": "LATIN1", "cursor": cursor}
     database = PostgreSQL("warehouse", postgres.port, postgres.database, **settings)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection_json())
     yield database

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.storage.receipts import (
     RECEIPT_NAME,
@@ -150,6 +151,54 @@ class Receipt:
     sql: Mapping[str, str] | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
+
+    @classmethod
+    def of_sql_rows(
+        cls,
+        parts: Sequence[OutputFile],
+        columns: Sequence[Mapping[str, str]],
+        seconds: float,
+        written_by: Writer | None,
+        *,
+        sobject: str | None = None,
+        sql: Mapping[str, str] | None = None,
+        folder: str = "",
+        replaced: Receipt | None = None,
+    ) -> Receipt:
+        """The receipt of rows that did not come from Salesforce: Parquet files, all rows at once.
+
+        :param parts: the files.
+        :param columns: as the receipt lists them.
+        :param seconds: how long it took.
+        :param written_by: the task instance; None outside a task.
+        :param sobject: the object that the rows are about.
+        :param sql: the query, as in the field of that name.
+        :param folder: of the data set.
+        :param replaced: the receipt that this one replaces.
+        """
+        records = sum(part.records for part in parts)
+        return cls(
+            sobject=sobject,
+            soql=None,
+            window=None,
+            job_id=None,
+            api_version=None,
+            records=records,
+            counts=Counts(written=records, pages=records, job=None),
+            parts=tuple(parts),
+            columns=tuple(columns),
+            drift=drift_between(replaced, tuple(columns)),
+            file_format="parquet",
+            api_calls=0,
+            seconds=round(seconds, 3),
+            package_version=__version__,
+            transport="sql",
+            written_by=written_by,
+            kind="full",
+            schema_sha256=schema_hash(columns),
+            sql=sql,
+            output_path=folder,
+        )
 
     def to_json(self) -> str:
         """The text of ``_receipt.json``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import IO, Any
@@ -148,7 +148,9 @@ class QueryByValue:
 
     def _read(self, cursor: Any, values: Sequence[_Values]) -> tuple[QueryColumn, ...]:
         while rows := cursor.fetchmany(_ROWS):
-            columns = list(zip(*rows, strict=True))
+            # Where a connection's extra asks for them, a driver gives rows as dicts, in the order of the columns.
+            values_of_rows = (row.values() if isinstance(row, Mapping) else row for row in rows)
+            columns = list(zip(*values_of_rows, strict=True))
             for each, found in zip(values, columns, strict=True):
                 for value in found:
                     each.add(value)

@@ -6,14 +6,13 @@ import logging
 import time
 from contextlib import suppress
 
-from airflow_provider_sfjwt import __version__
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder, made_up_stem
-from airflow_provider_sfjwt.files.data_sets.receipt import Counts, Receipt, drift_between, schema_hash
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures
-from airflow_provider_sfjwt.files.storage.receipts import OutputFile, Writer
+from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.files.values.arrow_arrays import require_arrow
 from airflow_provider_sfjwt.tables.queries.opened_query import opened_query
-from airflow_provider_sfjwt.tables.queries.spec import QueryColumn, QuerySpec
+from airflow_provider_sfjwt.tables.queries.spec import QuerySpec
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,15 @@ def freeze(spec: QuerySpec, output_path: str, written_by: Writer | None, *, argu
         with opened_query(spec) as query, storage_errors(folder.path, argument):
             parts = write_parts(folder, stem, query.tables(), schema_of(query.columns), spec.rows_per_part)
             columns = query.columns
-        receipt = _receipt(spec, folder, columns, parts, written_by, time.monotonic() - started)
+        receipt = Receipt.of_sql_rows(
+            parts,
+            [column.entry() for column in columns],
+            time.monotonic() - started,
+            written_by,
+            sql={"query": spec.sql, "conn_id": spec.sql_conn_id, "sha256": spec.sha256},
+            folder=folder.path,
+            replaced=folder.previous_receipt,
+        )
         with storage_errors(folder.path, argument):
             folder.publish(receipt)
     except BaseException:
@@ -58,37 +65,3 @@ def freeze(spec: QuerySpec, output_path: str, written_by: Writer | None, *, argu
         folder.path,
     )
     return receipt
-
-
-def _receipt(
-    spec: QuerySpec,
-    folder: DataSetFolder,
-    columns: tuple[QueryColumn, ...],
-    parts: tuple[OutputFile, ...],
-    written_by: Writer | None,
-    seconds: float,
-) -> Receipt:
-    records = sum(part.records for part in parts)
-    entries = tuple(column.entry() for column in columns)
-    return Receipt(
-        sobject=None,
-        soql=None,
-        window=None,
-        job_id=None,
-        api_version=None,
-        records=records,
-        counts=Counts(written=records, pages=records, job=None),
-        parts=parts,
-        columns=entries,
-        drift=drift_between(folder.previous_receipt, entries),
-        file_format="parquet",
-        api_calls=0,
-        seconds=round(seconds, 3),
-        package_version=__version__,
-        transport="sql",
-        written_by=written_by,
-        kind="full",
-        schema_sha256=schema_hash(entries),
-        sql={"query": spec.sql, "conn_id": spec.sql_conn_id, "sha256": spec.sha256},
-        output_path=folder.path,
-    )

@@ -23,11 +23,16 @@ KEY = UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
 
 
 class Cursor:
-    """A cursor of a driver that tells nothing but names. :param columns: the values of each."""
+    """A cursor of a driver that tells nothing but names.
 
-    def __init__(self, columns: dict[str, list[Any]]) -> None:
+    :param columns: the values of each.
+    :param as_dicts: whether its rows are dicts.
+    """
+
+    def __init__(self, columns: dict[str, list[Any]], *, as_dicts: bool = False) -> None:
         self.description = [(name, None, None, None, None, None, None) for name in columns]
-        self._rows = iter(list(zip(*columns.values(), strict=True)))
+        rows = zip(*columns.values(), strict=True)
+        self._rows = iter([dict(zip(columns, row, strict=True)) if as_dicts else row for row in rows])
         self.executed: tuple[Any, ...] = ()
 
     def execute(self, *given: Any) -> None:
@@ -37,9 +42,9 @@ class Cursor:
         return list(islice(self._rows, size))
 
 
-def read(columns: dict[str, list[Any]]) -> tuple[dict[str, str], dict[str, list[Any]]]:
+def read(columns: dict[str, list[Any]], *, as_dicts: bool = False) -> tuple[dict[str, str], dict[str, list[Any]]]:
     """The types and the values that are read."""
-    query = QueryByValue(Cursor(columns), QuerySpec(sql="SELECT", sql_conn_id="x"))
+    query = QueryByValue(Cursor(columns, as_dicts=as_dicts), QuerySpec(sql="SELECT", sql_conn_id="x"))
     tables = [table.to_pydict() for table in query.tables()]
     query.close()
     found = {name: [value for table in tables for value in table[name]] for name in columns}
@@ -70,6 +75,12 @@ def test_types_by_the_values_of_all_rows() -> None:
         "day": "date32", "clock": "time64[us]", "wall": "timestamp[us]", "moment": "timestamp[us, tz=UTC]",
     }  # fmt: skip
     assert values == {**columns, "key": [*late, str(KEY), str(KEY)]}
+
+
+def test_rows_that_are_dicts_are_read_by_their_values() -> None:
+    """As those of MySQL are, whose connection has ``"cursor": "dictcursor"`` in its extra."""
+    columns: dict[str, list[Any]] = {"Name": ["Zoë", None], "Employees": [3, 4]}
+    assert read(columns, as_dicts=True) == ({"Name": "string", "Employees": "int64"}, columns)
 
 
 @pytest.mark.parametrize(

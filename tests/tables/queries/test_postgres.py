@@ -85,7 +85,7 @@ def test_every_value_is_kept(
 ) -> None:
     database.run("CREATE TYPE mood AS ENUM ('happy', 'sad')", "CREATE DOMAIN positive AS int CHECK (VALUE > 0)")
     if options:
-        database.extra = {"options": options}
+        database.extra = {"options": options, "cursor": "dictcursor"}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection_json())
     sql = ",\n".join(f'{sql} AS "{name}"' for name, (sql, _, _) in KEPT.items())
     receipt = frozen(tmp_path, f"SELECT {sql} -- the end")
