@@ -138,6 +138,14 @@ _CONFIG = {
             "example": None,
             "default": "600.0",
         },
+        "ui_tab": {
+            "description": "Whether each task instance has a tab Salesforce with its report. Airflow shows such a tab "
+            "on every task of every DAG. The link Salesforce report of this provider's tasks leads there in any case.",
+            "version_added": "0.2.0",
+            "type": "boolean",
+            "example": None,
+            "default": "False",
+        },
         "max_record_bytes": {
             "description": "Bytes of the longest record of a result that is read.",
             "version_added": "0.2.0",

@@ -159,8 +159,10 @@ class TaskReport:
         """The report for XCom, at most 8,000 bytes as JSON: lists and texts are cut until it fits."""
         shrunk = 1
         while True:
-            content = asdict(self._cut(shrunk))
-            if len(json.dumps(content)) <= MOST_BYTES:
+            text = json.dumps(asdict(self._cut(shrunk)))
+            if len(text) <= MOST_BYTES:
+                # Decoded again, since Airflow wraps tuples in XCom.
+                content: dict[str, Any] = json.loads(text)
                 return content
             shrunk *= 2
 

@@ -61,6 +61,7 @@ def test_it_never_takes_more_than_8_kb(text: str, count: int) -> None:
     assert MOST_BYTES == 8_000
     content = large(text, count).to_json()
     assert len(json.dumps(content).encode()) <= MOST_BYTES
+    assert json.loads(json.dumps(content)) == content, "Airflow would wrap what is not JSON"
     assert TaskReport.from_json(content).kind
 
 
