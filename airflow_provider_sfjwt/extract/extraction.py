@@ -16,6 +16,7 @@ from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
+from airflow_provider_sfjwt.extract.metrics import count_published
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, RestLimits, Result, Route, Rows
 from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES, first_route
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
@@ -275,6 +276,7 @@ class Extraction:
                 return result
             receipt = self._proved(origin, result)
             self._folder.publish(receipt)
+        count_published(self._org, receipt, self._spec.moments)
         return self._concluded(receipt)
 
     def _fetched(self, rows: Rows) -> Result | HandOver:

@@ -10,7 +10,7 @@ from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import OrgSpec, argument
 from airflow_provider_sfjwt.exceptions import ProtocolError, counted
 from airflow_provider_sfjwt.salesforce.api import query as query_api
-from airflow_provider_sfjwt.salesforce.api.soql import is_count
+from airflow_provider_sfjwt.salesforce.api.soql import is_count, sobject_of
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 
 
@@ -43,11 +43,13 @@ def query_rows(org: ConnectedOrg, spec: QuerySpec) -> Iterator[dict[str, Any]]:
             raise ProtocolError(f"Salesforce does not count the rows of this query: {spec.soql}")
         yield {"expr0": page.total_size}
         return
-    seen = len(page.records)
+    meter, sobject = org.session.meter, sobject_of(spec.soql) or "unknown"
+    meter.count("records_queried", seen := len(page.records), sobject=sobject)
     yield from page.records
     while page.next_path is not None:
         page = org.run(query_api.next_page, page.next_path)
         seen += len(page.records)
+        meter.count("records_queried", len(page.records), sobject=sobject)
         yield from page.records
     if page.total_size not in (None, seen):
         brought = counted(seen, "row")

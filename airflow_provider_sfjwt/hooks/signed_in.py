@@ -10,9 +10,10 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 
 from airflow_provider_sfjwt import arguments, compat
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.hooks.configuration import retry_policy
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
+from airflow_provider_sfjwt.hooks.metrics import AirflowMeter
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.api.sign_in import sign_in
@@ -96,11 +97,21 @@ class SignedInHook(BaseHook):
         return ConnectedOrg(session, Transport(settings.transport, source))
 
     def _session(self, settings: ConnectionSettings) -> Session:
-        return Session(self.api_version or settings.api_version, retry_policy())
+        meter = self._meter
+        return Session(self.api_version or settings.api_version, retry_policy(meter.repeated), meter=meter)
+
+    @compat.cached_property
+    def _meter(self) -> AirflowMeter:
+        return AirflowMeter(self.salesforce_conn_id)
 
     def _token_source(self, settings: ConnectionSettings, policy: RetryPolicy, **options: Any) -> TokenSource:
         def exchange() -> Flow[Token]:
-            token = yield from sign_in(settings.credentials, policy)
+            try:
+                token = yield from sign_in(settings.credentials, policy)
+            except SalesforceError:
+                self._meter.count("sign_ins", outcome="failed")
+                raise
+            self._meter.count("sign_ins", outcome="succeeded")
             sealed(lambda: compat.mask(token.value, quote(token.value, safe="")))
             return token
 

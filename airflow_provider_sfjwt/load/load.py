@@ -188,11 +188,19 @@ class Load:
         if tally.folder is not None:
             tally.folder.publish(report, dry_run=spec.dry_run)
         self._log(report)
+        self._meter(report)
         if not spec.dry_run and not spec.tolerates(tally.not_loaded, report.counts["read"]):
             raise self._failure(report.counts["read"])
         if tally.not_loaded:
             log.warning("%s. %s", self._not_loaded(report.counts["read"]), self._where())
         return report
+
+    def _meter(self, report: LoadReport) -> None:
+        meter, tags = self._org.session.meter, {"sobject": report.sobject, "operation": report.operation}
+        if not self._spec.dry_run:
+            meter.count("records_loaded", report.counts["succeeded"], **tags)
+            meter.count("records_failed", self._tally.not_loaded, **tags)
+            meter.count("bytes_loaded", sum(part.bytes for part in self.settled), **tags)
 
     def _log(self, report: LoadReport) -> None:
         counts = report.counts

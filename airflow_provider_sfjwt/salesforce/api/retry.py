@@ -25,12 +25,14 @@ class RetryPolicy:
     :param first_delay: seconds before the first repetition; doubled for each further one.
     :param longest_delay: seconds that one delay may last, a ``Retry-After`` included.
     :param jitter: draws the delay from the longest it may be, so that many clients do not return at once.
+    :param on_repeat: called before each repetition, with the answer to the attempt before; None where there was none.
     """
 
     attempts: int = 5
     first_delay: float = 1.0
     longest_delay: float = 120.0
     jitter: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest)
+    on_repeat: Callable[[Response | None], None] = lambda response: None
 
     def delay(self, attempt: int, response: Response | None) -> float:
         """Seconds to wait after an attempt.
@@ -73,6 +75,7 @@ def send(
         if response is not None and not _worth_repeating(response, transient, repeatable=repeatable, strict=strict):
             return response
         yield from flow.pause(policy.delay(attempt, response))
+        policy.on_repeat(response)
     return (yield from flow.send(make_request()))
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.salesforce.api import answers, retry
 from airflow_provider_sfjwt.salesforce.api.clock import OrgClock
+from airflow_provider_sfjwt.salesforce.api.meter import Meter, Unmetered
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.wire import flow
@@ -70,6 +71,7 @@ class Session:
     :param api_version: e.g. ``66.0``; None for the newest that the org and this package both know.
     :param policy: how often requests are repeated.
     :param clock: seconds that never go back.
+    :param meter: takes the numbers of the conversation; None where nobody wants them.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class Session:
         policy: RetryPolicy | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        meter: Meter | None = None,
     ) -> None:
         self.policy = policy or RetryPolicy()
+        self.meter: Meter = meter or Unmetered()
         self.usage = Usage()
         self.clock = clock
         #: The org's clock, and how it differs from this machine's.
@@ -218,11 +222,13 @@ class Session:
         if path.rstrip("/") != "/services/data":
             with self._lock:
                 self.usage.count()
+            self.meter.count("api_calls")
 
     def _learn(self, response: Response) -> None:
         usage = _api_usage(response.headers.get("sforce-limit-info", ""))
         if usage:
             self.usage.learn(*usage)
+            self.meter.gauge("api_calls_left", usage[1] - usage[0])
 
 
 def _query_string(path: str, params: Mapping[str, Any] | None) -> str:

@@ -180,3 +180,10 @@ def test_what_must_not_happen_twice_is_sent_again_only_on_salesforces_own_word(
 )
 def test_what_may_have_been_processed_is_told(error: SalesforceError, may: bool) -> None:
     assert retry.may_have_been_processed(error) is may
+
+
+def test_each_repetition_is_reported_with_what_came_before(policy: RetryPolicy) -> None:
+    seen: list[int | None] = []
+    told = replace(policy, on_repeat=lambda response: seen.append(None if response is None else response.status))
+    send(told, answer(503), LOST, ok())
+    assert seen == [503, None]
