@@ -170,7 +170,7 @@ def test_airflows_start_pays_next_to_nothing_for_the_commands() -> None:
     assert packages == {"airflow_provider_sfjwt"}
 
 
-@pytest.mark.parametrize("command", ["check", "keygen", "from-salesforce"])
+@pytest.mark.parametrize("command", ["check", "keygen", "from-salesforce", "sync"])
 def test_every_command_has_help(airflow: Airflow, command: str) -> None:
     done = airflow(command, "--help")
     assert done.code == 0

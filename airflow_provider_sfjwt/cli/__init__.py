@@ -1,15 +1,17 @@
-"""``airflow-salesforce-jwt check | keygen | from-salesforce``; from Airflow 3.2 on also ``airflow salesforce-jwt …``.
+"""``airflow-salesforce-jwt check | keygen | from-salesforce | sync``; since Airflow 3.2 ``airflow salesforce-jwt`` too.
 
-Airflow imports this module whenever its command line starts, so that it imports nothing at its top.
+Airflow imports this module whenever its command line starts, so that it imports nothing heavy at its top.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sfjwt.cli.output import can_print, ended, give_up, print_line, quietly, quoted
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Callable
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
     from pathlib import Path
 
     from airflow_provider_sfjwt.doctor.official_connection import Conversion
@@ -17,10 +19,9 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings
     from airflow_provider_sfjwt.salesforce.auth.key_pair import KeyPair
 
-#: The exit codes: a step of ``check`` failed, or the command itself could not begin.
-FAILED, UNUSABLE = 1, 2
+#: The exit code where a step of ``check`` failed.
+FAILED = 1
 _MARKS = {"ok": ("✓", "ok  "), "warning": ("!", "warn"), "failed": ("✗", "FAIL"), "skipped": ("–", "skip")}
-_PLAIN = str.maketrans({"→": ">", "…": "...", "–": "-", "—": "-", "’": "'", "✓": "ok", "✗": "x"})
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,14 +33,22 @@ def main(argv: list[str] | None = None) -> None:
 
     [group] = get_commands()
     parser = ArgumentParser(prog="airflow-salesforce-jwt", description=group.help)
+    _add_commands(parser, group.subcommands)
+    given = parser.parse_args(argv)
+    given.command(given)
+
+
+def _add_commands(parser: ArgumentParser, commands: Iterable[Any]) -> None:
+    """Let a parser take commands, and groups of commands."""
     parsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in group.subcommands:
+    for command in commands:
         subparser = parsers.add_parser(command.name, help=command.help, description=command.description or command.help)
+        if hasattr(command, "subcommands"):
+            _add_commands(subparser, command.subcommands)
+            continue
         for argument in command.args:
             argument.add_to_parser(subparser)
         subparser.set_defaults(command=command.func)
-    given = parser.parse_args(argv)
-    given.command(given)
 
 
 def get_commands() -> list[Any]:
@@ -49,6 +58,8 @@ def get_commands() -> list[Any]:
     """
     from airflow.cli import cli_config
     from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, GroupCommand, lazy_load_command
+
+    from airflow_provider_sfjwt.cli.sync import sync_commands
 
     Arg: Any = cli_config.Arg  # noqa: N806 - it has no types, and this is its name
     conn_id = Arg(("conn_id",), help="Id of the connection")
@@ -96,8 +107,9 @@ def get_commands() -> list[Any]:
             ARG_VERBOSE,
         ),
     )
-    help_text = "Check Salesforce JWT connections, and make keys for them"
-    return [GroupCommand(name="salesforce-jwt", help=help_text, subcommands=(check, keygen, convert))]
+    help_text = "Check Salesforce JWT connections, make keys for them, and show how far syncs have got"
+    commands = (check, keygen, convert, sync_commands())
+    return [GroupCommand(name="salesforce-jwt", help=help_text, subcommands=commands)]
 
 
 def check(args: Namespace) -> None:
@@ -106,7 +118,7 @@ def check(args: Namespace) -> None:
     :param args: ``conn_id``, ``certificate``, ``try_audiences``, ``json`` and ``verbose``.
     :raises SystemExit: 1 when a step failed, 2 when the examination could not begin.
     """
-    _quietly(_check)(args)
+    quietly(_check)(args)
 
 
 def _check(args: Namespace) -> None:
@@ -126,7 +138,7 @@ def _check(args: Namespace) -> None:
             return connection_settings(connection, args.conn_id)
         except ConfigurationError as error:
             if "Connection Type" in error.fields:
-                _give_up(f"Connection '{args.conn_id}' {error.fields['Connection Type']}.")
+                give_up(f"Connection '{args.conn_id}' {error.fields['Connection Type']}.")
             raise
 
     checkup = Checkup(
@@ -145,20 +157,20 @@ def _check(args: Namespace) -> None:
         shown = [{name: value for name, value in asdict(finding).items() if name != "short"} for finding in findings]
         print(json.dumps({"conn_id": args.conn_id, "passed": passed, "steps": shown}, indent=2))
     elif checkup.audience_refused and not args.try_audiences:
-        _print("  Next: --try-audiences tries the others; each try is a row in the user's login history.")
+        print_line("  Next: --try-audiences tries the others; each try is a row in the user's login history.")
     if not passed:
         raise SystemExit(FAILED)
 
 
 def _print_finding(finding: Finding) -> None:
     fancy, plain = _MARKS[finding.mark]
-    _print(f"{fancy if _can_print('✓✗–') else plain} {finding.name + ':':<12} {_ended(finding.detail)}")
+    print_line(f"{fancy if can_print('✓✗–') else plain} {finding.name + ':':<12} {ended(finding.detail)}")
     if finding.said:
-        _print(f"  Said: {finding.said}")
+        print_line(f"  Said: {finding.said}")
     if finding.remedy:
-        _print(f"  Remedy: {_ended(finding.remedy)}")
+        print_line(f"  Remedy: {ended(finding.remedy)}")
     if finding.setup_page:
-        _print(f"  Setup page: {finding.setup_page}")
+        print_line(f"  Setup page: {finding.setup_page}")
 
 
 def keygen(args: Namespace) -> None:
@@ -176,15 +188,15 @@ def keygen(args: Namespace) -> None:
     folder = Path(args.out_dir).resolve()
     key_file, certificate_file = folder / f"{args.name}.key", folder / f"{args.name}.crt"
     if Path(args.name).name != args.name:
-        _give_up("--name is the name of two files and holds no slash; --out-dir is their folder.")
+        give_up("--name is the name of two files and holds no slash; --out-dir is their folder.")
     for path in (key_file, certificate_file):
         if path.exists():
-            _give_up(f"{path} exists and is not overwritten; choose another --name or --out-dir.")
+            give_up(f"{path} exists and is not overwritten; choose another --name or --out-dir.")
     passphrase = _passphrase(args)
     try:
         pair = make_key_pair(bits=args.bits, days=args.days, subject=args.subject, passphrase=passphrase)
     except ConfigurationError as error:
-        _give_up("; ".join(f"--{name} {fault}" for name, fault in error.fields.items()) + ".")
+        give_up("; ".join(f"--{name} {fault}" for name, fault in error.fields.items()) + ".")
     _write(key_file, pair.private_key, 0o600)
     try:
         _write(certificate_file, pair.certificate, 0o644)
@@ -200,17 +212,17 @@ def _passphrase(args: Namespace) -> str | None:
 
     if not args.encrypt:
         if args.passphrase_env:
-            _give_up("--passphrase-env is for --encrypt.")
+            give_up("--passphrase-env is for --encrypt.")
         return None
     if args.passphrase_env:
-        return os.environ.get(args.passphrase_env) or _give_up(f"The variable {args.passphrase_env} is not set.")
+        return os.environ.get(args.passphrase_env) or give_up(f"The variable {args.passphrase_env} is not set.")
     try:
         first = getpass.getpass("Passphrase of the new key: ")
         if first == getpass.getpass("Once more: "):
             return first
     except (EOFError, KeyboardInterrupt):
-        _give_up("Nobody entered a passphrase; name a variable that holds it with --passphrase-env.")
-    return _give_up("The two passphrases differ.")
+        give_up("Nobody entered a passphrase; name a variable that holds it with --passphrase-env.")
+    return give_up("The two passphrases differ.")
 
 
 def _write(path: Path, text: str, mode: int) -> None:
@@ -220,9 +232,9 @@ def _write(path: Path, text: str, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
-        _give_up(f"{path} exists and is not overwritten; choose another --name or --out-dir.")
+        give_up(f"{path} exists and is not overwritten; choose another --name or --out-dir.")
     except OSError as error:
-        _give_up(f"{path} cannot be written: {error.strerror}.")
+        give_up(f"{path} cannot be written: {error.strerror}.")
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         os.fchmod(descriptor, mode)  # the umask may have taken rights away
         file.write(text)
@@ -258,14 +270,14 @@ def _print_set_up(args: Namespace, pair: KeyPair, key_file: Path, certificate_fi
         "",
         "Then, on a machine where Airflow runs (for a sandbox, host is https://test.salesforce.com):",
         _add_command(args.conn_id, fields | {"extra": extra}),
-        f"airflow-salesforce-jwt check {_quoted(args.conn_id)}",
+        f"airflow-salesforce-jwt check {quoted(args.conn_id)}",
         "",
         "The worker must be able to read the key under that path; or else paste the key into Private key.",
     ]
     if args.encrypt:
         lines.append("Enter the passphrase in the connection's field 'Key or key-store passphrase'.")
     for line in lines:
-        _print(line)
+        print_line(line)
 
 
 def from_salesforce(args: Namespace) -> None:
@@ -274,7 +286,7 @@ def from_salesforce(args: Namespace) -> None:
     :param args: ``conn_id``, ``new_conn_id``, ``show_secrets`` and ``verbose``.
     :raises SystemExit: 2 when there is no such connection.
     """
-    _quietly(_from_salesforce)(args)
+    quietly(_from_salesforce)(args)
 
 
 def _from_salesforce(args: Namespace) -> None:
@@ -283,11 +295,11 @@ def _from_salesforce(args: Namespace) -> None:
 
     connection = _connection(args.conn_id)
     if connection.conn_type != "salesforce":
-        _give_up(f"Connection '{args.conn_id}' is of the type '{connection.conn_type}', not 'salesforce'.")
+        give_up(f"Connection '{args.conn_id}' is of the type '{connection.conn_type}', not 'salesforce'.")
     try:
         conversion = convert(login=connection.login, password=connection.password, extra=connection.extra)
     except ConfigurationError as error:
-        _give_up(f"Connection '{args.conn_id}': {error}.")
+        give_up(f"Connection '{args.conn_id}': {error}.")
     _print_conversion(args, conversion)
 
 
@@ -297,9 +309,9 @@ def _print_conversion(args: Namespace, conversion: Conversion) -> None:
 
     fields = conversion.fields if args.show_secrets else conversion.shown
     new_id = args.new_conn_id or f"{args.conn_id}_jwt"
-    lines = [f"How '{args.conn_id}' signs in today: {_ended(conversion.sign_in)}"]
+    lines = [f"How '{args.conn_id}' signs in today: {ended(conversion.sign_in)}"]
     if conversion.ends:
-        lines.append(f"When that ends: {_ended(conversion.ends)}")
+        lines.append(f"When that ends: {ended(conversion.ends)}")
     lines += [f"Note: {note}" for note in conversion.notes]
     if conversion.secret and not args.show_secrets:
         lines.append("Note: secrets are left out of the JSON; --show-secrets puts them in.")
@@ -307,12 +319,12 @@ def _print_conversion(args: Namespace, conversion: Conversion) -> None:
         "The connection is printed as JSON. Save it, readable for you alone, import it, and delete the file:",
         # Not `connections add --conn-json`: Airflow's audit log would keep that command with the key in it.
         "  umask 077",
-        f"  airflow-salesforce-jwt from-salesforce {_quoted(args.conn_id)} --show-secrets > connection.json",
+        f"  airflow-salesforce-jwt from-salesforce {quoted(args.conn_id)} --show-secrets > connection.json",
         "  airflow connections import connection.json",
-        f"  airflow-salesforce-jwt check {_quoted(new_id)}",
+        f"  airflow-salesforce-jwt check {quoted(new_id)}",
     ]
     for line in lines:
-        _print(line, file=sys.stderr)
+        print_line(line, file=sys.stderr)
     # Alone on stdout, so that it can be sent into a file.
     print(json.dumps({new_id: fields}, indent=2))
 
@@ -330,8 +342,8 @@ def _connection(conn_id: str) -> Any:
     except AirflowNotFoundException:
         fault = fault_of_variable(conn_id)
         if fault is not None:
-            _give_up(f"Connection '{conn_id}': {fault}.")
-        _give_up(
+            give_up(f"Connection '{conn_id}': {fault}.")
+        give_up(
             f"There is no connection '{conn_id}' in the secrets backend, the environment or the database that this "
             f"command sees, or Airflow cannot read it: {HOW_TO_WRITE}. 'airflow connections list' shows the database's."
         )
@@ -343,51 +355,10 @@ def _file(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        _give_up(f"{path} cannot be read: {error.strerror}.")
-
-
-def _quietly(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    from airflow.utils.cli import suppress_logs_and_warning
-
-    # Airflow logs to where commands print.
-    quiet: Callable[[Namespace], None] = suppress_logs_and_warning(command)
-    return quiet
+        give_up(f"{path} cannot be read: {error.strerror}.")
 
 
 def _add_command(conn_id: str, fields: dict[str, Any]) -> str:
     import json
 
-    return f"airflow connections add {_quoted(conn_id)} --conn-json {_quoted(json.dumps(fields))}"
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _can_print(text: str, file: TextIO | None = None) -> bool:
-    import sys
-
-    try:
-        text.encode(getattr(file or sys.stdout, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _print(text: str, file: TextIO | None = None) -> None:
-    if not _can_print(text, file):
-        text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
-    print(text, file=file)
-
-
-def _give_up(sentence: str) -> NoReturn:
-    import sys
-
-    print(sentence, file=sys.stderr)
-    raise SystemExit(UNUSABLE)
+    return f"airflow connections add {quoted(conn_id)} --conn-json {quoted(json.dumps(fields))}"
