@@ -112,6 +112,7 @@ class ObjectRun:
             since = datetime.now(timezone.utc) - datetime.fromisoformat(state.refused["at"])
             if since < _REFUSED_FOR:
                 return Outcome(chosen.sobject, "refused", error=state.refused["answer"])
+        self._must_not_be_ahead(state)
         if state.reached is not None and datetime.fromisoformat(state.reached) >= self.plan.end:
             return self._done(state)
         return None
@@ -160,27 +161,38 @@ class ObjectRun:
         return Turn(self.spec, self.root, asked, described, state, cursor_field, window, self.plan.end, folder)
 
     def _must_go_on(self, state: ObjectState, condition_sha256: str) -> None:
-        reset = f"airflow-salesforce-jwt sync reset {self.root.path} --sobject {state.sobject}"
-        now = self.org.session.server_now()
+        """See that the chain may have the rows that are asked for now.
+
+        :raises ConfigurationError: when it may not.
+        """
         if state.condition_sha256 is not None and state.condition_sha256 != condition_sha256:
-            fault = (
+            raise _fault(
                 f"what decides which rows {state.sobject} has (where, cursor_field, deletes) is not what its chain was "
                 f"made with up to {state.reached}, which says nothing of the rows that it adds. Take it back, or "
-                f"extract all rows anew: {reset}"
+                f"extract all rows anew: {self._reset(state.sobject)}"
             )
-        elif state.org_id and self.plan.org_id and state.org_id != self.plan.org_id:
-            fault = (
+        if state.org_id and self.plan.org_id and state.org_id != self.plan.org_id:
+            raise _fault(
                 f"{self.root.object_path(state.sobject)} is of org {state.org_id}, and the connection leads to org "
                 f"{self.plan.org_id}. Give this org a root of its own"
             )
-        elif state.reached and now and (datetime.fromisoformat(state.reached) - now).total_seconds() > MOST_APART:
-            fault = (
-                f"{state.sobject} reaches {state.reached}, which is in the future: the org's clock says "
-                f"{now.isoformat(timespec='seconds')}. Extract all rows anew: {reset}"
-            )
-        else:
+
+    def _must_not_be_ahead(self, state: ObjectState) -> None:
+        """See that no wrong clock has moved the chain beyond today, where no row would ever be new.
+
+        :raises ConfigurationError: when one has.
+        """
+        now = self.org.session.server_now()
+        if state.reached is None or now is None:
             return
-        raise ConfigurationError({"output_path": fault}, subject="the task")
+        if (datetime.fromisoformat(state.reached) - now).total_seconds() > MOST_APART:
+            raise _fault(
+                f"{state.sobject} reaches {state.reached}, which is in the future: the org's clock says "
+                f"{now.isoformat(timespec='seconds')}. Extract all rows anew: {self._reset(state.sobject)}"
+            )
+
+    def _reset(self, sobject: str) -> str:
+        return f"airflow-salesforce-jwt sync reset {self.root.path} --sobject {sobject}"
 
     def _extract_spec(self, org: ConnectedOrg, turn: Turn) -> ExtractSpec:
         deletions = before_rows(org, turn)
@@ -222,6 +234,10 @@ class ObjectRun:
         refused = {"answer": str(error), "at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         self.states.write(replace(before, refused=refused))
         return replace(failed, status="refused")
+
+
+def _fault(text: str) -> ConfigurationError:
+    return ConfigurationError({"output_path": text}, subject="the task")
 
 
 def _is_refusal(error: SalesforceError) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from airflow_provider_sfjwt.exceptions import RequestLimitError, counted
+from airflow_provider_sfjwt.exceptions import RequestLimitError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.route import Route
 from airflow_provider_sfjwt.extract.routes import ROUTES
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
@@ -61,21 +61,28 @@ class SyncRun:
         self.take_lease()
         plan = read_plan(self.root, self._run.key)
         if plan is None:
-            end = self._org.run(agreed_time) - timedelta(seconds=self._spec.commit_lag)
-            selection = select(self._spec.objects, self._spec.exclude, self._descriptions.listed(self._org))
-            plan = RunPlan(
-                run=self._run.key,
-                org_id=token.org_id,
-                begun_at=time.time(),
-                end=end.replace(microsecond=0),
-                chosen=selection.chosen,
-                faults=selection.faults,
-            )
+            try:
+                plan = self._planned(token.org_id)
+            except SalesforceError:
+                self.end_lease()  # nothing was begun, and another run may come first
+                raise
             plan.write(self.root)
         log.info(
             "Sync of %s up to %s, run %s", counted(len(plan.chosen), "object"), plan.end.isoformat(), self._run.key
         )
         return plan
+
+    def _planned(self, org_id: str | None) -> RunPlan:
+        end = self._org.run(agreed_time) - timedelta(seconds=self._spec.commit_lag)
+        selection = select(self._spec.objects, self._spec.exclude, self._descriptions.listed(self._org))
+        return RunPlan(
+            run=self._run.key,
+            org_id=org_id,
+            begun_at=time.time(),
+            end=end.replace(microsecond=0),
+            chosen=selection.chosen,
+            faults=selection.faults,
+        )
 
     def take_lease(self) -> None:
         """Take the lease of the root, or keep it.
@@ -100,17 +107,26 @@ class SyncRun:
         """
         objects = ObjectRun(self._org, self._spec, self.root, self._states, plan, self._descriptions, routes)
 
-        def turn(each: tuple[Chosen, ObjectState | None]) -> Outcome:
-            try:
-                self._budget.check()
-            except RequestLimitError as error:
-                return Outcome(each[0].sobject, "failed", error=str(error), retryable=True)
-            return objects.run(*each)
-
         with ThreadPoolExecutor(self._spec.threads, thread_name_prefix="sync") as pool:
-            states = list(pool.map(lambda each: self._states.current(each.sobject), chosen))
-            in_order = sorted(zip(chosen, states, strict=True), key=_most_rows_first)
-            return list(pool.map(turn, in_order))
+            found = list(pool.map(self._state_of, chosen))
+            readable = [(each, state) for each, state in found if not isinstance(state, Outcome)]
+            unreadable = [state for _, state in found if isinstance(state, Outcome)]
+            readable.sort(key=_most_rows_first)
+            return [*pool.map(lambda each: self._turn(objects, *each), readable), *unreadable]
+
+    def _state_of(self, chosen: Chosen) -> tuple[Chosen, ObjectState | Outcome | None]:
+        """An object with its state, or with what is wrong with the state."""
+        try:
+            return chosen, self._states.current(chosen.sobject)
+        except SalesforceError as error:
+            return chosen, Outcome(chosen.sobject, "failed", error=str(error), retryable=error.retryable)
+
+    def _turn(self, objects: ObjectRun, chosen: Chosen, state: ObjectState | None) -> Outcome:
+        try:
+            self._budget.check()
+        except RequestLimitError as error:
+            return Outcome(chosen.sobject, "failed", error=str(error), retryable=True)
+        return objects.run(chosen, state)
 
     def left_by(self, plan: RunPlan) -> list[Outcome]:
         """What became of the run's objects, once all of its tasks have ended.
@@ -181,7 +197,10 @@ def run_sync(org: ConnectedOrg, spec: SyncSpec) -> SyncReport:
     group = spec.written_by.task_id if spec.written_by is not None else ""
     sync = SyncRun(org, spec, RunId.of(spec.written_by, group))
     plan = sync.plan()
-    report = sync.conclude(plan, sync.extract(plan, plan.chosen))
+    try:
+        report = sync.conclude(plan, sync.extract(plan, plan.chosen))
+    finally:
+        sync.end_lease()
     report.check(spec.max_failed_objects)
     return report
 

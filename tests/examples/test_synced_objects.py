@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +52,32 @@ def test_of_forty_objects_one_fails_and_the_retry_asks_for_that_one_alone(
     summary = json.loads(path.read_text())
     assert (summary["objects"], summary["published"], summary["failed"], summary["records"]) == (40, 39, 1, 117)
     assert summary["outcomes"][0]["sobject"] == BROKEN
+
+
+def test_another_dag_with_another_database_extracts_only_what_is_new(
+    in_airflow: Run, things: dict[str, str], org: SimulatedOrg, migrated_home: Path, tmp_path: Path
+) -> None:
+    org.rest_page_size = 40
+    org.insert("Thing0__c", [{"Name": f"one of many {row}"} for row in range(100)])
+    org.clock_offset += 2
+    objects = OBJECTS[:4]
+    things |= {"SFJWT_TEST_OBJECTS": " ".join(objects)}
+    (first,) = in_airflow("run_dag", str(DAG_FILE), "synced_objects!2026-11-10T00:00:00+00:00", **things)
+    assert first["state"] == "success"
+    assert records_of(first) == {"Thing0__c": 103, "Thing1__c": 3, "Thing2__c": 3, "Thing3__c": 3}
+    assert [job["object"] for job in org.jobs.values()] == ["Thing0__c"]  # the large window, and no other
+
+    org.insert("Thing0__c", [{"Name": "new"}])
+    org.insert("Thing3__c", [{"Name": "new"}, {"Name": "newer"}])
+    org.clock_offset += 2
+    shutil.copy(migrated_home / "airflow.db", tmp_path / "airflow" / "airflow.db")
+    things |= {"SFJWT_TEST_OBJECTS": " ".join(reversed(objects)), "SFJWT_TEST_DAG": "in_step"}
+    (second,) = in_airflow("run_dag", str(DAG_FILE), "in_step!2026-11-10T00:00:00+00:00", **things)
+    assert second["state"] == "success"
+    assert records_of(second) == {"Thing0__c": 1, "Thing3__c": 2}
+    assert second["returned"]["salesforce.summary"]["records"] == 3
+
+
+def records_of(run: Any) -> dict[str, int]:
+    """The rows that the events of a run announce, by object."""
+    return {event["uri"].rpartition("/")[2]: event["extra"]["records"] for event in run["events"]}

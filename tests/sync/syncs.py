@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from airflow.sdk.execution_time.context import set_current_context
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_sfjwt.exceptions import ObjectsFailedError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
@@ -65,6 +70,20 @@ class Syncs:
     def chain(self, sobject: str) -> list[dict[str, Any]]:
         """The receipts of an object, in the order of their folders."""
         return [json.loads(path.read_text()) for path in sorted((self.root / sobject).glob("w=*/_receipt.json"))]
+
+    @contextmanager
+    def full_disk_for(self, sobject: str) -> Iterator[None]:
+        """Let the disk be full for an object's data for as long as the block lasts."""
+        opened = LocalFileSystem._open
+
+        def full(files: Any, path: str, *others: Any, **options: Any) -> Any:
+            if f"/{sobject}/w=" in path and options.get("mode") == "wb":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return opened(files, path, *others, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LocalFileSystem, "_open", full)
+            yield
 
     def calls(self, run: Callable[[], Any]) -> list[str]:
         """The paths that a function asked the org for, without sign-ins and lists of versions."""
