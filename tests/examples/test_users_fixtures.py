@@ -19,7 +19,7 @@ def test_fixtures_in_a_project_of_a_user(tmp_path: Path) -> None:
     ended = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert ended.returncode == 0, ended.stdout
-    assert "5 passed" in ended.stdout
+    assert "8 passed" in ended.stdout
 
 
 def test_a_whole_dag_in_a_project_of_a_user(tmp_path: Path, migrated_home: Path) -> None:
