@@ -27,6 +27,7 @@ CONTENTS = {
     "Tasks": [
         "operators/query",
         "operators/extract",
+        "operators/sync",
         "operators/load",
         "operators/sql_to_salesforce",
         "operators/rest",

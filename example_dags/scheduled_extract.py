@@ -30,6 +30,7 @@ with DAG(
         task_id="extract_accounts",
         sobject="Account",
         incremental="data_interval",
+        transport="bulk",  # a job, also for few rows, which "auto" would read over REST
         output_path=OUTPUT + "/account/day={{ dag_run.data_interval_start | ds }}",
         file_format="parquet",
     )
