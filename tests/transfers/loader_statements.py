@@ -58,6 +58,56 @@ def bigquery(keys: Any) -> Any:
     return load  # noqa: RET504  # the page shows the assignment
 
 
+def nightly() -> Any:
+    # [START dag]
+    from datetime import datetime, timezone
+
+    from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator
+    from airflow.sdk import DAG, Asset, task
+
+    from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
+    from airflow_provider_sfjwt.transfers.parts import part_keys
+
+    with DAG(
+        "accounts_into_bigquery",
+        schedule="0 2 * * *",
+        start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        catchup=False,
+        max_active_runs=1,  # one increment after the other
+    ) as dag:
+        accounts = SalesforceExtractOperator(
+            task_id="accounts",
+            sobject="Account",
+            incremental="watermark",  # what changed since the last green run
+            include_deleted=True,
+            inlets=[Asset(uri="salesforce://salesforce_jwt_default/Account")],
+            output_path="gs://google_cloud_default@lake/crm/accounts/run={{ dag_run.run_after | ts_nodash }}",
+            retries=3,
+        )
+
+        @task
+        def parts(extract: dict[str, Any]) -> list[str]:
+            return part_keys(extract)
+
+        GCSToBigQueryOperator(
+            task_id="load_into_bigquery",
+            bucket="lake",
+            source_objects=parts(accounts.output),
+            source_format="PARQUET",
+            destination_project_dataset_table="acme.crm.accounts_increment",
+            write_disposition="WRITE_TRUNCATE",
+            extra_config={"decimalTargetTypes": ["NUMERIC", "BIGNUMERIC"], "columnNameCharacterMap": "V2"},
+            retries=3,
+        )
+    # [END dag]
+    load = dag.get_task("load_into_bigquery")
+    assert (load.upstream_task_ids, dag.get_task("parts").upstream_task_ids) == ({"parts"}, {"accounts"})
+    ti = mock.MagicMock()
+    ti.xcom_pull.return_value = KEYS
+    load.render_template_fields({"ti": ti, "task_instance": ti})
+    return load
+
+
 def redshift(manifest: Any) -> Any:
     # [START redshift]
     from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOperator
@@ -97,13 +147,13 @@ def main() -> None:
     os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = os.environ["AIRFLOW_CONN_REDSHIFT_DEFAULT"] = "generic://"
     os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = "google-cloud-platform://?project=acme"
     os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps({"conn_type": "aws", "extra": {"role_arn": "arn:lake"}})
+    job = (f"{google}.get_run_after_or_logical_date", f"{google}.project_id", f"{google}.insert_job")
     statements: dict[str, Callable[[], Any]] = {
         "snowflake": lambda: _sent(
             snowflake(KEYS), "airflow.providers.snowflake.hooks.snowflake.SnowflakeHook.run"
         ).kwargs["sql"],
-        "bigquery": lambda: _sent(
-            bigquery(KEYS), f"{google}.get_run_after_or_logical_date", f"{google}.project_id", f"{google}.insert_job"
-        ).kwargs["configuration"],
+        "bigquery": lambda: _sent(bigquery(KEYS), *job).kwargs["configuration"],
+        "dag": lambda: _sent(nightly(), *job).kwargs["configuration"],
         "redshift": lambda: _sent(redshift(MANIFEST), f"{amazon}.hooks.redshift_sql.RedshiftSQLHook.run").args[0],
     }
     print(json.dumps({name: build() for name, build in statements.items()}, indent=2, default=str))

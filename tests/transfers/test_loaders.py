@@ -39,6 +39,10 @@ def test_a_loader_sends_what_is_stored(sent: Any, loader: str) -> None:
     assert sent[loader] == STORED[loader]
 
 
+def test_an_extract_hands_its_parts_over_to_a_loader(sent: Any) -> None:
+    assert sent["dag"] == STORED["bigquery"]
+
+
 def test_the_keys_of_the_recipes_look_like_those_of_an_extract(tmp_path: Path) -> None:
     source = publish(tmp_path / "crm/accounts/ds=2026-11-20", [item(1), item(2)], rows_per_part=1)
     made = [Path(key).relative_to(tmp_path).parent.as_posix() for key in part_keys(source)]
