@@ -30,7 +30,7 @@ from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget, SparingOrg
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.described_object import DescribedObject
-from airflow_provider_sfjwt.salesforce.org.progress import JobProgress
+from airflow_provider_sfjwt.salesforce.org.progress import JobProgress, fold
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Extraction:
         """
         self._spec.check()
         self._folder.prepare(self._spec.format, self._spec.written_by)
-        log.info("Extract: %s", self.plan.soql)
+        fold(log, f"Query of {self.plan.sobject or 'an unknown object'}", [self.plan.soql])
 
     @property
     def plan(self) -> Plan:
@@ -389,12 +389,12 @@ class Extraction:
             # The receipt is written, so the data set stands; readers that follow it never see what is left.
             log.warning("Old parts are left in %s: %s", self._folder.path, error)
         log.info(
-            "Published %s: %s in %s, as many as the pages declared%s; %s, %.1f s",
-            self._folder.path,
+            "Published %s in %s, as many as the pages declared%s; %s, %.1f s: %s",
             counted(receipt.records, "record"),
             counted(len(receipt.parts), "part"),
             "" if receipt.counts.job is None else " and Salesforce counted",
             counted(receipt.api_calls, "API call"),
             receipt.seconds,
+            self._folder.path,
         )
         return receipt

@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_sfjwt.compat import AirflowFailException
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
+    AuthenticationError,
     BulkJobAbortedError,
     BulkJobTimeoutError,
     ConfigurationError,
@@ -25,6 +26,7 @@ from airflow_provider_sfjwt.exceptions import (
     SalesforceError,
     TransportError,
 )
+from airflow_provider_sfjwt.salesforce.org.progress import LINE
 
 #: What to do, by the kind of the error; the first kind that fits counts.
 Advice = Sequence[tuple[type[SalesforceError], str]]
@@ -54,8 +56,8 @@ LOAD_ADVICE: Advice = (
         "A retry picks the jobs up where they are; give the task a longer timeout if the org is that busy.",
     ),
 )
-#: Characters of a line that the log pane of Airflow's UI shows on an ordinary screen.
-_LINE = 100
+#: Before the remedy, which stands in a line of its own.
+_WHAT_TO_DO = "What to do: "
 #: What Salesforce puts before its reason: the query, and where in it the fault is.
 _PLACE_IN_QUERY = re.compile(r"ERROR at Row:\d+:Column:\d+\s*")
 
@@ -80,6 +82,8 @@ def airflow_outcome(operator: Any, advice: Advice = ()) -> Iterator[None]:
         passes = error.retryable or getattr(operator, "retry_policy", None) is not None
         log = operator.log.warning if passes else operator.log.error
         for line in lines_of(error, next_step):
+            log("%s", line)
+        for line in _remedy(error, next_step):
             log("%s", line)
         if passes:
             raise error.with_message(message, retryable=error.retryable) from None
@@ -111,7 +115,20 @@ def lines_of(error: SalesforceError, next_step: str = "") -> list[str]:
     """
     texts = _labelled(error) if isinstance(error, ConfigurationError) else [str(error)]
     pieces = [piece for text in (*texts, next_step) for piece in text.split("; ")]
-    return [line for piece in pieces for line in textwrap.wrap(piece, _LINE, subsequent_indent="  ")]
+    return [line for piece in pieces for line in textwrap.wrap(piece, LINE, subsequent_indent="  ")]
+
+
+def _remedy(error: SalesforceError, next_step: str) -> list[str]:
+    """What to do, in a line of its own, and the page of Salesforce Setup in another one; empty where nobody knows."""
+    what = error.remedy.partition(". ")[0] or next_step.partition(". ")[2] or next_step
+    if isinstance(error, AuthenticationError) and error.short_remedy:
+        what = error.short_remedy
+    if isinstance(error, ConfigurationError):
+        what = f"Correct {', '.join(error.fields)}"
+    if len(what) > LINE - len(_WHAT_TO_DO):
+        what = what.partition(": ")[0]  # the reason follows, which the whole explanation has
+    lines = textwrap.wrap(f"{_WHAT_TO_DO}{what.rstrip('.')}.", LINE, subsequent_indent="  ") if what else []
+    return [*lines, f"Where: Salesforce Setup, {error.setup_page}."] if error.setup_page else lines
 
 
 def check_event(event: Mapping[str, Any]) -> None:

@@ -1,11 +1,12 @@
-"""The progress of a job and of a download, in the task's log."""
+"""What a task's log shows while it works: the progress of a job and of a download, and details that are folded."""
 
 from __future__ import annotations
 
 import logging
+import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,25 @@ from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 log = logging.getLogger(__name__)
 
+#: Characters of a line that the log pane of Airflow's UI shows on an ordinary screen.
+LINE = 100
 #: Seconds between two lines of the log.
 _INTERVAL = 10.0
 _MEGABYTE = 1e6
+
+
+def fold(logger: Any, title: str, lines: Iterable[str]) -> None:
+    """Log details that Airflow's log pane shows when somebody unfolds them.
+
+    :param logger: where to.
+    :param title: of the details.
+    :param lines: longer ones are broken.
+    """
+    logger.info("::group::%s", title)
+    for line in lines:
+        for piece in textwrap.wrap(line, LINE, subsequent_indent="  ", break_on_hyphens=False) or [""]:
+            logger.info("%s", piece)
+    logger.info("::endgroup::")
 
 
 class JobProgress:

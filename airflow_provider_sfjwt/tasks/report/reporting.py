@@ -14,6 +14,7 @@ from airflow_provider_sfjwt.compat import AirflowException, task_attempt
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.tasks.addresses import job_page
 from airflow_provider_sfjwt.tasks.report.failures import failure_of, refused_rows
+from airflow_provider_sfjwt.tasks.report.log_lines import log_report
 from airflow_provider_sfjwt.tasks.report.task_report import KEY, Part, RowErrors, SetupJob, TaskReport
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Draft:
 
 @contextmanager
 def reporting(operator: Any, context: Mapping[str, Any], kind: str, *, on_success: bool = True) -> Iterator[Draft]:
-    """Push the report of what happens in the block, when it ends; not when the task defers.
+    """Log and push the report of what happens in the block, when it ends; not when the task defers.
 
     :param operator: that runs. It keeps the draft as ``draft``, for its lineage.
     :param context: Airflow's. Without a task instance (as in a unit test) nothing is pushed.
@@ -172,10 +173,15 @@ def reporting(operator: Any, context: Mapping[str, Any], kind: str, *, on_succes
     try:
         yield draft
     except (SalesforceError, AirflowException) as error:
-        _push(operator, context, draft.report(operator, context, error))
+        _end(operator, context, draft.report(operator, context, error))
         raise
     if on_success:
-        _push(operator, context, draft.report(operator, context))
+        _end(operator, context, draft.report(operator, context))
+
+
+def _end(operator: Any, context: Mapping[str, Any], report: TaskReport) -> None:
+    log_report(operator.log, report)
+    _push(operator, context, report)
 
 
 def _push(operator: Any, context: Mapping[str, Any], report: TaskReport) -> None:
