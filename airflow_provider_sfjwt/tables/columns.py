@@ -70,6 +70,24 @@ class MergeColumns:
         return tuple(column for column in self.staged if column.name is not None)
 
 
+def deletion_columns(columns: MergeColumns) -> MergeColumns:
+    """The columns of a list of deleted records, which is merged into the same table.
+
+    :param columns: of the rows.
+    :raises ConfigurationError: where the table's rows cannot be found by their id.
+    """
+    if [column.source for column in columns.key] != ["Id"]:
+        names = ", ".join(column.source for column in columns.key)
+        fault = f"is {names}, and the extract lists deleted records by Id: leave key out, or give deleted='ignore'"
+        raise ConfigurationError({"key": fault}, subject="the task")
+    known = {column.source: column.name for column in columns.staged}
+    changed = columns.changed.name if columns.changed is not None else None
+    key = MergeColumn("Id", known["Id"], "string", "c0")
+    when = MergeColumn("DeletedDate", changed, "timestamp[ms, tz=UTC]", "c1")
+    deleted = MergeColumn(DELETED, known.get(DELETED), "bool", "c2")
+    return MergeColumns((key, when, deleted), (key,), deleted, when if changed else None)
+
+
 def snake_case(name: str) -> str:
     """A Salesforce name in snake case: ``Owner.FirstName`` is ``owner_first_name``.
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sfjwt import arguments
@@ -16,7 +17,7 @@ from airflow_provider_sfjwt.arguments import argument
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
-from airflow_provider_sfjwt.tables.columns import MergeColumns, merge_columns
+from airflow_provider_sfjwt.tables.columns import MergeColumns, deletion_columns, merge_columns
 from airflow_provider_sfjwt.tables.report import MergeReport
 from airflow_provider_sfjwt.tables.spec import RowsSpec
 
@@ -92,6 +93,8 @@ class _DeltaMerge:
         if table.transaction_version(self._transaction) is not None:
             return replace(report, already_applied=1)
         self._check_origin(table)
+        self._check_chain(table)
+        self._check_deletions()
         self._check_order(table)
         self._check_keys()
         added = self._added(table)
@@ -140,6 +143,30 @@ class _DeltaMerge:
                     f"{self._spec.table_uri} holds rows of {name} {other}, and {self._data_set.path} rows of {value}"
                 )
                 raise _refused("table_uri", f"{fault}. Give each a table of its own")
+
+    def _check_chain(self, table: DeltaTable) -> None:
+        previous = self._data_set.receipt.previous
+        if previous is not None and table.transaction_version(f"sfjwt:{previous['sha256']}") is None:
+            raise _refused(
+                "source",
+                f"{self._data_set.path} is number {self._data_set.receipt.sequence} of its chain, and "
+                f"{self._spec.table_uri} lacks the one before it, {previous['receipt']}. Merge the receipts of "
+                "read_sync() in their order",
+            )
+
+    @property
+    def _lists_deleted(self) -> bool:
+        """Whether records have to leave the table that are not among the rows."""
+        wanted = self._spec.mode == "merge" and self._spec.deleted != "ignore"
+        return wanted and bool(self._data_set.receipt.deleted_parts)
+
+    def _check_deletions(self) -> None:
+        if not self._lists_deleted:
+            return
+        deletion_columns(self._columns)
+        if self._columns.deleted is None or self._spec.deleted == "mark":
+            fault = "must be 'delete' or 'ignore', and IsDeleted a column, for an extract that lists deleted records"
+            raise _refused("deleted", fault)
 
     def _check_order(self, table: DeltaTable) -> None:
         newest, end = table.transaction_version(_NEWEST), _version_of_window(self._data_set)
@@ -260,8 +287,29 @@ class _DeltaMerge:
         schema = self._schema(staged=self._spec.mode == "merge" and self._deleted_alone())
         columns = _of_schema(self._columns, schema)
         tables = self._data_set.tables([column.source for column in columns])
-        batches = (batch for table in tables for batch in _as_schema(table, schema).to_batches())
+        rows = chain((_as_schema(table, schema) for table in tables), self._deletions(schema))
+        batches = (batch for table in rows for batch in table.to_batches())
         return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def _deletions(self, schema: pa.Schema) -> Iterator[pa.Table]:
+        """The records that the data set lists as deleted, as rows with ``IsDeleted``, less those that came back."""
+        import pyarrow as pa
+
+        if not self._lists_deleted or self._columns.deleted is None:
+            return
+        listed = deletion_columns(self._columns)
+        ids = pa.concat_tables(self._data_set.tables(["Id"]))["Id"] if self._data_set.receipt.records else None
+        names = {column.source: column.name or column.source for column in (*listed.key, self._columns.deleted)}
+        when = self._columns.changed.name if self._columns.changed is not None else None
+        for table in self._data_set.deletions():
+            alive = table if ids is None else table.filter(pa.compute.invert(pa.compute.is_in(table["Id"], ids)))
+            nulls = pa.nulls(alive.num_rows)
+            known = {
+                names["Id"]: alive["Id"],
+                names["IsDeleted"]: pa.array([True] * alive.num_rows),
+                when: alive["DeletedDate"],
+            }
+            yield pa.table({name: known.get(name, nulls) for name in schema.names}).cast(schema)
 
     def _deleted_alone(self) -> bool:
         return any(column.name is None for column in self._columns.staged)

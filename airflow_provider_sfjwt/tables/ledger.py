@@ -90,6 +90,21 @@ class Ledger:
                 )
                 raise ConfigurationError({"table": fault}, subject="the task")
 
+    def check_chain(self, data_set: PublishedDataSet) -> None:
+        """Refuse a receipt of a chain before the one that it goes on from.
+
+        :param data_set: to be merged.
+        :raises ConfigurationError: naming the receipt that is missing.
+        """
+        previous = data_set.receipt.previous
+        if previous is None or self.applied(previous["sha256"]):
+            return
+        fault = (
+            f"{data_set.path} is number {data_set.receipt.sequence} of its chain, and {self._target} lacks the one "
+            f"before it, {previous['receipt']}. Merge the receipts of read_sync() in their order"
+        )
+        raise ConfigurationError({"source": fault}, subject="the task")
+
     def check_order(self, data_set: PublishedDataSet) -> None:
         """Refuse a window that ends before the newest one that was merged.
 

@@ -12,7 +12,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.tables.backends import opened
-from airflow_provider_sfjwt.tables.columns import MergeColumn, MergeColumns, merge_columns
+from airflow_provider_sfjwt.tables.columns import MergeColumn, MergeColumns, deletion_columns, merge_columns
 from airflow_provider_sfjwt.tables.database import Database
 from airflow_provider_sfjwt.tables.ledger import Ledger
 from airflow_provider_sfjwt.tables.report import MergeReport
@@ -92,6 +92,7 @@ class _Merge:
         for data_set in left:
             # Each is compared with those before it, too, which the ledger has by then.
             self._ledger.check_origin(data_set)
+            self._ledger.check_chain(data_set)
             if not self._spec.allow_older and self._spec.mode != "append":
                 self._ledger.check_order(data_set)
             report = report.plus(self._merged(data_set))
@@ -119,17 +120,32 @@ class _Merge:
         schema = TableSchema(self._database, self._target, self._spec, columns)
         statements = MergeStatements(self._database, self._target, columns)
         added = schema.prepare()
+        gone = self._without_deleted(data_set, columns)
         schema.create_stage()
         self._stage(data_set, columns)
         if self._spec.mode != "append" and columns.key:
             self._check_keys(statements, columns)
         schema.fit(statements)
-        report = replace(self._written(statements, columns), columns_added=tuple(added))
+        report = self._written(statements, columns)
+        report = replace(report, deleted=report.deleted + gone, columns_added=tuple(added))
         self._database.run(f"DROP TABLE {self._database.stage_sql}")
         counts: dict[str, Any] = {name: getattr(report, name) for name in ("inserted", "updated", "deleted")}
         counts["columns_added"] = ", ".join(added)
         self._ledger.write(data_set, self._spec.mode, counts, self._written_by)
         return report
+
+    def _without_deleted(self, data_set: PublishedDataSet, columns: MergeColumns) -> int:
+        """Delete, or mark, the table's rows that the data set lists as deleted, before its own rows come."""
+        if self._spec.mode != "merge" or self._spec.deleted == "ignore" or not data_set.receipt.deleted_parts:
+            return 0
+        listed = deletion_columns(columns)
+        TableSchema(self._database, self._target, self._spec, listed).create_stage()
+        self._database.stage(listed.staged, map(_as_deleted_rows, data_set.deletions()))
+        statements = MergeStatements(self._database, self._target, listed)
+        marked = self._spec.deleted == "mark"
+        count = self._database.write(statements.mark_deleted() if marked else statements.delete())
+        self._database.run(f"DROP TABLE {self._database.stage_sql}")
+        return 0 if marked else count
 
     def _stage(self, data_set: PublishedDataSet, columns: MergeColumns) -> None:
         tables = data_set.tables([column.source for column in columns.staged])
@@ -180,6 +196,13 @@ class _Merge:
     def _count(self, sql: str) -> int:
         ((count,),) = self._database.run(sql)
         return int(count)
+
+
+def _as_deleted_rows(deletions: pa.Table) -> pa.Table:
+    """Deleted records as rows with ``IsDeleted`` true, which last changed when they were deleted."""
+    import pyarrow as pa
+
+    return deletions.append_column("IsDeleted", pa.array([True] * deletions.num_rows, pa.bool_()))
 
 
 def _without_nul(

@@ -35,10 +35,19 @@ class MergeStatements:
 
     def delete(self) -> str:
         """Delete the table's rows that the extract says are deleted, unless the table knows a newer state of them."""
+        return f"DELETE FROM {self._target} WHERE {self._among_deleted()}"
+
+    def mark_deleted(self) -> str:
+        """Set ``IsDeleted`` in those rows instead."""
+        deleted = self._columns.deleted
+        name = self._name(deleted) if deleted is not None else ""
+        return f"UPDATE {self._target} SET {name} = TRUE WHERE {self._among_deleted()}"
+
+    def _among_deleted(self) -> str:
         key = self._columns.key
         names = ", ".join(self._name(column) for column in key)
         return (
-            f"DELETE FROM {self._target} WHERE ({names}) IN "
+            f"({names}) IN "
             f"(SELECT {', '.join(f's.{column.staged}' for column in key)} FROM {self._stage} AS s "
             f"JOIN {self._target} AS t ON {self._same_key()} WHERE {self._deleted('s')}{self._not_older('t', 's')})"
         )

@@ -54,6 +54,7 @@ def publish(
     window: tuple[str, str] | None = None,
     rows_per_part: int = 1000,
     org_id: str | None = None,
+    deleted: Mapping[str, datetime | None] | None = None,
     **changes: Any,
 ) -> str:
     """Write parts and a receipt.
@@ -65,6 +66,7 @@ def publish(
     :param window: of the receipt.
     :param rows_per_part: rows of a part.
     :param org_id: of the receipt; None leaves it out, as version 1 does.
+    :param deleted: when records were deleted that are not among the rows, by id.
     :param changes: keys of the receipt to be written otherwise.
     :return: the folder's URL, as an extract returns it.
     """
@@ -73,7 +75,24 @@ def publish(
     tables = (pa.Table.from_pylist([dict(row) for row in piece], schema=schema) for piece in pieces)
     if org_id:
         changes["org_id"] = org_id
+    if deleted is not None:
+        changes |= {"receipt_version": 2, "deletes": {"source": "replicated", "parts": [_deletions(folder, deleted)]}}
     return publish_tables(folder, tables, sobject=sobject, window=list(window) if window else None, **changes)
+
+
+def _deletions(folder: Path, deleted: Mapping[str, datetime | None]) -> dict[str, Any]:
+    """Write a file of deleted records, and return how the receipt lists it."""
+    folder.mkdir(parents=True)
+    table = pa.table({"Id": pa.array(deleted, ID), "DeletedDate": pa.array(deleted.values(), STAMP)})
+    path = folder / "_deleted-00000-deleted0123456789ab.parquet"
+    pq.write_table(table, path)
+    data = path.read_bytes()
+    return {
+        "name": path.name,
+        "records": table.num_rows,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
 
 
 def publish_tables(folder: Path, tables: Iterable[pa.Table], *, sobject: str | None, **changes: Any) -> str:
@@ -85,7 +104,7 @@ def publish_tables(folder: Path, tables: Iterable[pa.Table], *, sobject: str | N
     :param changes: keys of the receipt to be written otherwise.
     :return: the folder's URL, as an extract returns it.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     parts: list[dict[str, Any]] = []
     types: dict[str, pa.DataType] = {}
     for place, table in enumerate(tables):

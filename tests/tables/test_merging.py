@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,57 @@ def test_an_older_state_changes_and_deletes_nothing(database: TestDatabase, into
     report = into(publish(tmp_path / "2", [item(1, "older", hour=4), item(2, hour=4, deleted=True)]))
     assert counts(report) == (2, 0, 0, 1, 0)
     assert names(database) == {record_id(1): "newest", record_id(2): "kept"}
+
+
+def test_records_that_are_listed_as_deleted_leave_before_the_rows_come(
+    database: TestDatabase, into: Into, tmp_path: Path
+) -> None:
+    into(publish(tmp_path / "1", [item(number, hour=number) for number in range(6)]))
+    noon = datetime(2026, 11, 1, 3, tzinfo=timezone.utc)
+    deleted = {record_id(1): noon, record_id(3): noon, record_id(4): noon, record_id(5): None, record_id(9): noon}
+
+    report = into(publish(tmp_path / "2", [item(3, "undeleted", hour=4)], deleted=deleted))
+
+    # 4 changed after that moment: it is alive. 5 is gone whatever is known of it. 3 was deleted, and came back.
+    assert (report.inserted, report.updated, report.deleted) == (1, 0, 3)
+    expected = {0: "Item 0", 2: "Item 2", 3: "undeleted", 4: "Item 4"}
+    assert names(database) == {record_id(number): name for number, name in expected.items()}
+
+
+def test_records_that_are_listed_as_deleted_are_marked_or_ignored(
+    database: TestDatabase, into: Into, tmp_path: Path
+) -> None:
+    sets = [publish(tmp_path / "1", [item(1), item(2)]), publish(tmp_path / "2", [], deleted={record_id(1): None})]
+    assert into(sets, deleted="ignore").deleted == 0
+    assert database.count("items") == 2
+    assert into(sets, deleted="mark", table="marked").deleted == 0
+    marked = {record for record, deleted in database.rows("marked", ["Id", "IsDeleted"]) if deleted}
+    assert marked == {record_id(1)}
+    with pytest.raises(ConfigurationError, match="lists deleted records by Id"):
+        into(sets, key="Name", table="by_name")
+
+
+def test_a_chain_is_merged_in_its_order_and_each_receipt_once(
+    database: TestDatabase, into: Into, tmp_path: Path
+) -> None:
+    days = [(f"2026-11-0{day}T00:00:00.000Z", f"2026-11-0{day + 1}T00:00:00.000Z") for day in (1, 2, 3)]
+    sets: list[str] = []
+    previous: dict[str, str] | None = None
+    for number, day in enumerate(days, 1):
+        link = {"receipt_version": 2, "sequence": number, "previous": previous}
+        sets.append(publish(tmp_path / str(number), [item(number)], window=day, **link))
+        text = (tmp_path / str(number) / "_receipt.json").read_bytes()
+        previous = {"receipt": f"{number}/_receipt.json", "sha256": hashlib.sha256(text).hexdigest()}
+
+    with pytest.raises(ConfigurationError, match=r"number 2 of its chain, and .* lacks the one before it, 1/_receipt"):
+        into(sets[1])
+    assert into(sets[0]).inserted == 1
+    with pytest.raises(ConfigurationError, match="number 3 of its chain"):
+        into(sets[2])
+    report = into(sets)
+    assert (report.already_applied, report.inserted) == (1, 2)
+    assert into(sets).already_applied == 3
+    assert database.count("items") == 3
 
 
 def test_null_replaces_a_value_and_a_value_null(database: TestDatabase, into: Into, tmp_path: Path) -> None:

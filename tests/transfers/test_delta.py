@@ -31,6 +31,25 @@ def test_an_increment_inserts_updates_and_deletes_once(table_uri: str, tmp_path:
     assert rows(table_uri, "Id", "Name") == [(record_id(number), name) for number, name in expected.items()]
 
 
+def test_records_that_are_listed_as_deleted_leave_the_table(table_uri: str, tmp_path: Path) -> None:
+    merge(publish(tmp_path / "1", [item(number, hour=number) for number in range(6)]), table_uri)
+    noon = datetime(2026, 11, 1, 3, tzinfo=timezone.utc)
+    deleted = {record_id(1): noon, record_id(3): noon, record_id(4): noon, record_id(5): None, record_id(9): noon}
+    second = publish(tmp_path / "2", [item(3, "undeleted", hour=4)], deleted=deleted)
+    assert merge(second, table_uri)["deleted"] == 2
+    assert merge(second, table_uri)["already_applied"] == 1
+    expected = {0: "Item 0", 2: "Item 2", 3: "undeleted", 4: "Item 4"}
+    assert rows(table_uri, "Id", "Name") == [(record_id(number), name) for number, name in expected.items()]
+    with pytest.raises(AirflowFailException, match="must be 'delete' or 'ignore'"):
+        merge(publish(tmp_path / "3", [], deleted=deleted), table_uri, deleted="mark")
+
+
+def test_a_receipt_of_a_chain_waits_for_the_one_before_it(table_uri: str, tmp_path: Path) -> None:
+    link = {"receipt_version": 2, "sequence": 2, "previous": {"receipt": "1/_receipt.json", "sha256": "0" * 64}}
+    with pytest.raises(AirflowFailException, match=r"number 2 of its chain, and .* lacks the one before it"):
+        merge(publish(tmp_path / "2", [item(1)], **link), table_uri)
+
+
 def test_an_extract_without_rows_is_applied(table_uri: str, tmp_path: Path) -> None:
     merge(publish(tmp_path / "1", [item(1)]), table_uri)
     for place, mode in enumerate(["merge", "append"]):

@@ -11,21 +11,25 @@ when it began and what it wrote, and nothing that a receipt lists. Where another
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from io import TextIOWrapper
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
-from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
+from airflow_provider_sfjwt.files.data_sets.receipt import DELETION_COLUMNS, Receipt
 from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, OutputFormat, WrittenPage
 from airflow_provider_sfjwt.files.formats.result_page import ANY_PAGE, PageLimits
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
-from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer, kind_of_receipt
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, OutputFile, Writer, kind_of_receipt
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
@@ -34,9 +38,9 @@ if TYPE_CHECKING:
 
 #: A part that this package wrote: page, job, attempt, format. A job's id begins with 750 and has 15 or 18 characters; a
 #: route without jobs makes up a stem, see :func:`made_up_stem`. An attempt adds a word of its own where another one may
-#: have the name without it.
+#: have the name without it. Ids of deleted records have a file of their own, which who reads a folder skips as well.
 _JOB_ID = r"(?:750\w{12}(?:\w{3})?|[a-z]+\w{12})"
-_PART = rf"part-\d{{5,}}-(?P<job>{_JOB_ID})(?:_[0-9a-f]{{8}})?\.(?:{WRITTEN_EXTENSIONS})"
+_PART = rf"(?:part|_deleted)-\d{{5,}}-(?P<job>{_JOB_ID})(?:_[0-9a-f]{{8}})?\.(?:{WRITTEN_EXTENSIONS})"
 _OUR_PART = re.compile(_PART)
 #: When Spark, DuckDB and Arrow read a folder, they skip names that begin with an underscore.
 _MANIFEST = rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json"
@@ -156,6 +160,29 @@ class DataSetFolder:
         self.wrote(written.part.name)
         return written
 
+    def write_deletions(
+        self, deleted: Iterable[tuple[str, datetime | None]], file_format: OutputFormat, writer: Writer | None = None
+    ) -> OutputFile:
+        """Write which records were deleted into a file beside the parts, which the receipt's ``deletes`` will list.
+
+        :param deleted: the id of each, and the moment up to which its states are void; None where that is all of them.
+        :param file_format: of the file, the same as that of the parts.
+        :param writer: the task instance; None outside a task.
+        :raises ConfigurationError: as :meth:`prepare` does.
+        """
+        self.prepare(file_format, writer)
+        path = self._folder / f"_deleted-00000-{made_up_stem('deleted')}.{file_format.extension}"
+        with TemporaryFile() as body:
+            text = TextIOWrapper(body, encoding="utf-8", newline="", write_through=True)
+            lines = csv.writer(text)
+            lines.writerow(column.name for column in DELETION_COLUMNS)
+            lines.writerows((record, "" if when is None else sent_moment(when)) for record, when in deleted)
+            body.seek(0)
+            part = file_format.write_page(path, body, DELETION_COLUMNS).part
+            text.detach()
+        self.wrote(part.name)
+        return part
+
     def wrote(self, name: str) -> None:
         """Take note of a part, which this attempt may then remove.
 
@@ -215,7 +242,7 @@ class DataSetFolder:
         :param receipt: of this folder.
         """
         sizes = self._folder.sizes()
-        return all(sizes.get(part.name) == part.bytes for part in receipt.parts)
+        return all(sizes.get(part.name) == part.bytes for part in receipt.files)
 
     def publish(self, receipt: Receipt) -> None:
         """Make a data set visible. This is the commit point: nothing after it can undo it.
@@ -308,7 +335,16 @@ class DataSetFolder:
         text = self._folder.receipt_text()
         if text is None or kind_of_receipt(text) == "load":
             return set()
-        return {part.name for part in Receipt.from_json(text, self.path).parts}
+        return {part.name for part in Receipt.from_json(text, self.path).files}
+
+
+def sent_moment(moment: datetime) -> str:
+    """A moment as Salesforce writes it in CSV.
+
+    :param moment: timezone-aware.
+    """
+    utc = moment.astimezone(timezone.utc)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
 def _job_of(name: str) -> str | None:

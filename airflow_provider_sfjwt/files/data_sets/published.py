@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ProtocolError
-from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
+from airflow_provider_sfjwt.files.data_sets.receipt import DELETION_COLUMNS, Receipt
 from airflow_provider_sfjwt.files.formats.faults import unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile, unread
 from airflow_provider_sfjwt.files.formats.registry import FORMATS
 from airflow_provider_sfjwt.files.storage.errors import storage_failures
 from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path, text_of_path
-from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, receipt_text
+from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, OutputFile, receipt_text
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 if TYPE_CHECKING:
@@ -160,19 +160,46 @@ class PublishedDataSet:
             of rows.
         :raises SalesforceError: retryable, when the storage fails.
         """
-        from airflow_provider_sfjwt.files.values.cells import UnfitValueError
-        from airflow_provider_sfjwt.files.values.from_text import arrow_type_of, typed
-        from airflow_provider_sfjwt.files.values.python_table import PythonTable
+        from airflow_provider_sfjwt.files.values.from_text import arrow_type_of
 
         types = {each["name"]: arrow_type_of(each["arrow_type"]) for each in self.receipt.columns}
+        return self._read(self.receipt.parts, types, list(columns), self.receipt.records)
+
+    def deletions(self) -> Iterator[pa.Table]:
+        """Read which records were deleted, beside those that are rows with ``IsDeleted``, a piece at a time.
+
+        :return: tables with ``Id`` and ``DeletedDate``: its states up to that moment are void; null voids all.
+        :raises ConfigurationError: as :meth:`tables` does.
+        :raises SalesforceError: retryable, when the storage fails.
+        """
+        from airflow_provider_sfjwt.files.values.from_text import arrow_type_of
+
+        parts = self.receipt.deleted_parts
+        types = {column.name: arrow_type_of(column.arrow_type) for column in DELETION_COLUMNS}
+        return self._read(parts, types, list(types), sum(part.records for part in parts))
+
+    def _read(
+        self, parts: Sequence[OutputFile], types: Mapping[str, pa.DataType], columns: list[str], records: int
+    ) -> Iterator[pa.Table]:
+        """The rows of some files of the receipt.
+
+        :param parts: the files.
+        :param types: of all their columns, by name.
+        :param columns: to read.
+        :param records: that they hold together, as the receipt says.
+        """
+        from airflow_provider_sfjwt.files.values.cells import UnfitValueError
+        from airflow_provider_sfjwt.files.values.from_text import typed
+        from airflow_provider_sfjwt.files.values.python_table import PythonTable
+
         known = list(types)
         file_format = FORMATS[self.receipt.file_format]
         read = 0
-        for part in self.receipt.parts:
+        for part in parts:
             packing = file_format.packing_of(part.name)
             file = InputFile(self._folder / part.name, file_format.name, part, packing)
             rows = 0
-            for table, faults in file_format.load().pieces(file, list(columns), known):
+            for table, faults in file_format.load().pieces(file, columns, known):
                 if faults:
                     raise unreadable(file.name, faults[0].message)
                 rows += table.num_rows
@@ -183,6 +210,5 @@ class PublishedDataSet:
             if rows != part.records:
                 raise unreadable(file.name, f"it holds {rows:,} rows, and the receipt says {part.records:,}")
             read += rows
-        if read != self.receipt.records:
-            reason = f"its parts hold {read:,} rows, and the receipt says {self.receipt.records:,}"
-            raise unreadable(self.path, reason)
+        if read != records:
+            raise unreadable(self.path, f"its parts hold {read:,} rows, and the receipt says {records:,}")

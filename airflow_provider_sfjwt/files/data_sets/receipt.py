@@ -35,6 +35,10 @@ _ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "sql")
 _NOT_IN_FILE = {"in_file": False}
 
 
+#: What a file of deleted records holds: the id, and the moment up to which the record's states are void.
+DELETION_COLUMNS = (Column("Id", "id"), Column("DeletedDate", "datetime"))
+
+
 @dataclass(frozen=True)
 class Counts:
     """The three counts that must agree for an extract to be complete.
@@ -249,6 +253,16 @@ class Receipt:
     @classmethod
     def _names_in_file(cls) -> list[str]:
         return [each.name for each in fields(cls) if each.metadata.get("in_file", True)]
+
+    @property
+    def deleted_parts(self) -> tuple[OutputFile, ...]:
+        """The files that list deleted records, with :data:`DELETION_COLUMNS`; they are not among ``parts``."""
+        return tuple(OutputFile(**part) for part in (self.deletes or {}).get("parts", ()))
+
+    @property
+    def files(self) -> tuple[OutputFile, ...]:
+        """All files that the receipt lists."""
+        return (*self.parts, *self.deleted_parts)
 
     def summary(self) -> dict[str, Any]:
         """The XCom of an operator: small, and enough to find the rest."""
