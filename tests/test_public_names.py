@@ -47,7 +47,16 @@ NAMES: dict[str, set[str]] = {
     "operators.rest": {"SalesforceApexRestOperator", "SalesforceRestOperator"},
     "operators.sync": {"SalesforceSyncGroup"},
     # Flows for hook.connect() and hook.aconnect().
-    "salesforce.api.org": {"api_calls_left", "describe", "limits", "server_time", "wait_for_api_calls"},
+    "salesforce.api.descriptions": {"Dated", "describe_global_since", "describe_since"},
+    "salesforce.api.org": {
+        "api_calls_left",
+        "describe",
+        "describe_global",
+        "limits",
+        "server_time",
+        "wait_for_api_calls",
+    },
+    "salesforce.api.replication": {"SHORTEST_SPAN", "DeletedRecords", "deleted_records", "record_counts"},
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},
     "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
     "tables": {"MergeReport", "merge"},

@@ -98,6 +98,9 @@ class Extraction:
         self._plan = plan
         self._described = described
         self._rest_limits = rest_limits or RestLimits()
+        #: Whether few rows are expected, so that the first page over REST is often the only one.
+        small = any(each is not None for each in (spec.moments, spec.link, rest_limits))
+        self._rather_small = small and not spec.rather_large
 
     def run(self) -> Receipt:
         """Take all steps on this thread.
@@ -167,8 +170,7 @@ class Extraction:
                 "give a condition fewer values (several extracts with some of them each)"
             )
             raise ConfigurationError({self._argument: fault}, subject="the task")
-        rather_small = self._spec.moments is not None or self._spec.link is not None
-        route = first_route(self._spec.transport, rather_small=rather_small and not self._spec.rather_large)
+        route = first_route(self._spec.transport, rather_small=self._rather_small)
         refused_by: tuple[str, ...] = ()
         while True:
             with self._argument_named():
@@ -237,10 +239,7 @@ class Extraction:
             return Plan(spec.soql, soql.sobject_of(spec.soql), self._kept(columns))
         described = self._described or DescribedObject(org, spec.sobject or "")
         columns = columns_of_sobject(described, spec.fields, spec.cursor_field if window else None)
-        conditions = [f"({spec.where})"] if spec.where else []
-        if window:
-            conditions.append(soql.within(spec.cursor_field, *window))
-        text = soql.select(described.name, [column.name for column in columns], " AND ".join(conditions))
+        text = soql.select(described.name, [column.name for column in columns], spec.condition)
         return Plan(text, described.name, self._kept(columns))
 
     def _kept(self, columns: Iterable[Column]) -> tuple[Column, ...]:
@@ -341,7 +340,6 @@ class Extraction:
             counts=counts,
             parts=result.parts,
             columns=entries,
-            drift=drift_between(self._folder.previous_receipt, entries),
             file_format=self._spec.file_format,
             api_calls=self._org.session.usage.calls,
             seconds=round(time.monotonic() - self._started, 3),
@@ -356,12 +354,14 @@ class Extraction:
             widened=tuple(column.name for column in result.columns if column.is_widened),
             kind="changes" if window else "full",
             schema_sha256=schema_hash(entries),
-            **self._chained(),
+            **self._chained(entries),
         )
 
-    def _chained(self) -> dict[str, Any]:
-        """What a receipt of a chain says of its place there."""
-        return {} if self._spec.link is None else self._spec.link.to_json()
+    def _chained(self, columns: tuple[Mapping[str, str], ...]) -> dict[str, Any]:
+        """What a receipt says of the one before it, in its chain or in its folder."""
+        if self._spec.link is None:
+            return {"drift": drift_between(self._folder.previous_receipt, columns)}
+        return self._spec.link.in_receipt()
 
     def _prove(self, title: str, counts: Counts, result: Result) -> None:
         """Refuse a result unless the three counts agree and the columns are those asked for."""

@@ -12,6 +12,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES
 from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import NUMBERS
+from airflow_provider_sfjwt.salesforce.api.soql import literal, within
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
@@ -94,6 +95,18 @@ class ExtractSpec(JobSpec):
             return None if self.window is None else arguments.window_of(self.window)
         except ValueError as fault:
             raise ConfigurationError({"window": str(fault)}, subject="the task") from None
+
+    @property
+    def condition(self) -> str:
+        """Which rows of the object are extracted, in SOQL; empty for all rows."""
+        conditions = [f"({self.where})"] if self.where else []
+        if (window := self.moments) is not None:
+            rows = within(self.cursor_field, *window)
+            if self.link is not None and self.link.backfill is not None:
+                before = f"{self.cursor_field} < {literal(window[0])}"
+                rows = f"(({rows}) OR ({before} AND ({self.link.backfill.condition})))"
+            conditions.append(rows)
+        return " AND ".join(conditions)
 
     @property
     def format(self) -> OutputFormat:

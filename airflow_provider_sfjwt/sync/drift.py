@@ -1,21 +1,138 @@
-"""What to do when the fields of an object change."""
+"""What happens when the fields of an object change: compared are the columns of the chain's last receipt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.extract.columns import columns_of_sobject
+from airflow_provider_sfjwt.files.data_sets.receipt import Backfill, Receipt, column_entry, drift_between
+from airflow_provider_sfjwt.files.values.columns import Column
+from airflow_provider_sfjwt.salesforce.api import soql
+from airflow_provider_sfjwt.sync.chain import newest_first
+from airflow_provider_sfjwt.sync.turn import Turn
 
-if TYPE_CHECKING:
-    from airflow_provider_sfjwt.sync.turn import Turn
+log = logging.getLogger(__name__)
+
+#: What a reader of the chain needs of every row, where the object has it.
+_ALWAYS = ("Id", "IsDeleted", "SystemModstamp")
+_EVERY_ROW = "Id != null"
 
 
-def fields_of(org: ConnectedOrg, turn: Turn) -> Sequence[str] | None:
-    """The fields that the rows of a window are to have.
+@dataclass(frozen=True)
+class Evolved:
+    """The fields of a window's rows.
 
-    :param org: where the object is.
-    :param turn: the object's turn.
-    :return: names; None for every field that Bulk API 2.0 can return.
+    :param fields: names; None for every field that Bulk API 2.0 can return.
+    :param drift: the names that were ``added``, ``removed`` and ``retyped`` since the last receipt; None for the first.
+    :param backfill: which rows that were extracted before come again; None for no rows.
     """
-    return turn.asked.fields
+
+    fields: Sequence[str] | None
+    drift: Mapping[str, list[str]] | None = None
+    backfill: Backfill | None = None
+
+
+def evolve(turn: Turn) -> Evolved:
+    """Compare the object's fields with those of the chain, and do what ``on_schema_change`` says.
+
+    :param turn: the object's turn.
+    :raises ConfigurationError: when the policy is ``fail``, or a field has another type, which no column may take.
+    """
+    fields = _asked(turn)
+    last = next(newest_first(turn.root, turn.state), None)
+    if last is None:
+        return Evolved(fields)
+    columns = columns_of_sobject(turn.described, fields, None)
+    drift = drift_between(last.receipt, tuple(column_entry(each.kept_as(turn.spec.numbers)) for each in columns))
+    drift = {"added": [], "removed": [], **(drift or {}), "retyped": _retyped(last.receipt, columns)}
+    if turn.spec.on_schema_change == "ignore":
+        kept = [column.name for column in columns if column.name not in drift["added"]]
+        return Evolved(kept if drift["added"] else fields, {**drift, "added": []})
+    _refuse(turn, drift)
+    for what, names in drift.items():
+        if names:
+            log.warning("%s: fields were %s since the last run: %s", turn.sobject, what, ", ".join(names))
+    return Evolved(fields, drift, _backfill(turn, drift["added"]))
+
+
+def _asked(turn: Turn) -> Sequence[str] | None:
+    """The fields that the author asked for, and those without which no reader can tell rows and their states apart."""
+    asked = turn.asked.fields
+    if asked is None:
+        return None
+    wanted = [*_ALWAYS, *([turn.cursor_field] if turn.cursor_field else [])]
+    given = {name.lower() for name in asked}
+    missing = [name for name in dict.fromkeys(wanted) if name.lower() not in given and turn.described.field(name)]
+    return [*missing, *asked]
+
+
+def _retyped(last: Receipt, columns: Sequence[Column]) -> list[str]:
+    """The fields whose values would be of another Arrow type than those of the chain."""
+    before = {each["name"]: each for each in last.columns}
+    return [
+        column.name
+        for column in columns
+        if (old := before.get(column.name))
+        and old["salesforce_type"] != column.type
+        and _kind(Column(column.name, old["salesforce_type"])) != _kind(column)
+    ]
+
+
+def _kind(column: Column) -> str:
+    return column.kept_as("decimal").arrow_type.partition("(")[0]
+
+
+def _refuse(turn: Turn, drift: Mapping[str, list[str]]) -> None:
+    reset = f"airflow-salesforce-jwt sync reset {turn.root.path} --sobject {turn.sobject}"
+    if names := drift["retyped"]:
+        fault = (
+            f"{turn.sobject}: {', '.join(names)} has another type than in the chain, where no column may change its "
+            f"type. Extract all rows anew ({reset}), or leave the field out by overrides"
+        )
+    elif turn.spec.on_schema_change == "fail" and any(drift.values()):
+        changes = "; ".join(f"{what}: {', '.join(names)}" for what, names in drift.items() if names)
+        fault = (
+            f"the fields of {turn.sobject} changed ({changes}), and on_schema_change is 'fail'. Take 'evolve' for a "
+            f"run, name fields by overrides, or extract all rows anew: {reset}"
+        )
+    else:
+        return
+    raise ConfigurationError({"on_schema_change": fault}, subject="the task")
+
+
+def _backfill(turn: Turn, added: Sequence[str]) -> Backfill | None:
+    """Which of the rows before the window have values of new fields."""
+    if not added or turn.window is None or turn.state.reached is None:
+        return None
+    log.warning("%s: rows that were extracted before come again for %s", turn.sobject, ", ".join(added))
+    conditions = [_has_value(turn.described.field(name), name) for name in added]
+    seen = _seen_before(turn, set(added))
+    if seen is not None and turn.cursor_field is not None:
+        # The field was hidden since. A row that changed since then may have lost its value.
+        conditions.append(f"{turn.cursor_field} >= {seen}")
+    condition = _EVERY_ROW if _EVERY_ROW in conditions else " OR ".join(conditions)
+    return Backfill(tuple(added), condition)
+
+
+def _has_value(field: Mapping[str, Any] | None, name: str) -> str:
+    """A condition that every row with a value meets; a checkbox has one in every row."""
+    if field is None or field["type"] == "boolean" or not field.get("filterable", True):
+        return _EVERY_ROW
+    return f"{name} != null"
+
+
+def _seen_before(turn: Turn, added: set[str]) -> str | None:
+    """Since when the chain lacks a field that it had before, as SOQL writes a moment; None if it never had one."""
+    left, since = set(added), None
+    for data_set in newest_first(turn.root, turn.state):
+        found = left & {each["name"] for each in data_set.receipt.columns}
+        if found and data_set.window_end is not None:
+            since = data_set.window_end
+            left -= found
+        if not left:
+            break
+    return None if since is None else soql.literal(since)

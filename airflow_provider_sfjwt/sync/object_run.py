@@ -23,7 +23,7 @@ from airflow_provider_sfjwt.salesforce.org.described_object import DescribedObje
 from airflow_provider_sfjwt.sync.cursors import cursor_of
 from airflow_provider_sfjwt.sync.deletes import before_rows
 from airflow_provider_sfjwt.sync.descriptions import Descriptions
-from airflow_provider_sfjwt.sync.drift import fields_of
+from airflow_provider_sfjwt.sync.drift import evolve
 from airflow_provider_sfjwt.sync.outcome import Outcome
 from airflow_provider_sfjwt.sync.plan import RunPlan
 from airflow_provider_sfjwt.sync.root import SyncRoot, window_folder
@@ -125,7 +125,16 @@ class ObjectRun:
         return Outcome(state.sobject, "done", state.records, place, sequence=state.sequence)
 
     def _extracted(self, org: ConnectedOrg, chosen: Chosen, state: ObjectState | None) -> Outcome:
-        turn = self._turn(org, chosen, state)
+        try:
+            return self._asked(org, self._turn(org, chosen, state))
+        except ApiError as error:
+            # The description that is known may be older than a field that is hidden or gone.
+            if not error.has_code("INVALID_FIELD") or not self.descriptions.forget(chosen.sobject):
+                raise
+            log.info("%s: %s It is described again", chosen.sobject, error)
+            return self._asked(org, self._turn(org, chosen, state))
+
+    def _asked(self, org: ConnectedOrg, turn: Turn) -> Outcome:
         spec = self._extract_spec(org, turn)
         extraction = Extraction(org, spec, self.routes, described=turn.described, rest_limits=self.spec.rest_limits)
         try:
@@ -141,6 +150,7 @@ class ObjectRun:
             window=receipt.window,
             sequence=moved.sequence,
             transport=receipt.transport,
+            drift=receipt.drift if receipt.drift and any(receipt.drift.values()) else None,
         )
 
     def _turn(self, org: ConnectedOrg, chosen: Chosen, state: ObjectState | None) -> Turn:
@@ -195,18 +205,20 @@ class ObjectRun:
         return f"airflow-salesforce-jwt sync reset {self.root.path} --sobject {sobject}"
 
     def _extract_spec(self, org: ConnectedOrg, turn: Turn) -> ExtractSpec:
-        deletions = before_rows(org, turn)
+        evolved, deletions = evolve(turn), before_rows(org, turn)
         link = ChainLink(
             sequence=turn.state.sequence + 1,
             previous=turn.state.previous,
             cursor_field=turn.cursor_field,
             condition_sha256=self.spec.condition_sha256(turn.sobject, turn.cursor_field),
             deletes=deletions.entry,
+            drift=evolved.drift,
+            backfill=evolved.backfill,
         )
         return ExtractSpec(
             output_path=turn.path,
             sobject=turn.sobject,
-            fields=fields_of(org, turn),
+            fields=evolved.fields,
             where=turn.asked.where,
             window=turn.window,
             cursor_field=turn.cursor_field or "SystemModstamp",

@@ -29,6 +29,7 @@ class Outcome:
     :param seconds: that it took.
     :param error: what went wrong, or why it was refused.
     :param retryable: whether another attempt may succeed.
+    :param drift: fields that were ``added``, ``removed`` or ``retyped`` since the last run; None for no change.
     :param arguments: of the extract that a large window is left to.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     seconds: float = 0.0
     error: str | None = None
     retryable: bool = False
+    drift: Mapping[str, list[str]] | None = None
     arguments: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class SyncRun:
         self._run = run
         self.root = SyncRoot(spec.output_path)
         self._states = States(self.root, spec.rest_limits)
-        self._descriptions = Descriptions()
+        self._descriptions = Descriptions(self.root)
         self._budget = ApiBudget(org, spec.min_api_calls_left)
 
     def plan(self) -> RunPlan:

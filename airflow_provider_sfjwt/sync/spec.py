@@ -119,7 +119,7 @@ class SyncSpec(JobSpec):
         :param sobject: the object.
         :param cursor_field: that its windows follow, or None.
         """
-        asked = (self.of_object(sobject).where or None, cursor_field, self.deletes == "recycle_bin")
+        asked = (self.of_object(sobject).where or None, cursor_field, self.deletes is not None)
         return sha256(repr(asked).encode()).hexdigest()
 
     def faults(self) -> dict[str, str]:

@@ -35,11 +35,11 @@ def test_receipts_are_a_chain_without_gaps(syncs: Syncs) -> None:
     assert (state["sequence"], state["reached"]) == (3, chain[-1]["window"][1])
 
 
-def test_a_quiet_object_costs_its_description_and_one_query(syncs: Syncs) -> None:
+def test_a_quiet_object_costs_one_query(syncs: Syncs) -> None:
     syncs.run()
     syncs.change("Account", 1)
     calls = syncs.calls(syncs.run)
-    assert sorted(path.rpartition("/")[2] for path in calls) == ["describe"] * 3 + ["queryAll"] * 3 + ["sobjects"]
+    assert sorted(path.rpartition("/")[2] for path in calls) == ["queryAll"] * 3 + ["sobjects"]
 
 
 def test_one_failing_object_does_not_stop_the_others(org: SimulatedOrg, syncs: Syncs) -> None:

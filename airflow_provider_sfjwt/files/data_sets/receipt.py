@@ -30,7 +30,7 @@ RECEIPT_VERSION = 2
 #: What this package reads. Version 1 lacks the keys from ``org_id`` on.
 READABLE_VERSIONS = (1, 2)
 #: The file has these keys only where they have a value.
-_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "sql")
+_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "backfilled", "sql")
 #: Marks a field of :class:`Receipt` that the file does not have.
 _NOT_IN_FILE = {"in_file": False}
 
@@ -54,6 +54,18 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Backfill:
+    """Rows that were extracted before and come again, with fields that are new.
+
+    :param fields: the new fields.
+    :param condition: in SOQL, of the rows that have values of them.
+    """
+
+    fields: tuple[str, ...]
+    condition: str
+
+
+@dataclass(frozen=True)
 class ChainLink:
     """What ties a receipt to the one before it, where every window begins at the end of the last one.
 
@@ -63,6 +75,8 @@ class ChainLink:
     :param cursor_field: the date-time field that the windows follow, or None where each data set holds all rows.
     :param condition_sha256: of what decides which rows and columns the chain has.
     :param deletes: what is known of deleted rows up to the window's end, as :attr:`Receipt.deletes`.
+    :param drift: how the columns differ from those of the receipt before it; None for the first one.
+    :param backfill: which rows before the window come again; None for no rows.
     """
 
     sequence: int
@@ -70,6 +84,14 @@ class ChainLink:
     cursor_field: str | None
     condition_sha256: str
     deletes: Mapping[str, Any] | None = None
+    drift: Mapping[str, list[str]] | None = None
+    backfill: Backfill | None = None
+
+    def in_receipt(self) -> dict[str, Any]:
+        """The fields of the receipt that say it."""
+        content = self.to_json()
+        backfill = content.pop("backfill")
+        return {**content, "backfilled": tuple(backfill["fields"]) if backfill else None}
 
     def to_json(self) -> dict[str, Any]:
         """The link as JSON, for who carries it to another process."""
@@ -81,7 +103,9 @@ class ChainLink:
 
         :param content: decoded.
         """
-        return cls(**content)
+        backfill = content.get("backfill")
+        given = Backfill(tuple(backfill["fields"]), backfill["condition"]) if backfill else None
+        return cls(**{**content, "backfill": given})
 
 
 @dataclass(frozen=True)
@@ -119,6 +143,8 @@ class Receipt:
         key.
     :param condition_sha256: of a chain: of what decides which rows and columns it has; None outside one, and then the
         file lacks the key.
+    :param backfilled: of a chain: new fields, for which rows before the window are among the rows as well; None where
+        there are none, and then the file lacks the key.
     :param sql: of a SQL query: its text as ``query``, its connection as ``conn_id``, and ``sha256`` of both and of the
         parameters. None for an extract, and then the file lacks the key.
     :param output_path: the folder. The file does not name it, so that both can be moved together.
@@ -152,6 +178,7 @@ class Receipt:
     schema_sha256: str | None = None
     cursor_field: str | None = None
     condition_sha256: str | None = None
+    backfilled: tuple[str, ...] | None = None
     sql: Mapping[str, str] | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
@@ -242,6 +269,7 @@ class Receipt:
                     "parts": tuple(OutputFile(**part) for part in content["parts"]),
                     "columns": tuple(content["columns"]),
                     "written_by": Writer.from_json(content.get("written_by")),
+                    "backfilled": tuple(content["backfilled"]) if content.get("backfilled") else None,
                     "widened": tuple(content["widened"]) if content.get("widened") is not None else None,
                     "receipt_version": version,
                 },

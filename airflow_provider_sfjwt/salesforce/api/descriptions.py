@@ -6,8 +6,8 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/describ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from airflow_provider_sfjwt.salesforce.api import answers
 from airflow_provider_sfjwt.salesforce.api.org import described, listed_objects, not_there
 from airflow_provider_sfjwt.salesforce.api.retry import http_date
 from airflow_provider_sfjwt.salesforce.api.session import Session
-from airflow_provider_sfjwt.salesforce.wire.flow import Flow, Response
+from airflow_provider_sfjwt.salesforce.wire.flow import Flow
 
 __all__ = ["Dated", "describe_global_since", "describe_since"]
 
@@ -33,10 +33,12 @@ class Dated:
 
     :param content: decoded JSON.
     :param since: for ``If-Modified-Since``; None where the answer has no date.
+    :param changed: nothing changed after this, up to the answer; None where the answer has no date.
     """
 
     content: Any
     since: str | None
+    changed: datetime | None = None
 
 
 def describe_since(session: Session, sobject: str, since: str | None) -> Flow[Dated | None]:
@@ -65,7 +67,7 @@ def describe_global_since(session: Session, since: str | None) -> Flow[Dated | N
     :return: as :func:`~airflow_provider_sfjwt.salesforce.api.org.describe_global`; None when nothing changed.
     """
     dated = yield from _get(session, "sobjects", since)
-    return None if dated is None else Dated(listed_objects(dated.content), dated.since)
+    return None if dated is None else replace(dated, content=listed_objects(dated.content))
 
 
 def _get(session: Session, resource: str, since: str | None) -> Flow[Dated | None]:
@@ -77,13 +79,10 @@ def _get(session: Session, resource: str, since: str | None) -> Flow[Dated | Non
         if error.status == _NOT_MODIFIED:
             return None
         raise
-    return Dated(answers.data(response, method="GET", path=path), _since(response))
-
-
-def _since(response: Response) -> str | None:
+    content = answers.data(response, method="GET", path=path)
     sent = http_date(response.headers.get("date", ""))
     if sent is None:
-        return None
-    settled = sent - _SETTLED
-    changed = http_date(response.headers.get("last-modified", "")) or settled
-    return format_datetime(min(changed, settled), usegmt=True)
+        return Dated(content, None)
+    changed = http_date(response.headers.get("last-modified", ""))
+    settled = min(changed or sent, sent - _SETTLED)
+    return Dated(content, format_datetime(settled, usegmt=True), changed or sent)

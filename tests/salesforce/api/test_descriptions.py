@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -17,12 +18,13 @@ NOT_MODIFIED = Response(304, {"date": "Sat, 21 Nov 2026 10:00:00 GMT"}, b"")
 ACCOUNT = {"name": "Account", "fields": [{"name": "Id"}]}
 OBJECTS = {"sobjects": [{"name": "Account", "queryable": True}]}
 DATES = {"date": "Sat, 21 Nov 2026 10:00:00 GMT", "last_modified": "Fri, 20 Nov 2026 07:00:00 GMT"}
+CHANGED = datetime(2026, 11, 20, 7, tzinfo=timezone.utc)
 
 
 def test_a_description_comes_with_its_date(session: Session) -> None:
     script = Script(ok(ACCOUNT, **DATES))
     dated = script.run(descriptions.describe_since(session, "Account", None))
-    assert dated == descriptions.Dated(ACCOUNT, "Fri, 20 Nov 2026 07:00:00 GMT")
+    assert dated == descriptions.Dated(ACCOUNT, "Fri, 20 Nov 2026 07:00:00 GMT", CHANGED)
     assert script.paths == ["GET /services/data/v66.0/sobjects/Account/describe"]
     assert "If-Modified-Since" not in script.requests[0].headers
 
@@ -30,7 +32,7 @@ def test_a_description_comes_with_its_date(session: Session) -> None:
 def test_objects_come_with_their_date(session: Session) -> None:
     script = Script(ok(OBJECTS, **DATES))
     dated = script.run(descriptions.describe_global_since(session, "Fri, 20 Nov 2026 06:00:00 GMT"))
-    assert dated == descriptions.Dated(OBJECTS["sobjects"], "Fri, 20 Nov 2026 07:00:00 GMT")
+    assert dated == descriptions.Dated(OBJECTS["sobjects"], "Fri, 20 Nov 2026 07:00:00 GMT", CHANGED)
     assert script.requests[0].headers["If-Modified-Since"] == "Fri, 20 Nov 2026 06:00:00 GMT"
 
 
