@@ -36,7 +36,7 @@ CONTENTS = {
         "hook",
     ],
     "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
-    "Data": ["reading_data_sets", "query_engines", "tables", "loaders"],
+    "Data": ["reading_data_sets", "reading_a_sync", "query_engines", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],
     "Run it": ["operations"],
     "Test": ["testing_your_dags", "simulated_org"],

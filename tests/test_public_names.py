@@ -59,6 +59,7 @@ NAMES: dict[str, set[str]] = {
     "salesforce.api.replication": {"SHORTEST_SPAN", "DeletedRecords", "deleted_records", "record_counts"},
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},
     "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
+    "sync": {"read_sync"},
     "tables": {"MergeReport", "merge"},
     "sensors.bulk_job": {"SalesforceBulkJobSensor"},
     "sensors.query": {"SalesforceQuerySensor"},
@@ -103,6 +104,7 @@ PARAMETERS: dict[str, str] = {
         "soql at_least condition include_deleted deferrable start_from_trigger salesforce_conn_id api_version "
         "salesforce_conn_id api_version deferrable start_from_trigger kwargs"
     ),
+    "sync:read_sync": "root sobject",
     "tables:merge": "receipt sql_conn_id table arguments",
     "transfers.delta:SalesforceToDeltaOperator": (
         "table_uri source mode key deleted schema_evolution naming column_mapping columns allow_older kwargs"

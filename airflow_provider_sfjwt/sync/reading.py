@@ -107,15 +107,11 @@ class SyncedReceipt:
             yield table.filter(dead if deleted else pc.invert(dead)).select(columns)
 
 
-def read_sync(root: Any, sobject: str | None = None) -> Iterator[SyncedReceipt]:
-    """Read what a sync published, each object's receipts in the order in which they are applied.
+def synced_receipts(root: Any, sobject: str | None) -> Iterator[SyncedReceipt]:
+    """What :func:`~airflow_provider_sfjwt.sync.read_sync` yields.
 
-    Only what a receipt lists is read, and only receipts of the chain: what broken runs left is not.
-
-    :param root: the sync's ``output_path``.
-    :param sobject: one object; None for each, in the order of their names.
-    :return: the receipts, from the last one that holds all rows of its object, if any, to the newest.
-    :raises ConfigurationError: when the root has no such object, or a receipt is gone or was changed.
+    :param root: the same.
+    :param sobject: the same.
     """
     synced = SyncRoot(str(root))
     names = {name.lower(): name for name in synced.objects()}

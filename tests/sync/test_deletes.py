@@ -69,7 +69,7 @@ def test_a_purged_record_leaves(org: SimulatedOrg, syncs: Syncs, deletes: str) -
     entry = last.receipt.deletes or {}
     assert (entry["source"], entry["records"], entry["gap"]) == (deletes, 1, False)
     (part,) = last.receipt.deleted_parts
-    assert part.name.startswith("_deleted-") and part.records == 1
+    assert part.name.startswith("deleted-") and part.records == 1
     assert applied(syncs.root, "Account") == in_org(org, "Account")
     assert stays in applied(syncs.root, "Account")
 

@@ -84,7 +84,7 @@ def _deletions(folder: Path, deleted: Mapping[str, datetime | None]) -> dict[str
     """Write a file of deleted records, and return how the receipt lists it."""
     folder.mkdir(parents=True)
     table = pa.table({"Id": pa.array(deleted, ID), "DeletedDate": pa.array(deleted.values(), STAMP)})
-    path = folder / "_deleted-00000-deleted0123456789ab.parquet"
+    path = folder / "deleted-00000-deleted0123456789ab.parquet"
     pq.write_table(table, path)
     data = path.read_bytes()
     return {

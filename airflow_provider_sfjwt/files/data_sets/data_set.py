@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 #: A part that this package wrote: page, job, attempt, format. A job's id begins with 750 and has 15 or 18 characters; a
 #: route without jobs makes up a stem, see :func:`made_up_stem`. An attempt adds a word of its own where another one may
-#: have the name without it. Ids of deleted records have a file of their own, which who reads a folder skips as well.
+#: have the name without it. Deleted records have a file of their own; after an underscore Spark would not read it.
 _JOB_ID = r"(?:750\w{12}(?:\w{3})?|[a-z]+\w{12})"
-_PART = rf"(?:part|_deleted)-\d{{5,}}-(?P<job>{_JOB_ID})(?:_[0-9a-f]{{8}})?\.(?:{WRITTEN_EXTENSIONS})"
+_PART = rf"(?:part|deleted)-\d{{5,}}-(?P<job>{_JOB_ID})(?:_[0-9a-f]{{8}})?\.(?:{WRITTEN_EXTENSIONS})"
 _OUR_PART = re.compile(_PART)
 #: When Spark, DuckDB and Arrow read a folder, they skip names that begin with an underscore.
 _MANIFEST = rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json"
@@ -171,7 +171,7 @@ class DataSetFolder:
         :raises ConfigurationError: as :meth:`prepare` does.
         """
         self.prepare(file_format, writer)
-        path = self._folder / f"_deleted-00000-{made_up_stem('deleted')}.{file_format.extension}"
+        path = self._folder / f"deleted-00000-{made_up_stem('deleted')}.{file_format.extension}"
         with TemporaryFile() as body:
             text = TextIOWrapper(body, encoding="utf-8", newline="", write_through=True)
             lines = csv.writer(text)
