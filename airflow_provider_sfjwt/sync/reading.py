@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.extract.route import RestLimits
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.sync.chain import oldest_first
@@ -119,6 +120,6 @@ def synced_receipts(root: Any, sobject: str | None) -> Iterator[SyncedReceipt]:
         fault = f"{root} holds nothing of {sobject}; it has {', '.join(names.values()) or 'no objects'}"
         raise ConfigurationError({"sobject": fault}, subject="the sync")
     for name in sorted(names.values()) if sobject is None else [names[sobject.lower()]]:
-        state = States(synced).recorded(name)
+        state = States(synced, RestLimits()).recorded(name)
         if state is not None:
             yield from map(SyncedReceipt, oldest_first(synced, state))

@@ -80,9 +80,11 @@ def test_api_calls_are_left_to_others_over_the_whole_run(org: SimulatedOrg, sync
 def test_the_biggest_come_first(syncs: Syncs) -> None:
     syncs.run(["Case", "Account", "Contact"])
     syncs.change("Account", 1)
-    calls = syncs.calls(lambda: syncs.run(["Case", "Account", "Contact"], threads=1))
-    described = [path.split("/")[-2] for path in calls if path.endswith("/describe")]
-    assert described == ["Contact", "Account", "Case"]  # 30, 25 and no rows last time
+    before = len(syncs.org.requests)
+    syncs.run(["Case", "Account", "Contact"], threads=1)
+    queries = [request.query for request in syncs.org.requests[before:] if request.path.endswith("/queryAll")]
+    asked = [query.partition("+FROM+")[2].partition("+")[0] for query in queries]
+    assert asked == ["Contact", "Account", "Case"]  # 30, 25 and no rows last time
 
 
 def test_an_object_without_a_date_that_moves_is_extracted_whole(org: SimulatedOrg, syncs: Syncs) -> None:
