@@ -27,7 +27,7 @@ with DAG(
         "salesforce",
         objects=["Account", "Contact", "Opportunity", "*__c"],  # names, and patterns over what can be queried
         exclude=["*Log__c"],
-        overrides={"Contact": {"where": "MailingCountry != 'Atlantis'"}},
+        overrides={"Contact": {"where": "AccountId != null"}},
         output_path=OUTPUT + "/org",  # the same for every run
         default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     )
