@@ -62,7 +62,7 @@ def reported(operator: Any, instance: Instance | None = None, *, fails: bool = F
 @WAYS
 def test_an_extract(org: SimulatedOrg, tmp_path: Path, deferrable: bool) -> None:
     window = ("2026-11-02T00:00:00+00:00", "2026-11-12T00:00:00+00:00")
-    report = reported(extract(tmp_path, deferrable=deferrable, window=window))
+    report = reported(extract(tmp_path, deferrable=deferrable, window=window, transport="bulk"))
     assert (report.kind, report.sobject, report.transport, report.window) == ("extract", "Account", "bulk", window)
     assert report.rows == sum(part.rows for part in report.parts) == 900
     assert report.bytes == sum(path.stat().st_size for path in tmp_path.glob("part-*"))
