@@ -262,6 +262,7 @@ class Load:
             # Rows that were left unprocessed for want of allocation, or met a lock, may be loaded by the next attempt.
             retryable=tally.counts["unprocessed"] > 0 or bool(RETRIABLE & tally.errors.keys()),
         )
+        failure.remedy = self._sender.advice
         if tally.reasons:
             failure.brief = f"{tally.reasons[0].rstrip('.')}. {self._not_loaded(rows)}"
         elif errors:

@@ -99,12 +99,19 @@ def message_of(error: SalesforceError) -> str:
     first = error.brief
     if not first and isinstance(error, ApiError) and error.items:
         code, said, _ = error.items[0]
-        reason = " ".join(_PLACE_IN_QUERY.split(said)[-1].split()).partition(". ")[0]
         argument = f"{error.argument}: " if error.argument else ""
-        first = _joined(f"{argument}{code}: {reason}", error.remedy)
+        first = _joined(f"{argument}{code}: {reason_of(said)}", error.remedy)
     if not first and isinstance(error, TransportError) and error.remedy:
         first = _joined(error.cause, error.remedy)
     return _joined(first, whole) if first and not whole.startswith(first) else whole
+
+
+def reason_of(said: str) -> str:
+    """The first sentence of Salesforce's message, without the query that it begins with.
+
+    :param said: the message.
+    """
+    return " ".join(_PLACE_IN_QUERY.split(said)[-1].split()).partition(". ")[0]
 
 
 def lines_of(error: SalesforceError, next_step: str = "") -> list[str]:

@@ -58,21 +58,27 @@ def instances_page(place: Place, found: Sequence[Stored], base: str) -> dict[str
                 base + report_path(*stored.place),
             )
         )
+    causes = [
+        f"instance {line.index}{f' ({line.sobject})' if line.sobject else ''}"
+        for line in lines
+        if line.verdict.state == "bad"
+    ]
     lines.sort(key=lambda line: (_ORDER.index(line.verdict.state), line.index))
-    failed = sum(line.verdict.state == "bad" for line in lines)
     others = sum(line.verdict.state == "warn" for line in lines)
     rows = sum(report.rows or 0 for _, report in reports if report is not None)
-    return {"place": place, "lines": lines, "verdict": _verdict(len(lines), failed, others, rows)}
+    return {"place": place, "lines": lines, "verdict": _verdict(len(lines), causes, others, rows)}
 
 
-def _verdict(instances: int, failed: int, others: int, rows: int) -> Verdict:
+def _verdict(instances: int, failed: Sequence[str], others: int, rows: int) -> Verdict:
     of_all = f"{wording.counted(rows, 'row')} in {wording.counted(instances, 'instance')}"
     if failed:
-        headline = (
-            f"{failed} of {wording.counted(instances, 'instance')} failed; {wording.counted(rows, 'row')} by the others"
-        )
+        of_instances = f"{len(failed)} of {wording.counted(instances, 'instance')} failed"
+        headline = f"{of_instances}; {wording.counted(rows, 'row')} by the others"
         remedy = "Open each failed instance below: it says what to change. Then clear the failed instances in Airflow."
-        return Verdict("bad", "Failed", headline, "The other instances are not affected.", remedy)
+        named = ", ".join(failed[:5]) + (f" and {len(failed) - 5} more" if len(failed) > 5 else "")
+        return Verdict(
+            "bad", "Failed", headline, f"{named[:1].upper()}{named[1:]} failed; the others are complete.", remedy
+        )
     if others:
         headline = f"{of_all}; {others} to look at"
         return Verdict(

@@ -160,7 +160,7 @@ def _facts(report: TaskReport) -> list[Fact]:
 
 def _asked(report: TaskReport) -> list[tuple[str, str]]:
     window = wording.span(*report.window) if report.window else ""
-    transports = {"bulk": "Bulk API 2.0", "rest": "REST", "sql": "SQL"}
+    transports = {"auto": "", "bulk": "Bulk API 2.0", "rest": "REST", "sql": "SQL"}
     lines = [
         ("Object", report.sobject or ""),
         ("Operation", report.operation),

@@ -38,8 +38,9 @@ def verdict_on(report: TaskReport) -> Verdict:
     """
     failure = report.failure
     if failure is not None:
-        code = f" ({failure.code})" if failure.code and failure.code not in failure.cause else ""
-        cause = f"{failure.cause}{code}."
+        # A code of Salesforce's can be looked up; the name of a class says nothing to who reads a page.
+        code = "" if failure.code.endswith("Error") or failure.code in failure.cause else failure.code
+        cause = f"{failure.cause[:1].upper()}{failure.cause[1:]}{f' ({code})' if code else ''}."
         if failure.will_retry:
             remedy = f"Nothing yet: Airflow starts the next attempt by itself. {failure.remedy}"
             return Verdict("warn", "Will be retried", _failed(report), cause, remedy, failure.setup_page)
@@ -110,7 +111,7 @@ def _loaded(report: TaskReport) -> Verdict:
             "Loaded with losses",
             f"{number(report.rows)} of {counted(read, 'row')} loaded into {_object(report)}, {number(lost)} lost",
             "The task allows so many rows to fail, so it succeeded.",
-            f"Correct the lost rows by the errors below and load them again. {where}",
+            f"Correct the lost rows by their errors, and load these rows alone in a new run. {where}",
         )
     return _good(
         f"All {counted(read, 'row')} loaded into {_object(report)}"
@@ -133,7 +134,7 @@ def _failed(report: TaskReport) -> str:
         return f"{_table(report)} is as it was before: nothing was merged"
     if report.kind == "query":
         return "The query returned nothing"
-    return f"Nothing of {name} was published"
+    return f"{name[:1].upper()}{name[1:]} was not extracted; nothing was published"
 
 
 def _object(report: TaskReport) -> str:

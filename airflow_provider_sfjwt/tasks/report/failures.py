@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_sfjwt.exceptions import (
@@ -14,6 +14,7 @@ from airflow_provider_sfjwt.exceptions import (
     TransportError,
     counted,
 )
+from airflow_provider_sfjwt.tasks.errors import reason_of
 from airflow_provider_sfjwt.tasks.report.struck_out import struck_out
 from airflow_provider_sfjwt.tasks.report.task_report import Failure, RowErrors, TaskReport
 
@@ -80,12 +81,10 @@ def _in_words(error: SalesforceError, report: TaskReport, said: str) -> tuple[st
     if isinstance(error, ConfigurationError):
         return _misconfigured(error, said)
     if isinstance(error, RecordsFailedError):
-        return _not_loaded(error, report.counts)
+        return _not_loaded(error, report)
     if isinstance(error, ApiError) and error.items:
-        item = error.items[0]
-        words = " ".join(item.message.split())
-        argument = f"Argument {error.argument}: " if error.argument else ""
-        return struck_out(f"{argument}{words}", said), error.remedy
+        argument = f"argument {error.argument}: " if error.argument else ""
+        return struck_out(f"{argument}{reason_of(error.items[0].message)}", said), error.remedy
     if isinstance(error, AuthenticationError):
         return error.cause or struck_out(error.description), error.hint
     if isinstance(error, TransportError):
@@ -116,13 +115,13 @@ def _misconfigured(error: ConfigurationError, said: str) -> tuple[str, str]:
     return "; ".join(faults), error.remedy or f"Correct {noun} {where}: {names}."
 
 
-def _not_loaded(error: RecordsFailedError, counts: Mapping[str, int]) -> tuple[str, str]:
-    parts = [f"{counts[name]:,} {name}" for name in ("failed", "unprocessed", "skipped") if counts.get(name)]
-    of = f" of {counted(error.processed, 'row')}" if error.processed else ""
-    cause = f"{error.failed:,}{of} {'was' if error.failed == 1 else 'were'} not loaded ({', '.join(parts)})"
-    remedy = "Correct the rows by the errors below and load them again"
-    where = f"; each row and its error are in {error.results_path}" if error.results_path else ""
-    return cause, f"{remedy}{where}. To let some rows fail, raise max_failed_records or max_failed_ratio."
+def _not_loaded(error: RecordsFailedError, report: TaskReport) -> tuple[str, str]:
+    codes = ", ".join(f"{each.count:,} {each.code}" for each in report.errors[:3])
+    unprocessed = f"; {counted(report.counts['unprocessed'], 'row')} not processed" * (report.counts["unprocessed"] > 0)
+    cause = f"more rows failed than the task allows{f': {codes}' if codes else ''}{unprocessed}"
+    where = f" Each row and its error are in {error.results_path}." if error.results_path else ""
+    remedy = (error.remedy or "Mend the cause of each error, and clear the task").rstrip(".")
+    return cause, f"{remedy}.{where} To let some rows fail, raise max_failed_records or max_failed_ratio."
 
 
 def _next_step(error: SalesforceError) -> str:
