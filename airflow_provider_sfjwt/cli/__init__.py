@@ -63,24 +63,6 @@ def get_commands() -> list[Any]:
 
     Arg: Any = cli_config.Arg  # noqa: N806 - it has no types, and this is its name
     conn_id = Arg(("conn_id",), help="Id of the connection")
-    check = ActionCommand(
-        name="check",
-        help="Say what is wrong with a Salesforce JWT connection, and which setting to change",
-        description="Look at a connection step by step, up to the first that fails. It signs in at most once. "
-        "Exit codes: 0 all passed, 1 a step failed, 2 the connection was not found or an argument is wrong.",
-        func=lazy_load_command("airflow_provider_sfjwt.cli.check"),
-        args=(
-            conn_id,
-            Arg(("--certificate",), metavar="FILE", help="The certificate uploaded to Salesforce, PEM or DER"),
-            Arg(
-                ("--try-audiences",),
-                action="store_true",
-                help="When Salesforce refuses the audience, try the others; each try is a row in the login history",
-            ),
-            Arg(("--json",), action="store_true", help="Print the steps as JSON"),
-            ARG_VERBOSE,
-        ),
-    )
     keygen = ActionCommand(
         name="keygen",
         help="Make a private key and the certificate to upload to Salesforce",
@@ -108,14 +90,50 @@ def get_commands() -> list[Any]:
         ),
     )
     help_text = "Check Salesforce JWT connections, make keys for them, and show how far syncs have got"
-    commands = (check, keygen, convert, sync_commands())
+    commands = (_check_command(conn_id), keygen, convert, sync_commands())
     return [GroupCommand(name="salesforce-jwt", help=help_text, subcommands=commands)]
+
+
+def _check_command(conn_id: Any) -> Any:
+    """Describe ``check`` to Airflow.
+
+    :param conn_id: the argument.
+    """
+    from airflow.cli import cli_config
+    from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, lazy_load_command
+
+    Arg: Any = cli_config.Arg  # noqa: N806 - it has no types, and this is its name
+    return ActionCommand(
+        name="check",
+        help="Say what is wrong with a Salesforce JWT connection, and which setting to change",
+        description="Look at a connection step by step, up to the first that fails. It signs in at most once. "
+        "Exit codes: 0 all passed, 1 a step failed, 2 the connection was not found or an argument is wrong.",
+        func=lazy_load_command("airflow_provider_sfjwt.cli.check"),
+        args=(
+            conn_id,
+            Arg(("--certificate",), metavar="FILE", help="The certificate uploaded to Salesforce, PEM or DER"),
+            Arg(
+                ("--try-audiences",),
+                action="store_true",
+                help="When Salesforce refuses the audience, try the others; each try is a row in the login history",
+            ),
+            Arg(
+                ("--permissions",),
+                nargs="+",
+                metavar="SOBJECT",
+                default=[],
+                help="Then look at what the user may do with these objects, what is missing, and where it is given",
+            ),
+            Arg(("--json",), action="store_true", help="Print the steps as JSON"),
+            ARG_VERBOSE,
+        ),
+    )
 
 
 def check(args: Namespace) -> None:
     """Examine a connection, and print a line for each step.
 
-    :param args: ``conn_id``, ``certificate``, ``try_audiences``, ``json`` and ``verbose``.
+    :param args: ``conn_id``, ``certificate``, ``try_audiences``, ``permissions``, ``json`` and ``verbose``.
     :raises SystemExit: 1 when a step failed, 2 when the examination could not begin.
     """
     quietly(_check)(args)
@@ -146,6 +164,7 @@ def _check(args: Namespace) -> None:
         retry_policy(),
         certificate=_file(args.certificate) if args.certificate else None,
         try_audiences=args.try_audiences,
+        permissions=args.permissions,
     )
     findings = []
     for finding in checkup.findings():

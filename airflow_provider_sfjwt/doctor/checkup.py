@@ -7,7 +7,7 @@ to what costs a sign-in (exchange, identity, API limit), so that no sign-in is w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.compat import mask
+from airflow_provider_sfjwt.doctor.permissions import permission_findings
 from airflow_provider_sfjwt.doctor.verdicts import Finding, failed, verdict_on, warned
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
@@ -67,6 +68,7 @@ class Checkup:
     :param api_version: another API version than the connection's; default None.
     :param certificate: bytes of a certificate's file, in place of the connection's field; default None.
     :param try_audiences: whether other audiences are tried when Salesforce refuses the connection's; default false.
+    :param permissions: objects whose permissions are looked at after all other steps; default none.
     :param clock: this machine's clock, seconds since the epoch.
     :param sleep: what waits before a repetition.
     """
@@ -79,6 +81,7 @@ class Checkup:
         api_version: str | None = None,
         certificate: bytes | None = None,
         try_audiences: bool = False,
+        permissions: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -88,6 +91,7 @@ class Checkup:
         self._api_version = api_version
         self._certificate = certificate
         self._try_audiences = try_audiences
+        self._sobjects = permissions
         self._clock = clock
         self._sleep = sleep
         self._summary = ""
@@ -123,6 +127,9 @@ class Checkup:
                 yield finding
                 if not finding.passed:
                     break
+            else:
+                if self._sobjects:
+                    yield from permission_findings(visit.org, self._sobjects)
             self._summary, self.audience_refused = visit.summary, visit.audience_refused
             if self._try_audiences and visit.audience_refused:
                 yield visit.other_audience("audiences")
@@ -166,7 +173,7 @@ class _Visit:
         self._signed_in = False
         self._served = 0
         source = TokenSource(self._who, self._first_sign_in, shared=False)
-        self._org = ConnectedOrg(session, Transport(settings.transport, source, sleep=sleep))
+        self.org = self._org = ConnectedOrg(session, Transport(settings.transport, source, sleep=sleep))
 
     def close(self) -> None:
         """Close the connections; the session is left to end by itself."""

@@ -33,8 +33,11 @@ class ApiCalls:
     def take(self) -> str:
         """Count one call and return the header Sforce-Limit-Info.
 
-        :raises RefusalError: REQUEST_LIMIT_EXCEEDED where none is left.
+        :raises RefusalError: REQUEST_LIMIT_EXCEEDED where none is left; API_CURRENTLY_DISABLED for a user without API
+            Enabled.
         """
+        if not self._settings.api_enabled:
+            raise RefusalError(403, "API_CURRENTLY_DISABLED", "API is currently disabled for this user")
         most = self._settings.daily_api_requests
         with self._lock:
             if self.count >= most:

@@ -27,6 +27,10 @@ class Settings:
     :param bulk_upload_bytes: largest size of a load's data, in base64 as Salesforce measures it.
     :param refuse_second_upload: a second PUT of data is refused; False: it is taken, and closing the job is refused.
     :param hard_delete_allowed: whether the user has the permission Bulk API Hard Delete.
+    :param api_enabled: whether the user has the permission API Enabled; False: every call is refused.
+    :param view_setup: whether the user has the permission View Setup and Configuration.
+    :param view_all_data: whether the user has the permission View All Data. It changes no query: there is no sharing.
+    :param view_all_objects: names of objects on which the user has View All.
     :param gzip: answer compressed where the client accepts it.
     :param session_seconds: seconds that an unused access token lives.
     :param permitted_users: the app's policy: ``admin`` (users are approved by an admin) or ``self``.
@@ -58,6 +62,10 @@ class Settings:
     bulk_upload_bytes: int = 150_000_000
     refuse_second_upload: bool = True
     hard_delete_allowed: bool = False
+    api_enabled: bool = True
+    view_setup: bool = True
+    view_all_data: bool = True
+    view_all_objects: Collection[str] = ()
     gzip: bool = True
     session_seconds: int = 7200
     permitted_users: str = "admin"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SALESFORCE = "salesforce://"
 
 
-def operator_lineage(lineage: Lineage) -> OperatorLineage:
+def operator_lineage(lineage: Lineage) -> OperatorLineage[Any, Any]:
     """What an operator's methods return to OpenLineage's provider.
 
     :param lineage: of the task.

@@ -28,20 +28,20 @@ class LineageOperator:
         """What the task reads and writes, as far as that is known by now."""
         raise NotImplementedError
 
-    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """For the event that the task has begun, or goes on after a deferral."""
         from airflow_provider_sfjwt.tasks.lineage.openlineage import operator_lineage
 
         return operator_lineage(self.lineage())
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """For the event that the task succeeded.
 
         :param task_instance: not needed.
         """
         return self.get_openlineage_facets_on_start()
 
-    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """For the event that the task failed.
 
         :param task_instance: not needed.

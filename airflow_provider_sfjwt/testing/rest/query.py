@@ -12,6 +12,7 @@ from airflow_provider_sfjwt.testing.data.store import Store
 from airflow_provider_sfjwt.testing.http.messages import Answer, RefusalError, Request, json_text_answer
 from airflow_provider_sfjwt.testing.http.routing import Route
 from airflow_provider_sfjwt.testing.rest.columns import columns_answer
+from airflow_provider_sfjwt.testing.rest.permissions import Permissions
 from airflow_provider_sfjwt.testing.rest.row_writers import Writer, record_writer
 from airflow_provider_sfjwt.testing.settings import Settings
 from airflow_provider_sfjwt.testing.soql.compiler import Compiler
@@ -59,6 +60,7 @@ class RestQueries:
         self._store = store
         self._settings = settings
         self._user_id = user_id
+        self._permissions = Permissions(store.schema, settings, user_id)
         self._cursors: dict[str, _Cursor] = {}
         self._lock = threading.Lock()
 
@@ -78,6 +80,8 @@ class RestQueries:
         soql = request.parameter("q")
         if soql is None:
             raise RefusalError(400, "MALFORMED_QUERY", "A query string has to be specified")
+        if (answer := self._permissions.answer(soql)) is not None:
+            return answer
         query = parse(soql)
         context = Context.of(self._store.schema, self._settings, self._user_id, include_deleted)
         compiled = Compiler(context, query).compile()
