@@ -39,6 +39,7 @@ except ImportError:  # before Airflow 3.2
     )
 
 from airflow_provider_sfjwt.compat.variables import (
+    CopiedStore,
     StateNotKeptError,
     StateStore,
     TakenAlong,
@@ -58,6 +59,7 @@ __all__ = [
     "AirflowRuntimeError",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "CopiedStore",
     "StateNotKeptError",
     "StateStore",
     "TaskAttempt",
@@ -69,6 +71,7 @@ __all__ = [
     "conn_id_of",
     "current_context",
     "default_deferrable",
+    "discards_task_state_on_clear",
     "has_declarative_forms",
     "has_state_stores",
     "has_trigger_on_kill",
@@ -108,6 +111,15 @@ def has_trigger_on_kill() -> bool:
     from airflow.triggers.base import BaseTrigger
 
     return hasattr(BaseTrigger, "on_kill")
+
+
+def discards_task_state_on_clear() -> bool:
+    """Whether a Clear discards what a task instance remembers, unless the user asks to keep it: since 3.4.
+
+    A worker cannot see it. The argument is ``keep_task_state``:
+    https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
+    """
+    return _release() >= (3, 4)
 
 
 def _release() -> tuple[int, ...]:
@@ -224,17 +236,22 @@ def hook_lineage_collector() -> Any | None:
     return collector
 
 
-def task_state_store(context: Mapping[str, Any]) -> StateStore | None:
+def task_state_store(context: Mapping[str, Any], *, outlives_clear: bool = False) -> StateStore | None:
     """What the task instance remembers from one attempt to the next.
 
     :param context: Airflow's.
+    :param outlives_clear: whether it must be there after the user has cleared the task. Then it is a
+        :class:`CopiedStore` where Airflow would discard it.
     :return: None outside a task run, as in a unit test.
     """
     variables = None
     if (task := context.get("ti")) is not None:
         scope = (task.dag_id, task.run_id, task.task_id, str(task.map_index))
         variables = _variables("task", scope, f"task {task.task_id} of Dag {task.dag_id}, run {task.run_id}")
-    return _with_variables(context.get("task_state_store"), variables)
+    own = context.get("task_state_store")
+    if outlives_clear and own is not None and variables is not None and discards_task_state_on_clear():
+        return CopiedStore(own, variables)
+    return _with_variables(own, variables)
 
 
 class TaskAttempt(NamedTuple):

@@ -174,3 +174,63 @@ class TakenAlong:
         """
         self.get(key)
         self._store.delete(key)
+
+
+class CopiedStore:
+    """Airflow's store of a task, with copies in Variables, which a Clear does not discard.
+
+    :param store: Airflow's.
+    :param variables: where the copies are; they also take over what an Airflow before 3.3 kept.
+    """
+
+    def __init__(self, store: StateStore, variables: VariableStore) -> None:
+        self._store = store
+        self._variables = variables
+        self._copied: set[str] = set()
+        self._looked_for: set[str] = set()
+
+    def get(self, key: str) -> Any:
+        """The value, or None.
+
+        :param key: of the value.
+        :raises StateNotKeptError: when it cannot be told.
+        """
+        value = self._store.get(key)
+        if value is None and key not in self._looked_for:
+            value = self._variables.get(key)
+            if value is not None:
+                self._store.set(key, value)
+        self._looked_for.add(key)
+        if value is not None:
+            self._copied.add(key)
+        return value
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value, and its copy.
+
+        :param key: of the value.
+        :param value: of JSON's types.
+        :raises StateNotKeptError: when Airflow does not keep the copy.
+        """
+        self._store.set(key, value)
+        self._variables.set(key, value)
+        self._copied.add(key)
+
+    def delete(self, key: str) -> None:
+        """Forget a value, and its copy.
+
+        :param key: of the value.
+        :raises StateNotKeptError: when the copy stays.
+        """
+        self._variables.delete(key)
+        self._store.delete(key)
+        self._copied.discard(key)
+
+    def delete_copies(self) -> None:
+        """Leave the values to Airflow's store alone: from now on a Clear may discard them.
+
+        :raises StateNotKeptError: when a copy stays.
+        """
+        for key in sorted(self._copied):
+            self._variables.delete(key)
+        self._copied.clear()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from airflow_provider_sfjwt.compat import StateStore, TaskAttempt
+from airflow_provider_sfjwt.compat import CopiedStore, StateStore, TaskAttempt
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
@@ -218,6 +218,8 @@ class Ledger:
         elif self._store is not None:
             self._delete(self._store)
             self._store.delete(_ATTEMPT)
+        if isinstance(self._store, CopiedStore):
+            self._store.delete_copies()
         self._entries = {}
 
     def _delete(self, store: StateStore) -> None:

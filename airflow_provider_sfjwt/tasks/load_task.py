@@ -68,7 +68,8 @@ class LoadTask:
         self._resumes = event is not None and not event.get("new_attempt")
         self._began_at = float((event or {}).get("began_at") or time.time())
         entries = event.get("ledger") if event else None
-        self._ledger = Ledger(task_state_store(context), entries, sends=not spec.dry_run, attempt=task_attempt(context))
+        store = task_state_store(context, outlives_clear=True)
+        self._ledger = Ledger(store, entries, sends=not spec.dry_run, attempt=task_attempt(context))
         seen_through = self._resumes and not may_stop(spec, self._ledger)
         self._budget = ApiBudget(org, None if seen_through else spec.min_api_calls_left)
         org.session.usage.calls += int(event.get("api_calls") or 0) if event else 0

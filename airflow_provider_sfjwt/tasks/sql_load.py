@@ -84,7 +84,8 @@ def opened_sql_load(
     load.check()
     if writer is None:
         raise ConfigurationError({"staging_path": "the rows are kept for a task instance"}, subject="the task")
-    ledger = Ledger(task_state_store(context), event.get("ledger") if event else None)
+    store = task_state_store(context, outlives_clear=True)
+    ledger = Ledger(store, event.get("ledger") if event else None)
     return SqlLoad(spec, writer, ledger, results_path=load.results_path, dry_run=load.dry_run)
 
 

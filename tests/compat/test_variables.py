@@ -12,6 +12,7 @@ from airflow.sdk.execution_time.comms import DeleteVariable, GetVariable, PutVar
 
 from airflow_provider_sfjwt import compat
 from airflow_provider_sfjwt.compat import StateNotKeptError, VariableStore
+from airflow_provider_sfjwt.load.ledger import Ledger, LedgerJob
 from tests.compat.supervisor import Supervisor, supervisor
 
 __all__ = ["supervisor"]
@@ -155,6 +156,72 @@ def test_a_task_that_is_done_leaves_nothing_of_an_older_airflow(supervisor: Supe
     assert state is not None
     state.delete("job")  # without having asked for it, as a task does that comes back from a deferral
     assert supervisor.variables == {}
+
+
+@pytest.fixture
+def clears(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow that discards what a task remembers when it is cleared."""
+    released = {"apache-airflow-core": "3.4.0b2"}
+    monkeypatch.setattr(compat, "version", lambda name: released[name])
+
+
+@pytest.mark.usefixtures("clears")
+def test_what_must_outlive_a_clear_is_found_again_until_the_load_is_done(supervisor: Supervisor) -> None:
+    own = OwnStore()
+    context = {"ti": Task, "task_state_store": own}
+    store = compat.task_state_store(context, outlives_clear=True)
+    attempt = compat.TaskAttempt(1, 0)
+    ledger = Ledger(store, attempt=attempt)
+    ledger.begin(0, "sha256")
+    ledger.created(0, LedgerJob("750000000000001AAA", "66.0", 10))
+
+    own.clear()
+    cleared = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 2))
+    found = cleared.entry(0)
+    assert found is not None and [job.id for job in found.jobs] == ["750000000000001AAA"]
+    cleared.forget()
+    assert supervisor.variables == {}
+
+    own.clear()
+    anew = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(3, 4))
+    assert anew.numbers == []
+
+
+@pytest.mark.usefixtures("clears")
+def test_a_retry_of_a_load_that_was_done_still_knows_it(supervisor: Supervisor) -> None:
+    context = {"ti": Task, "task_state_store": OwnStore()}
+    ledger = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(1, 1))
+    ledger.begin(0, "sha256")
+    ledger.forget()
+    retried = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 1))
+    assert retried.numbers == [0]
+
+
+@pytest.mark.usefixtures("clears")
+@pytest.mark.parametrize("message", [GetVariable, PutVariable])
+def test_a_load_sends_nothing_where_its_copies_cannot_be_kept(supervisor: Supervisor, message: type) -> None:
+    supervisor.failing = (message,)
+    store = compat.task_state_store({"ti": Task, "task_state_store": OwnStore()}, outlives_clear=True)
+    with pytest.raises(compat.StateNotKeptError):
+        Ledger(store, attempt=compat.TaskAttempt(1, 1))
+
+
+@pytest.mark.usefixtures("clears")
+def test_a_value_that_is_deleted_has_no_copy(supervisor: Supervisor) -> None:
+    own = OwnStore()
+    store = compat.task_state_store({"ti": Task, "task_state_store": own}, outlives_clear=True)
+    assert isinstance(store, compat.CopiedStore)
+    store.set("job", VALUE)
+    assert (own, len(supervisor.variables)) == ({"job": VALUE}, 1)
+    store.delete("job")
+    assert (own, supervisor.variables) == ({}, {})
+
+
+def test_no_copies_are_kept_where_a_clear_discards_nothing(supervisor: Supervisor) -> None:
+    if compat.discards_task_state_on_clear():
+        pytest.skip("this Airflow discards it")
+    store = compat.task_state_store({"ti": Task, "task_state_store": OwnStore()}, outlives_clear=True)
+    assert not isinstance(store, compat.CopiedStore)
 
 
 def test_outside_a_run_nothing_is_kept() -> None:
