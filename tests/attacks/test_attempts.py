@@ -155,7 +155,7 @@ def check_extract(stage: Stage, path: str, files: Callable[[], dict[str, bytes]]
     before="a part of a green receipt cut (1,048,412 of 3,887,613 bytes)",
     after="exact, the receipt true, no stray file",
 )
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(0 if SOAK else 900)
 @moments(8, 16)
 @given(seed=SEEDS)
 def test_the_next_attempt_of_an_extract_is_exact(
@@ -170,7 +170,7 @@ def test_the_next_attempt_of_an_extract_is_exact(
     before="the same",
     after="exact, the receipt true, no stray object",
 )
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(0 if SOAK else 900)
 @moments(3, 4)
 @given(seed=SEEDS)
 def test_the_next_attempt_of_an_extract_to_an_object_store_is_exact(
@@ -193,7 +193,7 @@ def test_the_next_attempt_of_an_extract_to_an_object_store_is_exact(
     before="35 of 40 rows came twice",
     after="each row once, nothing in the temporary folder",
 )
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(0 if SOAK else 900)
 @moments(9, 16)
 @given(seed=SEEDS)
 def test_the_next_attempt_of_a_load_sends_no_row_twice(stage: Stage, seconds: dict[str, float], seed: int) -> None:
