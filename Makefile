@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tables ui test test-lowest test-matrix test-upgrade test-wheel soak fuzz lint format pins matrix-pins docs linkcheck bench clean
+.PHONY: help demo demo-tables demo-sync ui test test-lowest test-matrix test-upgrade test-wheel soak fuzz lint format pins matrix-pins docs linkcheck bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
@@ -25,6 +25,9 @@ demo: $(DEMO)/.complete ## run the scheduled extract on a real Airflow against a
 
 demo-tables: $(DEMO)/.complete ## merge a simulated org into a DuckDB database, and query it
 	@$(DEMO)/bin/python -m tests.local_airflow.demo_tables
+
+demo-sync: $(DEMO)/.complete ## keep ten objects of a simulated org in step on a real Airflow, in three runs
+	@$(DEMO)/bin/python -m tests.local_airflow.demo_sync
 
 ui: $(DEMO)/.complete ## the same, and leave Airflow's UI running to click in
 	@$(DEMO)/bin/python -m tests.local_airflow.ui $(if $(PORT),--port $(PORT))

@@ -26,7 +26,6 @@ with DAG(
     @task(retries=2)
     def in_step() -> dict[str, str]:
         report = SalesforceJwtHook().sync(["Account", "Contact", "Opportunity"], OUTPUT + "/objects")
-        print(report.line())
         return report.receipts  # where each object's new rows are
 
     in_step()

@@ -20,6 +20,7 @@ from tests.benchmarks import (
     memory,
     merging,
     query_loading,
+    syncing,
     transfer,
     typed_parquet,
     waiting_triggers,
@@ -44,6 +45,7 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "tables-memory": merging.measure_memory,
     "queries": query_loading.measure,
     "queries-memory": query_loading.measure_memory,
+    "sync": syncing.measure,
     "triggers": waiting_triggers.measure,
 }
 #: They take minutes for each run.
@@ -56,6 +58,7 @@ _SLOW = (
     "tables-memory",
     "queries",
     "queries-memory",
+    "sync",
     "triggers",
 )
 _VERSIONS = (
