@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_sfjwt.exceptions import RequestLimitError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.route import Route
 from airflow_provider_sfjwt.extract.routes import ROUTES
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
@@ -154,15 +155,32 @@ class SyncRun:
     def _left_by(self, chosen: Chosen, told: Outcome | None) -> Outcome:
         state = self._states.current(chosen.sobject)
         if state is not None and state.run == self._run.key:
-            place = f"{self.root.object_path(chosen.sobject)}/{state.receipt}"
             known = told if told is not None and told.status == "published" else Outcome(chosen.sobject, "published")
-            return replace(known, records=state.records, receipt=place, sequence=state.sequence)
+            return self._published(known, state)
         if told is None:
             return Outcome(chosen.sobject, "failed", error="no task of this run got to it: see their logs")
         if told.status == "large":
             error = "the task that was to extract its window failed: see the logs of 'large'"
             return Outcome(chosen.sobject, "failed", error=error, retryable=True)
         return told
+
+    def _published(self, known: Outcome, state: ObjectState) -> Outcome:
+        """What is known of an object that the run has published, with what its receipt says."""
+        place = f"{self.root.object_path(state.sobject)}/{state.receipt}"
+        text = self.root.read_text(state.sobject, state.receipt or "")
+        receipt = None if text is None else Receipt.from_json(text, place.rpartition("/")[0])
+        if receipt is None:
+            return replace(known, status="failed", error=f"{place} is gone: something else removes files there")
+        return replace(
+            known,
+            records=receipt.records,
+            receipt=place,
+            window=receipt.window,
+            sequence=receipt.sequence,
+            transport=receipt.transport,
+            api_calls=known.api_calls or receipt.api_calls,
+            seconds=known.seconds or receipt.seconds,
+        )
 
     def conclude(self, plan: RunPlan, outcomes: Iterable[Outcome]) -> SyncReport:
         """Write the run's summary, and end its lease.

@@ -83,8 +83,8 @@ def measure(server: PageServer, runs: int) -> Section:
         [
             f"{many} objects with {_CHANGED} changed rows each, and {quiet} to which nothing happened; 14 columns, and "
             f"{LATENCY * 1_000:.0f} ms until a call is answered. Each run is one after a first one. The group and the "
-            "mapped operators run by `dag.test()`: one process, one task after another, without the scheduler and the "
-            "processes of its workers, which come on top of each task instance."
+            "mapped operators run by `dag.test()`: one process that signs in once, one task after another, without the "
+            "scheduler and the processes of its workers, which come on top of each task instance, as its sign-in does."
         ],
         ("run", "objects", "calls", "logins", "CPU s", "seconds", "peak MB"),
     )

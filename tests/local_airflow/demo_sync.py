@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = REPOSITORY / ".demo" / "sync"
 DAG_ID = "demo_sync"
-ROWS = {"Account": 2_000, "Contact": 500, "Opportunity": 300}
+ROWS = {"Account": 2_500, "Contact": 500, "Opportunity": 300}
 OWN = [f"Ship{number}__c" for number in range(1, 7)]
 
 
@@ -69,7 +69,7 @@ def run(console: Console, airflow: LocalAirflow, hour: int) -> dict[str, Any]:
     :param hour: of the run's logical date.
     """
     began = time.monotonic()
-    run_id = airflow.trigger(DAG_ID, logical_date=f"2026-11-26T{hour:02}:00:00Z")
+    run_id = airflow.trigger(DAG_ID, logical_date=f"2026-01-05T{hour:02}:00:00Z")
     airflow.wait_for_run(DAG_ID, run_id=run_id, progress=console.say)
     result = airflow.xcom(DAG_ID, run_id, "salesforce.summary")
     path = Path(result["summary"].removeprefix("file://"))
