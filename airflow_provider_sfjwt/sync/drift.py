@@ -11,7 +11,6 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.columns import columns_of_sobject
 from airflow_provider_sfjwt.files.data_sets.receipt import Backfill, Receipt, column_entry, drift_between
 from airflow_provider_sfjwt.files.values.columns import Column
-from airflow_provider_sfjwt.salesforce.api import soql
 from airflow_provider_sfjwt.sync.chain import newest_first
 from airflow_provider_sfjwt.sync.turn import Turn
 
@@ -110,12 +109,8 @@ def _backfill(turn: Turn, added: Sequence[str]) -> Backfill | None:
         return None
     log.warning("%s: rows that were extracted before come again for %s", turn.sobject, ", ".join(added))
     conditions = [_has_value(turn.described.field(name), name) for name in added]
-    seen = _seen_before(turn, set(added))
-    if seen is not None and turn.cursor_field is not None:
-        # The field was hidden since. A row that changed since then may have lost its value.
-        conditions.append(f"{turn.cursor_field} >= {seen}")
-    condition = _EVERY_ROW if _EVERY_ROW in conditions else " OR ".join(conditions)
-    return Backfill(tuple(added), condition)
+    every_row = _EVERY_ROW in conditions or _chain_had(turn, set(added))
+    return Backfill(tuple(added), _EVERY_ROW if every_row else " OR ".join(conditions))
 
 
 def _has_value(field: Mapping[str, Any] | None, name: str) -> str:
@@ -125,14 +120,7 @@ def _has_value(field: Mapping[str, Any] | None, name: str) -> str:
     return f"{name} != null"
 
 
-def _seen_before(turn: Turn, added: set[str]) -> str | None:
-    """Since when the chain lacks a field that it had before, as SOQL writes a moment; None if it never had one."""
-    left, since = set(added), None
-    for data_set in newest_first(turn.root, turn.state):
-        found = left & {each["name"] for each in data_set.receipt.columns}
-        if found and data_set.window_end is not None:
-            since = data_set.window_end
-            left -= found
-        if not left:
-            break
-    return None if since is None else soql.literal(since)
+def _chain_had(turn: Turn, names: set[str]) -> bool:
+    """Whether the chain had one of the fields before: readers may hold values of it that are no longer there."""
+    chain = newest_first(turn.root, turn.state)
+    return any(names & {each["name"] for each in data_set.receipt.columns} for data_set in chain)
