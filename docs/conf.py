@@ -28,6 +28,7 @@ CONTENTS = {
         "operators/query",
         "operators/extract",
         "operators/sync",
+        "operators/sync_changes",
         "operators/load",
         "operators/sql_to_salesforce",
         "operators/rest",

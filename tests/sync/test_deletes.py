@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sfjwt.extract.route import RestLimits
 from airflow_provider_sfjwt.sync import read_sync
+from airflow_provider_sfjwt.sync.root import SyncRoot
+from airflow_provider_sfjwt.sync.state import States
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
 from tests.sync.applied import applied, in_org
 from tests.sync.syncs import Syncs
@@ -186,3 +189,34 @@ def test_other_formats_list_deletions_too(org: SimulatedOrg, syncs: Syncs, file_
     *_, last = read_sync(syncs.root, "Account")
     assert last.deleted_ids() == [purged]
     assert applied(syncs.root, "Account") == in_org(org, "Account")
+
+
+def test_after_a_reset_all_ids_are_compared(org: SimulatedOrg, syncs: Syncs) -> None:
+    syncs.run(["Account"])
+    purged = ids(org)[0]
+    org.delete("Account", purged)
+    org.purge("Account", purged)
+    states = States(SyncRoot(f"file://{syncs.root}"), RestLimits())
+    state = states.recorded("Account")
+    assert state is not None
+    states.write(state.from_the_beginning())
+    org.clock_offset += 2
+    syncs.run(["Account"])
+    last = syncs.chain("Account")[-1]
+    assert (last["records"], last["deletes"]["source"], last["deletes"]["gap"]) == (24, "ids", True)
+    assert applied(syncs.root, "Account") == in_org(org, "Account")
+
+
+def test_a_row_that_left_the_condition_is_found_missing(org: SimulatedOrg, syncs: Syncs) -> None:
+    asked: dict[str, Any] = {
+        "deletes": "ids",
+        "deletes_every": 1,
+        "overrides": {"Account": {"where": "Name != 'gone'"}},
+    }
+    syncs.run(["Account"], **asked)
+    record = ids(org)[0]
+    org.clock_offset += 2
+    org.update("Account", record, {"Name": "gone"})
+    org.clock_offset += 2
+    syncs.run(["Account"], **asked)
+    assert record not in applied(syncs.root, "Account")
