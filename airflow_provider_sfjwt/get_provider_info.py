@@ -199,7 +199,8 @@ def get_provider_info() -> dict[str, Any]:
             }
             for source, target, module in ((name, "SQL", "sql"), ("SQL", name, "sql"), (name, "Delta Lake", "delta"))
         ],
-        "triggers": _modules("triggers", "bulk_job", "bulk_load", "api_calls", "query"),
+        "triggers": _modules("triggers", "bulk_job", "bulk_load", "api_calls", "query", "changes"),
+        "queues": ["airflow_provider_sfjwt.assets.queue.SalesforceQueueProvider"],
         "extra-links": [
             "airflow_provider_sfjwt.tasks.links.SalesforceJobLink",
             "airflow_provider_sfjwt.tasks.links.SalesforceReportLink",

@@ -33,6 +33,7 @@ CONTENTS = {
         "operators/sql_to_salesforce",
         "operators/rest",
         "operators/publish",
+        "watching",
         "sensors",
         "hook",
     ],

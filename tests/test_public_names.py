@@ -20,6 +20,7 @@ from tests.repository import EXAMPLES, REPOSITORY
 PACKAGE = "airflow_provider_sfjwt"
 
 NAMES: dict[str, set[str]] = {
+    "assets": {"changed_window", "salesforce_asset"},
     "exceptions": {
         "ApiError",
         "AuthenticationError",
@@ -70,11 +71,13 @@ NAMES: dict[str, set[str]] = {
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
     "triggers.bulk_job": {"SalesforceBulkJobTrigger"},
     "triggers.bulk_load": {"SalesforceBulkLoadTrigger"},
+    "triggers.changes": {"SalesforceChangesTrigger"},
     "triggers.query": {"SalesforceQueryTrigger"},
 }
 
 #: The parameters of public classes and methods by ``module:name``, in the order of their signatures.
 PARAMETERS: dict[str, str] = {
+    "assets:salesforce_asset": "sobject salesforce_conn_id mode options",
     "hooks.salesforce_jwt:SalesforceJwtHook": "salesforce_conn_id api_version",
     "hooks.salesforce_jwt:SalesforceJwtHook.publish": "self event events id_field",
     "hooks.salesforce_jwt:SalesforceJwtHook.query": "self soql include_deleted",

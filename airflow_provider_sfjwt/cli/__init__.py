@@ -90,15 +90,12 @@ def get_commands() -> list[Any]:
         ),
     )
     help_text = "Check Salesforce JWT connections, make keys for them, and show how far syncs have got"
-    commands = (_check_command(conn_id), keygen, convert, sync_commands())
+    commands = (_check_command(), keygen, convert, sync_commands())
     return [GroupCommand(name="salesforce-jwt", help=help_text, subcommands=commands)]
 
 
-def _check_command(conn_id: Any) -> Any:
-    """Describe ``check`` to Airflow.
-
-    :param conn_id: the argument.
-    """
+def _check_command() -> Any:
+    """Describe ``check`` to Airflow."""
     from airflow.cli import cli_config
     from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, lazy_load_command
 
@@ -110,7 +107,8 @@ def _check_command(conn_id: Any) -> Any:
         "Exit codes: 0 all passed, 1 a step failed, 2 the connection was not found or an argument is wrong.",
         func=lazy_load_command("airflow_provider_sfjwt.cli.check"),
         args=(
-            conn_id,
+            Arg(("conn_id",), nargs="?", help="Id of the connection"),
+            Arg(("--dags",), metavar="FOLDER", help="Look at the watched assets of the DAG files of a folder, too"),
             Arg(("--certificate",), metavar="FILE", help="The certificate uploaded to Salesforce, PEM or DER"),
             Arg(
                 ("--try-audiences",),
@@ -133,13 +131,25 @@ def _check_command(conn_id: Any) -> Any:
 def check(args: Namespace) -> None:
     """Examine a connection, and print a line for each step.
 
-    :param args: ``conn_id``, ``certificate``, ``try_audiences``, ``permissions``, ``json`` and ``verbose``.
+    :param args: ``conn_id``, ``dags``, ``certificate``, ``try_audiences``, ``permissions``, ``json`` and ``verbose``.
     :raises SystemExit: 1 when a step failed, 2 when the examination could not begin.
     """
     quietly(_check)(args)
 
 
 def _check(args: Namespace) -> None:
+    from airflow_provider_sfjwt.cli.watched_dags import check_dags
+
+    if args.dags is None and args.conn_id is None:
+        give_up("Give the id of a connection, or --dags with a folder of DAG files.")
+    passed = args.dags is None or check_dags(args.dags)
+    if args.conn_id is not None:
+        passed = _check_connection(args) and passed
+    if not passed:
+        raise SystemExit(FAILED)
+
+
+def _check_connection(args: Namespace) -> bool:
     import json
     from dataclasses import asdict
 
@@ -177,8 +187,7 @@ def _check(args: Namespace) -> None:
         print(json.dumps({"conn_id": args.conn_id, "passed": passed, "steps": shown}, indent=2))
     elif checkup.audience_refused and not args.try_audiences:
         print_line("  Next: --try-audiences tries the others; each try is a row in the user's login history.")
-    if not passed:
-        raise SystemExit(FAILED)
+    return passed
 
 
 def _print_finding(finding: Finding) -> None:

@@ -67,7 +67,7 @@ class DataApi:
         :param path: below ``/services/data/vXX.0``, percent-encoding undone.
         :raises RefusalError: from the gates; a refusal of an endpoint is an answer that counts as a call.
         """
-        return self.counted(lambda: self._dispatch(request, version, path))
+        return self.counted(lambda: self.dispatch(request, version, path))
 
     def counted(self, endpoint: Callable[[], Answer]) -> Answer:
         """Count a call, and answer it.
@@ -83,7 +83,12 @@ class DataApi:
         answer.headers.setdefault("Sforce-Limit-Info", usage)
         return answer
 
-    def _dispatch(self, request: Request, version: str, path: str) -> Answer:
+    def dispatch(self, request: Request, version: str, path: str) -> Answer:
+        """Answer a request without counting it.
+
+        :param path: below ``/services/data/vXX.0``, percent-encoding undone.
+        :raises RefusalError: of the endpoint, or where there is none.
+        """
         if "//" in path:
             raise not_found()
         if not path.startswith("/jobs/ingest"):

@@ -15,6 +15,7 @@ from airflow_provider_sfjwt.testing.identity import Address, Identity
 from airflow_provider_sfjwt.testing.oauth.endpoints import OAuth
 from airflow_provider_sfjwt.testing.oauth.sessions import Sessions
 from airflow_provider_sfjwt.testing.rest.collections import Collections
+from airflow_provider_sfjwt.testing.rest.composite import Composite
 from airflow_provider_sfjwt.testing.rest.limits import Limits
 from airflow_provider_sfjwt.testing.rest.objects import SObjects
 from airflow_provider_sfjwt.testing.rest.query import RestQueries
@@ -57,6 +58,7 @@ class Services:
             BulkQueries(store, settings, self.jobs, identity.user_id),
             self.ingest,
             Collections(dml),
+            Composite(lambda *parts: data_api.dispatch(*parts)),
         )
         data_api = DataApi(self.sessions, self.calls, resources, self.ingest.settle)
         self.apex = ApexRest()

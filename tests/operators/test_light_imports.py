@@ -42,6 +42,8 @@ HEAVY = [
         "triggers.bulk_load",
         "triggers.api_calls",
         "triggers.query",
+        "triggers.changes",
+        "assets",
     ],
 )
 def test_importing_it_imports_nothing_heavy_that_airflow_did_not(module: str) -> None:

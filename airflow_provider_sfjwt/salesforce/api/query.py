@@ -48,7 +48,7 @@ def first_page(
     """
     resource = "queryAll" if include_deleted else "query"
     answer = yield from session.json("GET", resource, params={"q": soql}, numbers_as_text=numbers_as_text)
-    return (yield from _page(session, answer))
+    return (yield from decode_page(session, answer))
 
 
 def next_page(session: Session, path: str, *, numbers_as_text: bool = False) -> Flow[QueryPage]:
@@ -59,10 +59,17 @@ def next_page(session: Session, path: str, *, numbers_as_text: bool = False) -> 
     :param numbers_as_text: as for the first page.
     """
     answer = yield from session.json("GET", path, numbers_as_text=numbers_as_text)
-    return (yield from _page(session, answer))
+    return (yield from decode_page(session, answer))
 
 
-def _page(session: Session, answer: Any, depth: int = 0) -> Flow[QueryPage]:
+def decode_page(session: Session, answer: Any, depth: int = 0) -> Flow[QueryPage]:
+    """Read the answer to a query.
+
+    :param session: the conversation, for further pages of sub-queries.
+    :param answer: decoded JSON.
+    :param depth: levels of rows above it.
+    :raises ProtocolError: when it cannot be understood.
+    """
     try:
         done, total, rows = answer["done"], int(answer["totalSize"]), answer["records"]
         path = answer.get("nextRecordsUrl") or None
@@ -98,7 +105,7 @@ def _plain(session: Session, value: dict[str, Any], depth: int = 0) -> Flow[Any]
 
 
 def _sub_query(session: Session, answer: Any, depth: int) -> Flow[list[Any]]:
-    page = yield from _page(session, answer, depth + 1)
+    page = yield from decode_page(session, answer, depth + 1)
     rows = list(page.records)
     while page.next_path is not None and (page.total_size is None or len(rows) <= page.total_size):
         page = yield from next_page(session, page.next_path)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset
+
+from airflow_provider_sfjwt.assets import changed_window, salesforce_asset
+from airflow_provider_sfjwt.compat.watchers import has_shared_streams
+from airflow_provider_sfjwt.exceptions import ConfigurationError
+
+needs_watchers = pytest.mark.skipif(not has_shared_streams(), reason="missing: Airflow 3.3, which has shared streams")
+URI = "salesforce://crm/Account/changes"
+
+
+@needs_watchers
+def test_it_has_its_watcher_and_a_uri_of_its_own() -> None:
+    asset = salesforce_asset("Account", "crm", poll_interval=30, where="Type = 'Customer'")
+    assert (asset.name, asset.uri) == (URI, URI)
+    (watcher,) = asset.watchers
+    path, arguments = watcher.trigger.serialize()
+    assert path == "airflow_provider_sfjwt.triggers.changes.SalesforceChangesTrigger"
+    assert arguments == {
+        "asset_name": URI,
+        "sobject": "Account",
+        "salesforce_conn_id": "crm",
+        "where": "Type = 'Customer'",
+        "poll_interval": 30,
+        "overlap": 300,
+        "include_deleted": False,
+        "min_api_calls_left": None,
+        "api_version": None,
+    }
+
+
+@needs_watchers
+def test_a_dag_with_it_survives_serialization() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("watched", schedule=salesforce_asset("Account")) as dag:
+        pass
+    again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert "SalesforceChangesTrigger" in str(DagSerialization.to_dict(dag))
+    assert again.timetable.asset_condition is not None
+
+
+@needs_watchers
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"sobject": "Account; DROP"}, "sobject: 'Account; DROP' is not the API name of an object"),
+        ({"sobject": ""}, "sobject: is empty"),
+        ({"salesforce_conn_id": "{{ var.value.x }}"}, "templates are not rendered"),
+        ({"mode": "push"}, "mode: 'push' is not one of poll"),
+        ({"poll_interval": 1}, "poll_interval: must be between 5 and 86400"),
+        ({"poll_interval": "60"}, "poll_interval: must be a number of seconds"),
+        ({"overlap": -1}, "overlap: must be between 0 and 86400"),
+        ({"include_deleted": 1}, "include_deleted: must be True or False"),
+        ({"min_api_calls_left": 0}, "min_api_calls_left: must be at least 1"),
+        ({"where": 5}, "where: must be text"),
+        ({"api_version": "new"}, "api_version: 'new' is not an API version"),
+        ({"interval": 60}, "interval: is not an argument of mode 'poll', which takes .*poll_interval"),
+    ],
+    ids=str,
+)
+def test_faulty_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        salesforce_asset(**{"sobject": "Account", **arguments})
+
+
+@pytest.mark.skipif(has_shared_streams(), reason="this Airflow has watchers")
+def test_before_airflow_3_3_it_names_the_version_and_the_sensor() -> None:
+    with pytest.raises(ConfigurationError, match=r"need Airflow 3\.3 or newer, and this is 3\..*SalesforceQuerySensor"):
+        salesforce_asset("Account")
+
+
+def events(*payloads: Any) -> dict[Any, list[Any]]:
+    return {Asset("x"): [SimpleNamespace(extra=each) for each in payloads]}
+
+
+def test_the_window_covers_every_event_of_the_run() -> None:
+    first = {"since": "2026-11-26T08:00:00.500Z", "until": "2026-11-26T08:01:00Z"}
+    second = {"since": "2026-11-26T08:00:00Z", "until": "2026-11-26T08:00:59.500Z"}
+    told = events({"from_trigger": True, "payload": first}, {"from_trigger": True, "payload": second})
+    assert changed_window(told) == ("2026-11-26T08:00:00Z", "2026-11-26T08:01:00Z")
+
+
+def test_a_run_that_no_watcher_started_has_no_window() -> None:
+    assert changed_window({}) is None
+    assert changed_window(events(None, {"receipt": "x"}, {"payload": "x"})) is None

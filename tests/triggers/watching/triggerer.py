@@ -1,0 +1,123 @@
+"""What a triggerer does with watchers: Airflow's own streams, and a state store in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from airflow.triggers.shared_stream import SharedStreamManager, SharedStreamProducer
+
+from airflow_provider_sfjwt.triggers.changes import SalesforceChangesTrigger
+from airflow_provider_sfjwt.triggers.watching.polling import Polling, PollingProducer
+
+
+class States:
+    """The state of assets, which outlives a triggerer."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], Any] = {}
+        self.fails = 0
+
+    def of(self, name: str) -> AssetState:
+        return AssetState(self, name)
+
+
+class AssetState:
+    def __init__(self, states: States, name: str) -> None:
+        self._states, self._name = states, name
+
+    async def aget(self, key: str) -> Any:
+        self._refuse()
+        return self._states.values.get((self._name, key))
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._refuse()
+        assert value is not None
+        assert len(json.dumps(value)) < 65_536
+        self._states.values[self._name, key] = json.loads(json.dumps(value))
+
+    def _refuse(self) -> None:
+        if self._states.fails > 0:
+            from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+            from airflow.sdk.execution_time.comms import ErrorResponse
+
+            self._states.fails -= 1
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR, detail={"message": "no database"}))
+
+
+class Polled(SalesforceChangesTrigger):
+    """A polling watcher whose state is kept in the test's process, and whose first look comes at once."""
+
+    states = States()
+
+    @classmethod
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+        return PollingProducer(Polling.of(kwargs), store=cls.states.of, first_look=0.05)
+
+
+class Triggerer:
+    """Runs watchers. An event is stored as soon as it is fired, while ``stores`` is true."""
+
+    def __init__(self, ack_timeout: float = 300) -> None:
+        self.manager = SharedStreamManager(ack_timeout=ack_timeout)
+        self.events: list[dict[str, Any]] = []
+        self.ended: list[BaseException] = []
+        self.stores = True
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._number = 0
+
+    def start(self, *watchers: Any) -> None:
+        for watcher in watchers:
+            self._number += 1
+            self._tasks[watcher.asset_name] = asyncio.create_task(self._run(self._number, watcher))
+
+    async def stop(self, *names: str) -> None:
+        for name in names or list(self._tasks):
+            task = self._tasks.pop(name)
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not in time; events: {self.events}; ended: {self.ended}"
+            await asyncio.sleep(0.02)
+
+    async def events_of(self, number: int, sobject: str | None = None) -> list[dict[str, Any]]:
+        """The events so far, when there are so many."""
+
+        def of() -> list[dict[str, Any]]:
+            return [each for each in self.events if sobject in (None, each["sobject"])]
+
+        await self.until(lambda: len(of()) >= number)
+        return of()
+
+    async def _run(self, number: int, watcher: Any) -> None:
+        key = watcher.shared_stream_key()
+        try:
+            events = watcher.filter_shared_stream(self.manager.subscribe(trigger_id=number, trigger=watcher, key=key))
+            async for event in events:
+                sequence = self.manager.bind_pending_event(trigger_id=number, key=key)
+                self.events.append(json.loads(json.dumps(event.payload)))
+                if self.stores and sequence is not None:
+                    self.manager.confirm_persisted([sequence])
+        except Exception as error:
+            self.ended.append(error)
+            raise
+        finally:
+            await self.manager.unsubscribe(number, key)
+
+
+@asynccontextmanager
+async def triggerer(ack_timeout: float = 300) -> AsyncIterator[Triggerer]:
+    """A triggerer that is ended at the end."""
+    running = Triggerer(ack_timeout)
+    try:
+        yield running
+    finally:
+        await running.stop()
