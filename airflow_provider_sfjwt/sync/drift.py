@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.columns import columns_of_sobject
-from airflow_provider_sfjwt.files.data_sets.receipt import Backfill, Receipt, column_entry, drift_between
+from airflow_provider_sfjwt.files.data_sets.receipt import Backfill, Receipt, column_entry, drift_between, schema_hash
 from airflow_provider_sfjwt.files.values.columns import Column
 from airflow_provider_sfjwt.sync.chain import newest_first
 from airflow_provider_sfjwt.sync.turn import Turn
@@ -42,12 +42,14 @@ def evolve(turn: Turn) -> Evolved:
     :raises ConfigurationError: when the policy is ``fail``, or a field has another type, which no column may take.
     """
     fields = _asked(turn)
-    last = next(newest_first(turn.root, turn.state), None)
-    if last is None:
+    if turn.state.receipt is None:
         return Evolved(fields)
     columns = columns_of_sobject(turn.described, fields, None)
-    drift = drift_between(last.receipt, tuple(column_entry(each.kept_as(turn.spec.numbers)) for each in columns))
-    drift = {"added": [], "removed": [], **(drift or {}), "retyped": _retyped(last.receipt, columns)}
+    entries = tuple(column_entry(each.kept_as(turn.spec.numbers)) for each in columns)
+    if schema_hash(entries) == turn.state.schema_sha256:  # most runs of most objects: no receipt has to be read
+        return Evolved(fields, {"added": [], "removed": [], "retyped": []})
+    last = next(newest_first(turn.root, turn.state)).receipt
+    drift = {**(drift_between(last, entries) or {}), "retyped": _retyped(last, columns)}
     if turn.spec.on_schema_change == "ignore":
         kept = [column.name for column in columns if column.name not in drift["added"]]
         return Evolved(kept if drift["added"] else fields, {**drift, "added": []})

@@ -197,7 +197,7 @@ class History:
 
     def _sync(self, of: Any) -> Any:
         asked: dict[str, Any] = {"deletes": self.deletes, "deletes_every": 1, "commit_lag": LAG, "rest_rows": 5}
-        return self.syncs.run(["Thing*__c"], of=of, **asked)
+        return self.syncs.run(self.names, of=of, **asked)
 
     def _meanwhile(self) -> None:
         """Let rows change while the run goes on: when the org has made its n-th answer."""

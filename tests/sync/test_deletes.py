@@ -12,7 +12,7 @@ from airflow_provider_sfjwt.extract.route import RestLimits
 from airflow_provider_sfjwt.sync import read_sync
 from airflow_provider_sfjwt.sync.root import SyncRoot
 from airflow_provider_sfjwt.sync.state import States
-from airflow_provider_sfjwt.testing import Field, SimulatedOrg
+from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.sync.applied import applied, in_org
 from tests.sync.syncs import Syncs
 
@@ -101,6 +101,27 @@ def test_what_a_running_transaction_deletes_is_found_by_the_next_look(org: Simul
     org.clock_offset += 2
     syncs.run(["Account"], **asked)
     assert record not in applied(syncs.root, "Account")
+
+
+def test_a_deletion_of_which_a_later_state_is_known_does_not_win(org: SimulatedOrg, syncs: Syncs) -> None:
+    asked: dict[str, Any] = {"deletes": "replicated", "deletes_every": 1}
+    syncs.run(["Account"], **asked)
+    back = ids(org)[0]
+    org.delete("Account", back)
+    deleted_at = org.now()
+    org.clock_offset += LATER
+    org.undelete("Account", back)
+    listed = {"id": back, "deletedDate": f"{deleted_at:%Y-%m-%dT%H:%M:%S}.000+0000"}
+    answer = Fault(
+        path="*/deleted/*", edit_json=lambda found: {**found, "deletedRecords": [*found["deletedRecords"], listed]}
+    )
+    org.add_fault(answer)
+    org.clock_offset += 2
+    syncs.run(["Account"], **asked)
+    *_, last = read_sync(syncs.root, "Account")
+    assert last.deleted_ids() == [back]
+    assert applied(syncs.root, "Account") == in_org(org, "Account")
+    assert back in applied(syncs.root, "Account")
 
 
 @pytest.mark.parametrize("deletes", ["recycle_bin", "replicated"])
