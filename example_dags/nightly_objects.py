@@ -1,4 +1,4 @@
-"""Many objects every night, each into a table of its own, with the rows that were deleted.
+"""Many objects every night, each into a table of its own, without the rows that were deleted.
 
 Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT, and ``warehouse``, of the type ``postgres``,
 ``duckdb`` or ``sqlite``.
@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from airflow.sdk import DAG, Asset, AssetAlias, task_group
+from airflow.sdk import DAG, task
 
-from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
-from airflow_provider_sfjwt.transfers.sql import SalesforceToSqlOperator
+from airflow_provider_sfjwt.operators.sync import SalesforceSyncGroup
+from airflow_provider_sfjwt.sync import read_sync
+from airflow_provider_sfjwt.tables import merge
 
 OUTPUT = os.environ.get("SFJWT_EXAMPLE_OUTPUT", "file:///tmp/salesforce")
 
 # [START nightly]
-OBJECTS = ["Account", "Contact", "Lead", "Opportunity"]
+OBJECTS = ["Account", "Contact", "Lead", "Opportunity"]  # and forty more
+ROOT = OUTPUT + "/nightly"
 
 with DAG(
     "salesforce_nightly_objects",
@@ -26,25 +28,21 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["example", "salesforce"],
-):
+) as dag:
+    SalesforceSyncGroup(
+        "salesforce",
+        objects=OBJECTS,
+        output_path=ROOT,
+        deletes="replicated",  # also those that are no longer in the recycle bin
+        deletes_every=43_200,  # seconds; in each nightly run
+        default_args={"retries": 3},
+    )
 
-    @task_group
-    def in_step(sobject: str) -> None:
-        extract = SalesforceExtractOperator(
-            task_id="extract",
-            sobject=sobject,
-            incremental="watermark",  # what changed since the last green run of this object
-            include_deleted=True,  # rows in the recycle bin leave the table
-            inlets=[Asset(uri=f"salesforce://salesforce_jwt_default/{name}") for name in OBJECTS],
-            outlets=[AssetAlias("salesforce")],  # an event of each object that was published
-            emit_empty=False,
-            output_path=OUTPUT + "/nightly/run={{ dag_run.run_after | ts_nodash }}/{{ ti.map_index }}",
-            max_active_tis_per_dagrun=10,
-            retries=3,
-        )
-        SalesforceToSqlOperator(
-            task_id="merge", source=extract.output, sql_conn_id="warehouse", table=sobject, naming="snake", retries=3
-        )
+    @task(retries=3, trigger_rule="all_done", max_active_tis_per_dagrun=8)
+    def into_table(sobject: str) -> int:
+        receipts = [each.receipt for each in read_sync(ROOT, sobject)]  # those that are merged already count once
+        return merge(receipts, sql_conn_id="warehouse", table=sobject, naming="snake").staged
 
-    in_step.expand(sobject=OBJECTS)  # an object that fails does not stop the others
+    # After the extracts, and beside the group's summary: an object that fails makes the run red, and stops no other.
+    [dag.get_task("salesforce.small"), dag.get_task("salesforce.large")] >> into_table.expand(sobject=OBJECTS)
 # [END nightly]
