@@ -75,6 +75,7 @@ class ObjectRun:
     :param plan: of the run.
     :param descriptions: of the objects.
     :param routes: the ways to fetch rows, by their names.
+    :param counts: about how many records objects have, where that is known: a first window may be large.
     """
 
     org: ConnectedOrg
@@ -84,6 +85,7 @@ class ObjectRun:
     plan: RunPlan
     descriptions: Descriptions
     routes: Mapping[str, type[Route]]
+    counts: Mapping[str, int]
 
     def run(self, chosen: Chosen, state: ObjectState | None) -> Outcome:
         """Extract what is new in one object. What goes wrong with it is part of the outcome.
@@ -235,7 +237,14 @@ class ObjectRun:
             api_version=self.spec.api_version,
             written_by=self.spec.written_by,
             link=link,
+            rather_large=self._is_rather_large(turn),
         )
+
+    def _is_rather_large(self, turn: Turn) -> bool:
+        """Whether all rows are to come, and are known to be many: a first page over REST would be for nothing."""
+        all_rows = turn.state.reached is None and not turn.asked.where
+        count = self.counts.get(turn.sobject, 0)
+        return all_rows and not self.spec.rest_limits.allow(count, len(turn.described.fields))
 
     def _failed(self, chosen: Chosen, state: ObjectState | None, error: SalesforceError) -> Outcome:
         failed = Outcome(chosen.sobject, "failed", error=str(error), retryable=error.retryable)

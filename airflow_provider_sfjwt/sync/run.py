@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from airflow_provider_sfjwt.exceptions import RequestLimitError, SalesforceError, counted
+from airflow_provider_sfjwt.exceptions import ApiError, RequestLimitError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.route import Route
 from airflow_provider_sfjwt.extract.routes import ROUTES
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
+from airflow_provider_sfjwt.salesforce.api.replication import record_counts
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
@@ -106,13 +107,21 @@ class SyncRun:
         :param routes: the ways to fetch rows, by their names.
         :return: what became of each, and of the names that are none.
         """
-        objects = ObjectRun(self._org, self._spec, self.root, self._states, plan, self._descriptions, routes)
-
         with ThreadPoolExecutor(self._spec.threads, thread_name_prefix="sync") as pool:
             found = list(pool.map(self._state_of, chosen))
             readable = [(each, state) for each, state in found if not isinstance(state, Outcome)]
             unreadable = [state for _, state in found if isinstance(state, Outcome)]
             readable.sort(key=_most_rows_first)
+            objects = ObjectRun(
+                org=self._org,
+                spec=self._spec,
+                root=self.root,
+                states=self._states,
+                plan=plan,
+                descriptions=self._descriptions,
+                routes=routes,
+                counts=self._counts(state for _, state in readable),
+            )
             return [*pool.map(lambda each: self._turn(objects, *each), readable), *unreadable]
 
     def _state_of(self, chosen: Chosen) -> tuple[Chosen, ObjectState | Outcome | None]:
@@ -121,6 +130,19 @@ class SyncRun:
             return chosen, self._states.current(chosen.sobject)
         except SalesforceError as error:
             return chosen, Outcome(chosen.sobject, "failed", error=str(error), retryable=error.retryable)
+
+    def _counts(self, states: Iterable[ObjectState | None]) -> Mapping[str, int]:
+        """About how many records the org's objects have, where some of them are extracted for the first time.
+
+        For one object the first page is not dearer.
+        """
+        if sum(state is None or (state.reached is None and state.refused is None) for state in states) < 2:
+            return {}
+        try:
+            return self._org.run(record_counts)
+        except ApiError as error:
+            log.info("The org does not count its records (%s); first windows ask their first page", error)
+            return {}
 
     def _turn(self, objects: ObjectRun, chosen: Chosen, state: ObjectState | None) -> Outcome:
         try:

@@ -121,3 +121,20 @@ def test_an_object_that_bulk_api_refuses_is_read_over_rest_from_then_on(org: Sim
     syncs.run(["CaseStatus"], rest_rows=1)
     assert syncs.state("CaseStatus")["only_rest"]
     assert [request.path for request in org.requests if "/jobs/" in request.path] != []
+
+
+def test_a_first_window_that_is_known_to_be_large_asks_no_first_page(org: SimulatedOrg, syncs: Syncs) -> None:
+    org.rest_page_size = 10
+    calls = syncs.calls(lambda: syncs.run(["Contact", "Case"], rest_rows=27))
+    assert sum(path.endswith("/queryAll") for path in calls) == 1  # of Case
+    assert sum("recordCount" in path for path in calls) == 1
+    assert syncs.chain("Contact")[0]["transport"] == "bulk"
+    assert "recordCount" not in "".join(syncs.calls(lambda: syncs.run(["Contact", "Case"], rest_rows=27)))
+
+
+def test_an_org_that_does_not_count_asks_the_first_page(org: SimulatedOrg, syncs: Syncs) -> None:
+    org.rest_page_size = 10
+    org.add_fault(Fault(path="*/limits/recordCount*", status=404))
+    calls = syncs.calls(lambda: syncs.run(["Contact", "Case"], rest_rows=27))
+    assert sum(path.endswith("/queryAll") for path in calls) == 2
+    assert syncs.chain("Contact")[0]["transport"] == "bulk"
