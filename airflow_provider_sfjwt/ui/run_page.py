@@ -141,7 +141,7 @@ def _facts(report: TaskReport) -> list[Fact]:
     facts = []
     if report.rows is not None:
         noun = "Rows loaded" if report.kind == "load" else "Rows"
-        lost = f"{wording.number(lost_rows(report))} lost" if report.kind == "load" and lost_rows(report) else ""
+        lost = f"{wording.number(lost_rows(report))} not loaded" if report.kind == "load" and lost_rows(report) else ""
         facts.append(Fact(noun, wording.number(report.rows), lost))
     rate = f"{wording.number(report.rows / report.seconds)} rows/s" if report.rows and report.seconds else ""
     facts.append(Fact("Took", wording.duration(report.seconds), rate))

@@ -40,7 +40,7 @@ def verdict_on(report: TaskReport) -> Verdict:
     if failure is not None:
         # A code of Salesforce's can be looked up; the name of a class says nothing to who reads a page.
         code = "" if failure.code.endswith("Error") or failure.code in failure.cause else failure.code
-        cause = f"{failure.cause[:1].upper()}{failure.cause[1:]}{f' ({code})' if code else ''}."
+        cause = f"{_as_sentence(failure.cause)}{f' ({code})' if code else ''}."
         if failure.will_retry:
             remedy = f"Nothing yet: Airflow starts the next attempt by itself. {failure.remedy}"
             return Verdict("warn", "Will be retried", _failed(report), cause, remedy, failure.setup_page)
@@ -109,9 +109,9 @@ def _loaded(report: TaskReport) -> Verdict:
         return Verdict(
             "warn",
             "Loaded with losses",
-            f"{number(report.rows)} of {counted(read, 'row')} loaded into {_object(report)}, {number(lost)} lost",
+            f"{number(report.rows)} of {counted(read, 'row')} loaded into {_object(report)}, {number(lost)} not",
             "The task allows so many rows to fail, so it succeeded.",
-            f"Correct the lost rows by their errors, and load these rows alone in a new run. {where}",
+            f"Correct the other rows by their errors, and load these rows alone in a new run. {where}",
         )
     return _good(
         f"All {counted(read, 'row')} loaded into {_object(report)}"
@@ -135,6 +135,11 @@ def _failed(report: TaskReport) -> str:
     if report.kind == "query":
         return "The query returned nothing"
     return f"{name[:1].upper()}{name[1:]} was not extracted; nothing was published"
+
+
+def _as_sentence(text: str) -> str:
+    """With a capital letter, unless it begins with the name of an argument."""
+    return text if text.partition(" ")[0].endswith(":") else text[:1].upper() + text[1:]
 
 
 def _object(report: TaskReport) -> str:

@@ -172,7 +172,7 @@ def test_a_load_with_losses_names_codes_and_fields_but_no_value(
     )
     assert report.rows == 19
     assert report.counts["failed"] == 1
-    assert [(each.code, each.count) for each in report.errors] == [("DUPLICATE_VALUE", 1)]
+    assert [(each.code, each.count, each.fields) for each in report.errors] == [("DUPLICATE_VALUE", 1, ("Key__c",))]
     assert report.failure is not None
     assert report.failure.cause == "more rows failed than the task allows: 1 DUPLICATE_VALUE"
     assert "clear the task: it sends only what was not accepted" in report.failure.remedy

@@ -7,18 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page
 
-# No sandbox, since containers and CI run as root; the rest keeps Chromium from calling home.
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from tests.local_airflow.chromium import chromium_at
+
 _PASTE = "document => navigator.clipboard.writeText(document)"
 
 
@@ -29,17 +21,13 @@ def browser(executable: str, url: str) -> Iterator[Page]:
     :param executable: path of Chromium.
     :param url: of Airflow.
     """
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
+    with chromium_at(executable) as running:
         context: BrowserContext = running.new_context(viewport={"width": 1100, "height": 1600})
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
-        try:
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            page.goto(f"{url}/connections")
-            yield page
-        finally:
-            running.close()
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{url}/connections")
+        yield page
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tests.local_airflow.report_pages import (  # noqa: E402
 
 SAID = {
     "extract_accounts": "rows of Account extracted",
-    "load_tickets": "430 of 500 rows loaded into Ticket__c, 70 lost",
+    "load_tickets": "430 of 500 rows loaded into Ticket__c, 70 not",
     "extract_misspelt": "Argument where: No such column 'Industri' on entity 'Account' (INVALID_FIELD).",
     "extract_each": "Instance 2 (Invoice) failed; the others are complete.",
 }

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow import models, settings
-from airflow.api_fastapi.app import _AuthManagerState
+from airflow.api_fastapi import app as api_server
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.models.base import Base
@@ -100,7 +100,9 @@ class Pages:
             ).inserted_primary_key
             for index, content in enumerate(contents):
                 place = {**run, "task_id": task_id, "map_index": index if mapped else -1}
-                insert(TaskInstance, id=uuid.uuid4(), **place, state=state)
+                # A text before Airflow 3.3.
+                number_of_task = TaskInstance.__table__.c.id.type.python_type(str(uuid.uuid4()))
+                insert(TaskInstance, id=number_of_task, **place, state=state)
                 if content is not None:
                     insert(XComModel, dag_run_id=number, **place, key=KEY, value=content, timestamp=when)
 
@@ -130,12 +132,15 @@ def pages(readable: set[str], path: str = "") -> Iterator[Pages]:
     :param readable: ids of the DAGs that the reader may read.
     :param path: of ``[api] base_url``.
     """
-    before = _AuthManagerState.instance
-    doorkeeper = _AuthManagerState.instance = Doorkeeper(readable)
+    # Before Airflow 3.2 the module itself has the auth manager.
+    holder: Any = getattr(api_server, "_AuthManagerState", api_server)
+    name = "auth_manager" if holder is api_server else "instance"
+    before, doorkeeper = getattr(holder, name), Doorkeeper(readable)
+    setattr(holder, name, doorkeeper)
     try:
         yield Pages(doorkeeper, path)
     finally:
-        _AuthManagerState.instance = before
+        setattr(holder, name, before)
         with settings.engine.begin() as connection:
             for model in (XComModel, TaskInstance, DagRun, DagModel, DagBundleModel):
                 connection.execute(model.__table__.delete())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Labels of faults that may quote rows: those of a source and of a database.
 _OF_ROWS = frozenset({"source", "sql", "parameters", "table", "table_uri", "results_table", "row_key"})
+#: https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm
+_DUPLICATE = re.compile(r"duplicate value found: (\w{1,80}) duplicates value on record")
 #: The code of rows that were found to be faulty before anything was sent.
 REFUSED_HERE = "INVALID_ROW"
 
@@ -58,6 +61,16 @@ def refused_rows(error: Exception) -> tuple[RowErrors, ...]:
         return ()
     columns = dict.fromkeys(str(fault.column) for fault in faults if fault.column)
     return (RowErrors(REFUSED_HERE, int(getattr(error, "total", len(faults))), tuple(columns)),)
+
+
+def fields_named(sample: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that Salesforce refuses a row for. Of duplicate values it names the field in its message alone.
+
+    :param sample: of an error, as the report of a load has it.
+    """
+    fields = tuple(str(name) for name in sample.get("fields") or ())
+    duplicate = _DUPLICATE.match(str(sample.get("message") or ""))
+    return fields or ((duplicate[1],) if duplicate else ())
 
 
 def _faults(error: Exception) -> Sequence[Fault]:

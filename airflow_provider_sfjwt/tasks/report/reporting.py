@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_sfjwt.compat import AirflowException, task_attempt
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.tasks.addresses import job_page
-from airflow_provider_sfjwt.tasks.report.failures import failure_of, refused_rows
+from airflow_provider_sfjwt.tasks.report.failures import failure_of, fields_named, refused_rows
 from airflow_provider_sfjwt.tasks.report.log_lines import log_report
 from airflow_provider_sfjwt.tasks.report.task_report import KEY, Part, RowErrors, SetupJob, TaskReport
 
@@ -129,10 +129,7 @@ class Draft:
             report,
             rows=done.counts["succeeded"],
             counts=dict(done.counts),
-            errors=tuple(
-                RowErrors(code, each["count"], tuple(map(str, each["sample"].get("fields") or ())))
-                for code, each in errors
-            ),
+            errors=tuple(RowErrors(code, each["count"], fields_named(each["sample"])) for code, each in errors),
             seconds=done.seconds,
             transport="bulk" if done.jobs else "rest",
             paths={**report.paths, **({"receipt": receipt} if receipt else {})},
