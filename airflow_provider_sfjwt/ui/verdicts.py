@@ -127,7 +127,7 @@ def _failed(report: TaskReport) -> str:
         read = report.counts.get("read", 0)
         if read:
             return (
-                f"{number(report.rows)} of {counted(read, 'row')} loaded into {name}, {number(lost_rows(report))} lost"
+                f"{number(report.rows)} of {counted(read, 'row')} loaded into {name}, {number(lost_rows(report))} not"
             )
         return f"The load into {name} did not end" if report.jobs else f"Nothing was sent to {name}"
     if report.kind == "merge":
