@@ -50,9 +50,10 @@ def test_any_history_of_a_few_objects(seed: int, deletes: str, private_key: str)
     go_through(seed, objects=2, runs=4, deletes=deletes, private_key=private_key)
 
 
-@pytest.mark.soak
-@pytest.mark.skipif(not SOAK, reason="minutes: make soak has it")
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("deletes", ["ids", "replicated"])
-def test_twenty_runs_over_thirty_objects(deletes: str, private_key: str) -> None:
-    go_through(SOAK * 7 + len(deletes), objects=30, runs=20, deletes=deletes, private_key=private_key)
+if SOAK:  # it takes minutes
+
+    @pytest.mark.soak
+    @pytest.mark.timeout(1800)
+    @pytest.mark.parametrize("deletes", ["ids", "replicated"])
+    def test_twenty_runs_over_thirty_objects(deletes: str, private_key: str) -> None:
+        go_through(SOAK * 7 + len(deletes), objects=30, runs=20, deletes=deletes, private_key=private_key)

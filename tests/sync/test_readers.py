@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_sfjwt.sync import read_sync as read_sync_of
 from airflow_provider_sfjwt.tables import merge
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
+from tests.random_tests import SOAK
 from tests.repository import REPOSITORY
 from tests.sync.applied import in_org
 from tests.sync.syncs import Syncs
@@ -101,17 +102,19 @@ def test_merge(
     assert merge(receipts, sql_conn_id="warehouse", table="account").already_applied == len(receipts) == 3
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(300)
-def test_spark(expected: dict[str, Any], syncs: Syncs) -> None:
-    python = os.environ.get("SFJWT_SPARK")
-    if python is None or shutil.which("java") is None:
-        pytest.skip("missing: a Python with pyspark and fsspec (SFJWT_SPARK), and Java 17")
-    done = subprocess.run(
-        [python, "-m", "tests.sync.spark_state", f"file://{syncs.root}/Account"],
-        capture_output=True, text=True, check=False, cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYSPARK_PYTHON": python, "TZ": "UTC",
-             "SPARK_LOCAL_IP": "127.0.0.1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == expected
+if SOAK:  # Spark takes an environment of its own, and half a minute
+
+    @pytest.mark.soak
+    @pytest.mark.timeout(300)
+    def test_spark(expected: dict[str, Any], syncs: Syncs) -> None:
+        python = os.environ.get("SFJWT_SPARK")
+        if python is None or shutil.which("java") is None:
+            pytest.skip("missing: a Python with pyspark and fsspec (SFJWT_SPARK), and Java 17")
+        done = subprocess.run(
+            [python, "-m", "tests.sync.spark_state", f"file://{syncs.root}/Account"],
+            capture_output=True, text=True, check=False, cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYSPARK_PYTHON": python, "TZ": "UTC",
+                 "SPARK_LOCAL_IP": "127.0.0.1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert json.loads(done.stdout.splitlines()[-1]) == expected
