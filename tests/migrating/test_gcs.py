@@ -27,7 +27,7 @@ def gcs(tmp_path_factory: pytest.TempPathFactory) -> Any:
         cwd=REPOSITORY, env={**kept, "AIRFLOW_HOME": home, "PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads(done.stdout[done.stdout.index('{"ran"') :])
+    return json.loads(done.stdout[done.stdout.index('{"large"') :])
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,7 @@ def test_a_run_leaves_its_own_parts_and_receipt(gcs: Any) -> None:
     """Six runs wrote to one folder: each removed the parts of the one before."""
     names = [name.removeprefix("accounts/") for name in gcs["names"] if name.startswith("accounts/")]
     assert [name.partition("-")[0] for name in names] == ["_receipt.json", "part"]
+
+
+def test_a_large_file_is_there_when_it_is_whole_and_not_before(gcs: Any) -> None:
+    assert gcs["large"] == {"whole": True, "broken": False}

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import sys
+from contextlib import suppress
 from typing import Any
 
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # otherwise gcsfs asks Google what kind of bucket each one is
@@ -17,6 +19,8 @@ from airflow.providers.google.cloud.transfers.salesforce_to_gcs import Salesforc
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook
 from simple_salesforce import Salesforce
 
+from airflow_provider_sfjwt.files.storage.file_writer import BLOCK_SIZE, writing
+from airflow_provider_sfjwt.files.storage.paths import storage_path
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.migrating.object_storage import Buckets, object_storage
@@ -79,6 +83,21 @@ def _ran(buckets: Buckets, official: dict[str, Any], here: dict[str, Any]) -> di
     return {"result": result, "official": _texts(buckets, "official/"), "here": _texts(buckets, "accounts/part-")}
 
 
+def _large_files(buckets: Buckets) -> dict[str, bool]:
+    """What is there of files that take several requests: of a whole one, and of one that breaks off."""
+    folder = storage_path("gs://google_cloud_default@lake/large")
+    content = random.Random(1).randbytes(3 * BLOCK_SIZE + 1)
+    with writing(folder / "whole") as file:
+        file.write(content)
+    with suppress(ZeroDivisionError), writing(folder / "broken") as file:
+        file.write(content)
+        file.write(bytes(1 // len(content[:0])))
+    return {
+        "whole": buckets.objects["lake", "large/whole"] == content,
+        "broken": ("lake", "large/broken") in buckets.objects,
+    }
+
+
 def main() -> None:
     made = SimulatedOrg(tls=True, records={"Account": 25}, rest_page_size=10, bulk_polls=0)
     with made as org, object_storage() as (address, buckets):
@@ -92,7 +111,8 @@ def main() -> None:
         org.delete("Account", org.rows("Account")[0]["Id"])
         ran = {name: _ran(buckets, *arguments) for name, arguments in CASES.items()}
         names = sorted(name for _, name in buckets.objects)
-    json.dump({"ran": ran, "names": names}, sys.stdout)
+        large = _large_files(buckets)
+    json.dump({"large": large, "ran": ran, "names": names}, sys.stdout)
 
 
 if __name__ == "__main__":
