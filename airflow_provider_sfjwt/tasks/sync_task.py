@@ -14,7 +14,7 @@ from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.sync.object_run import SMALL_ONLY
 from airflow_provider_sfjwt.sync.outcome import Outcome, SyncReport
 from airflow_provider_sfjwt.sync.plan import RunId, RunPlan, read_plan
-from airflow_provider_sfjwt.sync.root import SyncRoot
+from airflow_provider_sfjwt.sync.root import VERSION, SyncRoot
 from airflow_provider_sfjwt.sync.run import SyncRun
 from airflow_provider_sfjwt.sync.spec import SyncSpec
 from airflow_provider_sfjwt.sync.state import States
@@ -123,7 +123,7 @@ class SyncTask:
             events.emit(self._context, summary_of(each))
         if news:
             announced = [*before, *(each.sobject for each in news)]
-            self._run.root.write_json({"version": 1, "announced": announced}, *place)
+            self._run.root.write_json({"version": VERSION, "announced": announced}, *place)
 
 
 class LargeWindow:
