@@ -75,7 +75,7 @@ def test_a_connection_with_a_key(own_conn: SimulatedOrg, monkeypatch: pytest.Mon
 
     assert ours == [{name: row[name] for name in ("Id", "Name")} for row in theirs]
     assert org.login_history == ["success", "success"]
-    TABLE.add("SalesforceHook(salesforce_conn_id), by key", "airflow-salesforce-jwt from-salesforce, then the same id")
+    TABLE.add("SalesforceHook(salesforce_conn_id), by key", "airflow-salesforce-jwt from-salesforce, then its id")
     TABLE.add("SalesforceHook(session)", "SalesforceJwtHook()", "proxy, authorities and timeouts are in the connection")
 
 
