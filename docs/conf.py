@@ -40,7 +40,7 @@ CONTENTS = {
     "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
     "Data": ["reading_data_sets", "reading_a_sync", "query_engines", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],
-    "Run it": ["operations"],
+    "Run it": ["operations", "report", "metrics", "logs", "lineage"],
     "Test": ["testing_your_dags", "simulated_org"],
     "Reference": ["operators/extract_reference", "operators/load_reference", "reference"],
     "Know more": ["benchmarks", "soak", "architecture", "decisions/index"],
@@ -48,10 +48,10 @@ CONTENTS = {
 _LISTED = {"index", *(page for pages in CONTENTS.values() for page in pages)}
 CONTENTS["Know more"] += sorted({page.stem for page in Path(__file__).parent.glob("*.md")} - _LISTED)
 #: Modules whose names people import, on the page of reference.
-PUBLIC = ["hooks.salesforce_jwt", *(f"operators.{name}" for name in ("query", "extract", "load", "rest", "publish")),
+PUBLIC = ["hooks.salesforce_jwt", *(f"operators.{name}" for name in ("query", "extract", "sync", "load", "rest", "publish")),
           *(f"sensors.{name}" for name in ("query", "bulk_job")), "exceptions"]
 PUBLIC += ["transfers.sql", "transfers.delta", "transfers.merging", "transfers.parts", "tables"]
-PUBLIC += ["triggers.bulk_job", "triggers.bulk_load", "triggers.api_calls"]
+PUBLIC += ["sync", "assets", "triggers.bulk_job", "triggers.bulk_load", "triggers.api_calls", "triggers.changes"]
 _PYPROJECT = Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
 # A link to a file outside docs/ leads to the repository; while that has no address, it is its label alone.
 REPOSITORY = re.findall(r'^repository = "(.*)"', _PYPROJECT, re.MULTILINE)[0]
