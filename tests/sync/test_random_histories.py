@@ -35,6 +35,7 @@ def go_through(seed: int, *, objects: int, runs: int, deletes: str, private_key:
     with pytest.MonkeyPatch.context() as patch, SimulatedOrg(records={}, bulk_polls=0, private_key=private_key) as org:
         patch.setenv("AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY", "0.001")
         patch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", org.connection_json())
+        patch.setenv("AIRFLOW_CONN_WAREHOUSE", "")  # a history names the database of its own
         history = History(org, folder / "salesforce", Random(seed), objects, deletes)
         for _ in range(runs):
             history.run()
