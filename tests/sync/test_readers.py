@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from airflow_provider_sfjwt.sync import read_sync as read_sync_of
 from airflow_provider_sfjwt.tables import merge
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
+from tests.json_schema import undescribed
 from tests.random_tests import SOAK
 from tests.repository import REPOSITORY
 from tests.sync.applied import in_org
@@ -66,6 +68,17 @@ def test_python(expected: dict[str, Any], read_sync: Callable[[str, str], Any]) 
             state[row["Id"]] = row
     # [END python]
     assert {record: row["Name"] for record, row in state.items()} == expected
+
+
+def test_receipts_of_a_chain_follow_the_schema(expected: dict[str, Any], syncs: Syncs) -> None:
+    schema = json.loads((REPOSITORY / "docs/receipt.schema.json").read_text(encoding="utf-8"))
+    chain = syncs.chain("Account")
+    for receipt in chain:
+        assert [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(receipt)] == []
+        assert undescribed(schema, receipt) == []
+    assert [bool(each["deletes"]["parts"]) for each in chain] == [False, True, False]
+    assert chain[-1]["backfilled"] == ["Later__c"]
+    assert expected
 
 
 def test_duckdb(expected: dict[str, Any], read_sync: Callable[[str, str], Any]) -> None:
