@@ -15,8 +15,6 @@ from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_sfjwt.tasks.addresses import PAGES
 
-__all__ = ["SalesforcePlugin"]
-
 _Message = MutableMapping[str, Any]
 _App = Callable[[_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]]
 

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
-from airflow_provider_sfjwt.salesforce.wire.flow import Body
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
+    from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
 log = logging.getLogger(__name__)
 
