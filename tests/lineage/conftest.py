@@ -29,12 +29,14 @@ class Run:
     :param output: what the tasks logged.
     :param org_id: of the org.
     :param lake: the folder of the files.
+    :param secrets: lines of the private key, and the access tokens.
     """
 
     events: list[dict[str, Any]]
     output: str
     org_id: str
     lake: Path
+    secrets: list[str]
 
     def of(self, task_id: str, *kinds: str) -> list[dict[str, Any]]:
         """The events of a task, those of some kinds where any are named."""
@@ -61,4 +63,7 @@ def run(migrated_home: Path, tmp_path_factory: pytest.TempPathFactory, private_k
         command = [sys.executable, "-m", "tests.lineage.run"]
         ended = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-5000:]
-        return Run(events_of(folder / "events.json"), ended.stdout + ended.stderr, org.org_id, folder / "lake")
+        # All sign-ins of a user bring the same token while it lives.
+        secrets = [org.issue_session(), *(line for line in org.private_key.splitlines() if not line.startswith("-"))]
+        output = ended.stdout + ended.stderr
+        return Run(events_of(folder / "events.json"), output, org.org_id, folder / "lake", secrets)

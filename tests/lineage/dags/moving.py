@@ -15,6 +15,14 @@ LAKE = os.environ["LINEAGE_LAKE"]
 FIELDS = ["Id", "Name", "AnnualRevenue"]
 WAIT = {"poll_interval": 0.05}
 
+
+class Broken(SalesforceQueryOperator):
+    """An operator whose lineage fails."""
+
+    def lineage(self) -> Any:
+        raise RuntimeError("no lineage today")
+
+
 with DAG("moving", schedule=None, catchup=False):
     extract = SalesforceExtractOperator(
         task_id="extract", sobject="Account", fields=FIELDS, output_path=f"{LAKE}/accounts", **WAIT
@@ -52,8 +60,9 @@ with DAG("moving", schedule=None, catchup=False):
         hook.load(sobject="Lead", operation="insert", source=[{"LastName": "Doe", "Company": "Acme"}])
         return hook.extract(sobject="Account", fields=["Id"], output_path=f"{LAKE}/by_hook").summary()
 
+    broken = Broken(task_id="broken", soql="SELECT Id FROM Account LIMIT 1")
     # It fails, and is the last one, so that the others do not wait for it.
     refused = SalesforceExtractOperator(
         task_id="refused", soql="SELECT Id FROM Account WHERE Nowhere = 1", output_path=f"{LAKE}/refused", **WAIT
     )
-    extract >> [deferred, mapped, watermark, query, by_hook(), refused]
+    extract >> [deferred, mapped, watermark, query, by_hook(), broken, refused]
