@@ -35,7 +35,9 @@ def log_report(log: Any, report: TaskReport) -> None:
         fold(log, f"Errors of {counted(rows, 'row')}, by code", _table(("code", "rows", "fields"), (
             (each.code, f"{each.count:,}", ", ".join(each.fields)) for each in report.errors
         )))  # fmt: skip
-    log.info("%s", summary_line(report))
+    failure = report.failure
+    last = log.info if failure is None else log.warning if failure.will_retry else log.error
+    last("%s", summary_line(report))
 
 
 def summary_line(report: TaskReport) -> str:
