@@ -61,6 +61,7 @@ class SyncRun:
         token = self._org.token()
         self.root.prepare(token.org_id, urlsplit(token.instance_url).hostname)
         self.take_lease()
+        self.root.remove(*self._summary)  # of a run that is cleared
         plan = read_plan(self.root, self._run.key)
         if plan is None:
             try:
@@ -96,6 +97,15 @@ class SyncRun:
     def end_lease(self) -> None:
         """End the lease, where this run has it."""
         end_lease(self.root, self._run.key)
+
+    @property
+    def is_summed_up(self) -> bool:
+        """Whether the run has its summary, so that a task of it that runs now was cleared alone."""
+        return self.root.read_text(*self._summary) is not None
+
+    @property
+    def _summary(self) -> tuple[str, str, str]:
+        return "_runs", self._run.key, "summary.json"
 
     def extract(
         self, plan: RunPlan, chosen: Sequence[Chosen], routes: Mapping[str, type[Route]] = ROUTES
@@ -212,16 +222,15 @@ class SyncRun:
         """
         outcomes = list(outcomes)
         faults = [Outcome(name, "failed", error=fault) for name, fault in plan.faults.items()]
-        place = ("_runs", plan.run, "summary.json")
         report = SyncReport(
             run=plan.run,
             end=plan.end.isoformat(),
             outcomes=failed_first([*faults, *outcomes]),
             api_calls=sum(each.api_calls for each in outcomes),
             seconds=time.time() - plan.begun_at,
-            summary="/".join((self.root.path, *place)),
+            summary="/".join((self.root.path, *self._summary)),
         )
-        self.root.write_json(report.to_json(), *place)
+        self.root.write_json(report.to_json(), *self._summary)
         self.end_lease()
         return report
 

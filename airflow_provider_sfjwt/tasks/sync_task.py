@@ -84,6 +84,8 @@ class SyncTask:
                 retryable=True,
             )
         self._announce(outcomes)
+        if self._run.is_summed_up:
+            self._run.end_lease()  # no summary comes after a task that was cleared alone
         return [dict(each.arguments) for each in outcomes if each.arguments is not None]
 
     def summary(self) -> dict[str, Any]:

@@ -138,6 +138,18 @@ def test_small_is_tried_again_until_its_last_attempt_which_succeeds(group: Group
     assert [each["sobject"] for each in group.run("small", "r1", try_number=2, max_tries=1)] == ["Account"]
 
 
+def test_a_task_that_is_cleared_alone_keeps_no_lease(group: Group, org: SimulatedOrg) -> None:
+    group.run("plan", "r1")
+    assert len(group.run("small", "r1")) == 1
+    with pytest.raises(AirflowFailException):
+        group.run("summary", "r1")
+    assert len(group.run("small", "r1")) == 1
+    assert not (group.root / "_lease.json").exists()
+    group.run("plan", "r1")  # all of it is cleared
+    group.run("small", "r1")
+    assert (group.root / "_lease.json").exists()
+
+
 def test_a_run_without_a_plan_says_where_to_look(group: Group, tmp_path: Path) -> None:
     with pytest.raises(AirflowFailException, match=r"this run has no plan in .*see the log of task 'plan'"):
         group.run("summary", "r1")
