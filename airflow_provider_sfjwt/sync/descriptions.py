@@ -25,6 +25,8 @@ _BELIEVED = timedelta(days=1)
 _FRESH = timedelta(minutes=15)
 _SAME_SECOND = timedelta(seconds=1)
 _FOLDER, _OBJECTS = "_describe", "_objects.json"
+#: What a sync needs to know of an object before it is described. An org has a thousand and more.
+_OF_AN_OBJECT = ("name", "label", "queryable")
 #: Parts of a description that no extract needs. They are most of it.
 _LEFT_OUT = frozenset(
     {"actionOverrides", "childRelationships", "namedLayoutInfos", "recordTypeInfos", "supportedScopes", "urls"}
@@ -49,6 +51,8 @@ class Descriptions:
         """
         kept, asked_at = self._kept(org, _OBJECTS), _now(org)
         dated = org.run(api.describe_global_since, kept["since"] if kept else None)
+        if dated is not None:
+            dated = replace(dated, content=[{name: each.get(name) for name in _OF_AN_OBJECT} for each in dated.content])
         kept = self._keep(org, _OBJECTS, asked_at, kept, dated)
         self._objects = kept
         objects: list[dict[str, Any]] = kept["content"]
