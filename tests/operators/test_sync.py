@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +15,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError, ObjectsFailedError
 from airflow_provider_sfjwt.operators.sync import SalesforceSyncGroup, SyncLargeOperator
-from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from airflow_provider_sfjwt.sync import read_sync
+from airflow_provider_sfjwt.testing import Fault, Field, SimulatedOrg
 from tests.operators.airflow_run import run_to_end
+from tests.sync.applied import applied, in_org
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -115,6 +117,28 @@ def test_a_large_window_is_left_to_a_task_of_its_own(group: Group, org: Simulate
     assert group.run("small", "r2") == []
     assert group.run("summary", "r2")["records"] == 0
     assert group.sequence("Account") == 2
+
+
+def test_a_large_window_brings_deletions_and_the_rows_of_a_new_field(org: SimulatedOrg, tmp_path: Path) -> None:
+    group = Group(tmp_path / "salesforce", deletes="ids", deletes_every=1)
+    for run_id in ("first", "second"):
+        group.run("plan", run_id)
+        for arguments in json.loads(json.dumps(group.run("small", run_id))):
+            group.large(arguments, run_id, deferrable=True)
+        group.run("summary", run_id)
+        purged, *others = (str(row["Id"]) for row in org.rows("Account"))
+        if run_id == "first":
+            org.delete("Account", purged)
+            org.purge("Account", purged)
+            org.add_field("Account", Field("New__c"))
+            for record in others:
+                stamps = {"SystemModstamp": org.now() - timedelta(days=9)}
+                org.update("Account", record, {"New__c": "of an old row", **stamps})
+        org.clock_offset += 5
+    *_, last = read_sync(group.root, "Account")
+    assert (last.receipt.transport, last.receipt.backfilled) == ("bulk", ("New__c",))
+    assert (len(last.deleted_ids()), last.rows().read_all().num_rows) == (1, 24)
+    assert applied(group.root, "Account") == in_org(org, "Account")
 
 
 def test_a_large_window_whose_task_failed_is_named(group: Group) -> None:
