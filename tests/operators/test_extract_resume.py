@@ -168,7 +168,7 @@ def test_a_session_that_dies_under_four_pages_is_renewed_once(
 def test_the_job_is_linked(org: SimulatedOrg, context: dict[str, Any], tmp_path: Path) -> None:
     operator = extract(tmp_path)
     result = run_to_end(operator, context)
-    [link] = operator.operator_extra_links
+    _, link = operator.operator_extra_links
     assert link.get_link(operator, ti_key=None) == (
         f"{org.url}/lightning/setup/AsyncApiJobStatus/page?address=%2F{result['job_id']}"
     )

@@ -204,6 +204,33 @@ def test_no_secret_of_the_connection_is_in_any_report(org: SimulatedOrg, tmp_pat
         assert not re.search(r"00D\w{12,15}!", text)
 
 
+@pytest.mark.parametrize("keeps_results", [False, True])
+def test_a_load_whose_answer_was_lost_says_so(items_org: SimulatedOrg, tmp_path: Path, keeps_results: bool) -> None:
+    items_org.add_fault(Fault(method="POST", path="*/composite/sobjects*", times=None, lose_answer=True))
+    results = {"results_path": f"file://{tmp_path}/results"} if keeps_results else {}
+    report = reported(task("Item__c", items(6), transport="rest", **results), fails=True)
+    assert report.failure is not None
+    assert "it is unknown what was saved" in report.failure.cause
+    assert "Compare the org with the source" in report.failure.cause
+    assert [each.code for each in report.errors] == ["ANSWER_LOST"] * keeps_results
+
+
+def test_a_report_that_cannot_be_made_fails_no_task(items_org: SimulatedOrg) -> None:
+    class Odd(Instance):
+        @property
+        def try_number(self) -> int:
+            raise RuntimeError("an Airflow that changed")
+
+        @try_number.setter
+        def try_number(self, value: int) -> None:
+            pass
+
+    query = SalesforceQueryOperator(task_id="query", soql="SELECT COUNT() FROM Item__c")
+    instance = Odd()
+    assert query.execute(context(instance)) == [{"expr0": 0}]
+    assert KEY not in instance.pushed
+
+
 def test_a_report_that_cannot_be_kept_fails_no_task(items_org: SimulatedOrg, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Instance):
         def xcom_push(self, *, key: str, value: Any) -> None:

@@ -93,7 +93,7 @@ def _in_words(error: SalesforceError, report: TaskReport, said: str) -> tuple[st
         return _refused(refused[0], _faults(error)[0])
     if isinstance(error, ConfigurationError):
         return _misconfigured(error, said)
-    if isinstance(error, RecordsFailedError):
+    if isinstance(error, RecordsFailedError) and error.remedy and report.counts:
         return _not_loaded(error, report)
     if isinstance(error, ApiError) and error.items:
         argument = f"argument {error.argument}: " if error.argument else ""
@@ -130,11 +130,14 @@ def _misconfigured(error: ConfigurationError, said: str) -> tuple[str, str]:
 
 def _not_loaded(error: RecordsFailedError, report: TaskReport) -> tuple[str, str]:
     codes = ", ".join(f"{each.count:,} {each.code}" for each in report.errors[:3])
-    unprocessed = f"; {counted(report.counts['unprocessed'], 'row')} not processed" * (report.counts["unprocessed"] > 0)
+    left = report.counts.get("unprocessed", 0)
+    unprocessed = f"; {counted(left, 'row')} not processed" if left else ""
     cause = f"more rows failed than the task allows{f': {codes}' if codes else ''}{unprocessed}"
     where = f" Each row and its error are in {error.results_path}." if error.results_path else ""
-    remedy = (error.remedy or "Mend the cause of each error, and clear the task").rstrip(".")
-    return cause, f"{remedy}.{where} To let some rows fail, raise max_failed_records or max_failed_ratio."
+    return (
+        cause,
+        f"{error.remedy.rstrip('.')}.{where} To let some rows fail, raise max_failed_records or max_failed_ratio.",
+    )
 
 
 def _next_step(error: SalesforceError) -> str:

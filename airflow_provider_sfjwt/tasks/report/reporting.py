@@ -170,25 +170,21 @@ def reporting(operator: Any, context: Mapping[str, Any], kind: str, *, on_succes
     try:
         yield draft
     except (SalesforceError, AirflowException) as error:
-        _end(operator, context, draft.report(operator, context, error))
+        _leave(draft, operator, context, error)
         raise
     if on_success:
-        _end(operator, context, draft.report(operator, context))
+        _leave(draft, operator, context)
 
 
-def _end(operator: Any, context: Mapping[str, Any], report: TaskReport) -> None:
-    log_report(operator.log, report)
-    _push(operator, context, report)
-
-
-def _push(operator: Any, context: Mapping[str, Any], report: TaskReport) -> None:
-    instance = context.get("ti")
-    if instance is None:
-        return
+def _leave(draft: Draft, operator: Any, context: Mapping[str, Any], error: Exception | None = None) -> None:
+    """Log and push the report. A task whose work is done does not fail for it: a retry would do the work again."""
     try:
-        instance.xcom_push(key=KEY, value=report.to_json())
-    except Exception as error:  # noqa: BLE001  # a custom XCom backend raises any error, and the work is done by now
-        operator.log.warning("The report of this task could not be kept: %s", type(error).__name__)
+        report = draft.report(operator, context, error)
+        log_report(operator.log, report)
+        if (instance := context.get("ti")) is not None:
+            instance.xcom_push(key=KEY, value=report.to_json())
+    except Exception as failure:  # noqa: BLE001  # a custom XCom backend raises any error
+        operator.log.warning("This task leaves no report: %s", type(failure).__name__)
 
 
 def _asked(operator: Any) -> dict[str, Any]:
