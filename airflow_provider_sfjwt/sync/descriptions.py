@@ -75,16 +75,12 @@ class Descriptions:
             dated = replace(dated, content=_shortened(dated.content))
         return dict(self._keep(org, name, asked_at, kept, dated)["content"])
 
-    def forget(self, sobject: str) -> bool:
+    def forget(self, sobject: str) -> None:
         """Let an object be described anew, because a query refused one of its fields.
 
         :param sobject: the object.
-        :return: whether its description was kept, so that another one may come.
         """
-        if self._root.read_text(_FOLDER, f"{sobject}.json") is None:
-            return False
         self._root.remove(_FOLDER, f"{sobject}.json")
-        return True
 
     def _holds(self, org: ConnectedOrg, kept: dict[str, Any]) -> bool:
         """Whether no object changed since a description came, as the list of objects says."""

@@ -131,8 +131,9 @@ class ObjectRun:
             return self._asked(org, self._turn(org, chosen, state))
         except ApiError as error:
             # The description that is known may be older than a field that is hidden or gone.
-            if not error.has_code("INVALID_FIELD") or not self.descriptions.forget(chosen.sobject):
+            if not error.has_code("INVALID_FIELD"):
                 raise
+            self.descriptions.forget(chosen.sobject)
             log.info("%s: %s It is described again", chosen.sobject, error)
             return self._asked(org, self._turn(org, chosen, state))
 

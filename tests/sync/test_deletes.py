@@ -155,6 +155,36 @@ def test_a_purged_delete_log_is_a_gap(org: SimulatedOrg, syncs: Syncs) -> None:
     assert applied(syncs.root, "Account") == in_org(org, "Account")
 
 
+def test_a_log_that_begins_after_the_last_look_is_a_gap(org: SimulatedOrg, syncs: Syncs) -> None:
+    asked: dict[str, Any] = {"deletes": "replicated", "deletes_every": 1}
+    syncs.run(["Account"], **asked)
+    org.clock_offset += LATER
+    available = f"{org.now():%Y-%m-%dT%H:%M}:00.000+0000"
+    org.add_fault(Fault(path="*/deleted/*", edit_json=lambda found: {**found, "earliestDateAvailable": available}))
+    syncs.run(["Account"], **asked)
+    entry = syncs.chain("Account")[-1]["deletes"]
+    assert (entry["source"], entry["gap"], entry["records"]) == ("ids", True, 0)
+
+
+def test_a_log_that_the_user_may_not_read_fails_the_object_by_name(org: SimulatedOrg, syncs: Syncs) -> None:
+    asked: dict[str, Any] = {"deletes": "replicated", "deletes_every": 1}
+    syncs.run(["Account"], **asked)
+    org.clock_offset += LATER
+    refusal = b'[{"errorCode":"INSUFFICIENT_ACCESS","message":"no"}]'
+    org.add_fault(Fault(path="*/deleted/*", status=403, body=refusal))
+    error = syncs.failing(["Account", "Contact"], **asked)
+    assert list(error.failed) == ["Account"] and "INSUFFICIENT_ACCESS" in error.failed["Account"]
+
+
+def test_no_look_is_shorter_than_salesforce_takes(org: SimulatedOrg, syncs: Syncs) -> None:
+    asked: dict[str, Any] = {"deletes": "replicated", "deletes_every": 1}
+    syncs.run(["Account"], **asked)
+    org.clock_offset += 90
+    calls = syncs.calls(lambda: syncs.run(["Account"], **asked))
+    assert [path.rpartition("/")[2] for path in calls] == ["sobjects", "queryAll"]
+    assert syncs.chain("Account")[-1]["deletes"]["covered_until"] is None
+
+
 def test_more_ids_than_salesforce_gives_are_asked_for_in_shorter_spans(org: SimulatedOrg, syncs: Syncs) -> None:
     asked: dict[str, Any] = {"deletes": "replicated", "deletes_every": 1}
     org.clock_offset = -580

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
+from airflow_provider_sfjwt.sync.descriptions import Descriptions
+from airflow_provider_sfjwt.sync.root import SyncRoot
 from airflow_provider_sfjwt.testing import Field, SimulatedOrg
 from tests.sync.syncs import Syncs
 
@@ -64,3 +67,17 @@ def test_another_api_version_has_descriptions_of_its_own(
     steps(syncs)
     monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", org.connection_json(api_version="65.0"))
     assert steps(syncs) == ["sobjects", "describe", "queryAll"]
+
+
+def test_another_task_believes_the_list_for_a_quarter_of_an_hour(org: SimulatedOrg, syncs: Syncs) -> None:
+    steps(syncs)
+    objects = syncs.root / "_describe" / "_objects.json"
+
+    def described() -> list[str]:
+        with SalesforceJwtHook().connect() as connected:
+            return syncs.calls(lambda: Descriptions(SyncRoot(f"file://{syncs.root}")).of(connected, "Account"))
+
+    assert described() == []
+    looked_at = (org.now() - timedelta(minutes=16)).isoformat()
+    objects.write_text(json.dumps(json.loads(objects.read_text()) | {"looked_at": looked_at}))
+    assert len(described()) == 1
