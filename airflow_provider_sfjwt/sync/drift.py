@@ -49,7 +49,7 @@ def evolve(turn: Turn) -> Evolved:
     if schema_hash(entries) == turn.state.schema_sha256:  # most runs of most objects: no receipt has to be read
         return Evolved(fields, {"added": [], "removed": [], "retyped": []})
     last = next(newest_first(turn.root, turn.state)).receipt
-    drift = {**(drift_between(last, entries) or {}), "retyped": _retyped(last, columns)}
+    drift = {**(drift_between(last, entries) or {}), "retyped": _retyped(last, columns, turn.spec.numbers)}
     if turn.spec.on_schema_change == "ignore":
         kept = [column.name for column in columns if column.name not in drift["added"]]
         return Evolved(kept if drift["added"] else fields, {**drift, "added": []})
@@ -71,20 +71,20 @@ def _asked(turn: Turn) -> Sequence[str] | None:
     return [*missing, *asked]
 
 
-def _retyped(last: Receipt, columns: Sequence[Column]) -> list[str]:
+def _retyped(last: Receipt, columns: Sequence[Column], numbers: str) -> list[str]:
     """The fields whose values would be of another Arrow type than those of the chain."""
-    before = {each["name"]: each for each in last.columns}
+    before = {each["name"]: each for each in last.columns if each["name"] not in (last.widened or ())}
     return [
         column.name
         for column in columns
         if (old := before.get(column.name))
-        and old["salesforce_type"] != column.type
-        and _kind(Column(column.name, old["salesforce_type"])) != _kind(column)
+        and _kind(old["arrow_type"], numbers) != _kind(column.kept_as(numbers).arrow_type, numbers)
     ]
 
 
-def _kind(column: Column) -> str:
-    return column.kept_as("decimal").arrow_type.partition("(")[0]
+def _kind(arrow_type: str, numbers: str) -> str:
+    """What a column holds; by description, numbers of another precision are of another type."""
+    return arrow_type if numbers == "described" else arrow_type.partition("(")[0]
 
 
 def _refuse(turn: Turn, drift: Mapping[str, list[str]]) -> None:

@@ -145,7 +145,7 @@ class _DeltaMerge:
                 raise _refused("table_uri", f"{fault}. Give each a table of its own")
 
     def _check_chain(self, table: DeltaTable) -> None:
-        previous = self._data_set.receipt.previous
+        previous = self._data_set.receipt.previous if self._data_set.receipt.kind != "full" else None
         if previous is not None and table.transaction_version(f"sfjwt:{previous['sha256']}") is None:
             raise _refused(
                 "source",

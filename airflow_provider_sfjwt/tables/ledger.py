@@ -97,7 +97,7 @@ class Ledger:
         :raises ConfigurationError: naming the receipt that is missing.
         """
         previous = data_set.receipt.previous
-        if previous is None or self.applied(previous["sha256"]):
+        if previous is None or data_set.receipt.kind == "full" or self.applied(previous["sha256"]):
             return
         fault = (
             f"{data_set.path} is number {data_set.receipt.sequence} of its chain, and {self._target} lacks the one "

@@ -93,10 +93,21 @@ class _Merge:
             # Each is compared with those before it, too, which the ledger has by then.
             self._ledger.check_origin(data_set)
             self._ledger.check_chain(data_set)
+            self._check_whole(data_set)
             if not self._spec.allow_older and self._spec.mode != "append":
                 self._ledger.check_order(data_set)
             report = report.plus(self._merged(data_set))
         return replace(report, already_applied=len(data_sets) - len(left))
+
+    def _check_whole(self, data_set: PublishedDataSet) -> None:
+        """Refuse to keep rows that are gone: nothing but the whole table says so, where a chain has no windows."""
+        receipt = data_set.receipt
+        if receipt.sequence is not None and receipt.kind == "full" and self._spec.mode == "merge":
+            fault = (
+                f"'merge' would keep rows that {receipt.sobject} no longer has: the sync extracts it whole each time, "
+                "and no data set says what is gone. Take mode='replace' with the last receipt"
+            )
+            raise ConfigurationError({"mode": fault}, subject="the task")
 
     def _not_applied(self, data_sets: Sequence[PublishedDataSet]) -> list[PublishedDataSet]:
         left = [each for each in data_sets if not self._ledger.applied(each.receipt_sha256)]

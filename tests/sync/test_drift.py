@@ -143,6 +143,15 @@ def test_a_field_of_another_type_fails_the_object(
     assert list(error.failed) == PARCEL
 
 
+def test_by_description_numbers_of_another_precision_are_of_another_type(org: SimulatedOrg, syncs: Syncs) -> None:
+    org.define_object("Crate__c", [Field("Weight__c", "double", precision=10, scale=2)])
+    syncs.run(["Crate__c"], numbers="described")
+    org.retype_field("Crate__c", Field("Weight__c", "double", precision=12, scale=2))
+    org.clock_offset += 2
+    error = syncs.failing(["Crate__c"], numbers="described")
+    assert "Weight__c has another type than in the chain" in error.failed["Crate__c"]
+
+
 def test_a_field_of_a_like_type_is_reported(org: SimulatedOrg, syncs: Syncs, parcels: list[str]) -> None:
     org.retype_field("Parcel__c", Field("Key__c", "picklist", picklist_values=("k1",)))
     org.clock_offset += 2

@@ -105,6 +105,16 @@ def test_a_chain_is_merged_in_its_order_and_each_receipt_once(
     assert database.count("items") == 3
 
 
+def test_a_chain_of_whole_tables_replaces_the_table(database: TestDatabase, into: Into, tmp_path: Path) -> None:
+    link = {"receipt_version": 2, "kind": "full", "previous": {"receipt": "1/_receipt.json", "sha256": "0" * 64}}
+    second = publish(tmp_path / "2", [item(1), item(2)], sequence=2, **link)
+    with pytest.raises(ConfigurationError, match=r"would keep rows that Item__c no longer has.*mode='replace'"):
+        into(second)
+    assert into(second, mode="replace").inserted == 2
+    assert into(publish(tmp_path / "3", [item(2)], sequence=3, **link), mode="replace").inserted == 1
+    assert names(database) == {record_id(2): "Item 2"}
+
+
 def test_null_replaces_a_value_and_a_value_null(database: TestDatabase, into: Into, tmp_path: Path) -> None:
     into(publish(tmp_path / "1", [item(1, Amount__c=Decimal(5)), item(2)]))
     report = into(publish(tmp_path / "2", [item(1, hour=1), item(2, hour=1, Amount__c=Decimal("0.5"))]))
