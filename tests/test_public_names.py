@@ -58,6 +58,7 @@ NAMES: dict[str, set[str]] = {
         "wait_for_api_calls",
     },
     "salesforce.api.replication": {"SHORTEST_SPAN", "DeletedRecords", "deleted_records", "record_counts"},
+    "salesforce.api.permissions": {"field_names", "user_permissions", "views_all_records"},
     "salesforce.api.query": {"QueryPage", "first_page", "next_page"},
     "testing": {"ApexError", "ApexRequest", "Fault", "Field", "LoggedRequest", "SimulatedOrg"},
     "sync": {"read_sync"},
