@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.testing import SimulatedOrg
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.examples.conftest import Run
 from tests.repository import EXAMPLES
 from tests.tables import postgres_server
@@ -80,22 +80,22 @@ def test_extract_to_delta_keeps_a_table_on_s3_in_step(
 def test_nightly_objects_keeps_a_table_for_each_object(
     in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
+    """In the second night one object cannot be read: the run is red, and all tables are merged."""
     environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
-    accounts = settled(org)
+    expected = {name: len(org.rows(name)) for name in ("Contact", "Lead", "Opportunity")}
+    expected["Account"] = len(settled(org))
 
-    (run,) = in_airflow(
-        "run_dag", str(EXAMPLES / "nightly_objects.py"), f"salesforce_nightly_objects@{DAY}", **environment
-    )
+    def night(day: str) -> tuple[str, dict[str, int]]:
+        dag = f"salesforce_nightly_objects@{day}"
+        (run,) = in_airflow("run_dag", str(EXAMPLES / "nightly_objects.py"), dag, **environment)
+        with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
+            count = {name: database.execute(f'SELECT count(*) FROM "{name}"') for name in expected}
+            return run["state"], {name: rows.fetchone()[0] for name, rows in count.items()}
 
-    assert run["state"] == "success"
-    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
-        counts = {
-            name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
-            for name in ("Account", "Contact", "Lead", "Opportunity")
-        }
-    assert counts == {"Account": len(accounts)} | {
-        name: len(org.rows(name)) for name in ("Contact", "Lead", "Opportunity")
-    }
+    assert night(DAY) == ("success", expected)
+    refusal = '[{"errorCode": "INSUFFICIENT_ACCESS", "message": "no access to Contact"}]'
+    org.add_fault(Fault(method="GET", path="*FROM*Contact*", status=403, body=refusal, times=None))
+    assert night(LATER) == ("failed", expected)
 
 
 def test_postgres_to_salesforce_brings_the_outcomes_back(
