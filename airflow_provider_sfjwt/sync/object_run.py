@@ -123,8 +123,7 @@ class ObjectRun:
         """An earlier attempt of this run, or a later run, has got as far."""
         if state.run != self.plan.run:
             return Outcome(state.sobject, "done")
-        place = f"{self.root.object_path(state.sobject)}/{state.receipt}"
-        return Outcome(state.sobject, "done", state.records, place, sequence=state.sequence)
+        return Outcome.of(self.states.last_receipt(state), "done")
 
     def _extracted(self, org: ConnectedOrg, chosen: Chosen, state: ObjectState | None) -> Outcome:
         try:
@@ -144,17 +143,8 @@ class ObjectRun:
             receipt = extraction.run()
         except LargeWindowError:
             return Outcome(turn.sobject, "large", arguments=_arguments(spec))
-        moved = self.states.published(turn.state, turn.folder)
-        return Outcome(
-            turn.sobject,
-            "published",
-            records=receipt.records,
-            receipt=receipt.summary()["receipt"],
-            window=receipt.window,
-            sequence=moved.sequence,
-            transport=receipt.transport,
-            drift=receipt.drift if receipt.drift and any(receipt.drift.values()) else None,
-        )
+        self.states.published(turn.state, turn.folder)
+        return Outcome.of(receipt, "published")
 
     def _turn(self, org: ConnectedOrg, chosen: Chosen, state: ObjectState | None) -> Turn:
         """See what the object is, and which rows of it are new.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from airflow_provider_sfjwt.exceptions import ObjectsFailedError, counted
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.sync.root import VERSION
 
 #: ``published``: there is a new receipt; ``done``: an earlier attempt of the run or a later run got as far; ``large``:
@@ -21,6 +22,7 @@ class Outcome:
     :param sobject: the object.
     :param status: see :data:`Status`.
     :param records: rows of the receipt.
+    :param deleted: records that the receipt lists as deleted, apart from its rows.
     :param receipt: its path.
     :param window: its start and end in ISO 8601; None for all rows.
     :param sequence: its place in the chain.
@@ -36,6 +38,7 @@ class Outcome:
     sobject: str
     status: Status
     records: int = 0
+    deleted: int = 0
     receipt: str | None = None
     window: tuple[str, str] | None = None
     sequence: int | None = None
@@ -46,6 +49,29 @@ class Outcome:
     retryable: bool = False
     drift: Mapping[str, list[str]] | None = None
     arguments: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, receipt: Receipt, status: Status, *, api_calls: int = 0, seconds: float = 0.0) -> Outcome:
+        """What became of an object that has a receipt.
+
+        :param receipt: of the object's chain.
+        :param status: ``published``, or ``done`` before.
+        :param api_calls: that the object took in this attempt.
+        :param seconds: that it took.
+        """
+        return cls(
+            receipt.sobject or "",
+            status,
+            records=receipt.records,
+            deleted=int((receipt.deletes or {}).get("records") or 0),
+            receipt=receipt.summary()["receipt"],
+            window=receipt.window,
+            sequence=receipt.sequence,
+            transport=receipt.transport,
+            api_calls=api_calls,
+            seconds=seconds,
+            drift=receipt.drift if receipt.drift and any(receipt.drift.values()) else None,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as the summary lists it."""

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from airflow_provider_sfjwt.exceptions import ApiError, RequestLimitError, SalesforceError, counted
 from airflow_provider_sfjwt.extract.route import Route
 from airflow_provider_sfjwt.extract.routes import ROUTES
-from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.salesforce.api.replication import record_counts
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.api_budget import ApiBudget
@@ -185,34 +184,21 @@ class SyncRun:
         return [] if content is None else [Outcome.from_json(each) for each in content["outcomes"]]
 
     def _left_by(self, chosen: Chosen, told: Outcome | None) -> Outcome:
-        state = self._states.current(chosen.sobject)
-        if state is not None and state.run == self._run.key:
-            known = told if told is not None and told.status == "published" else Outcome(chosen.sobject, "published")
-            return self._published(known, state)
+        try:
+            state = self._states.current(chosen.sobject)
+            ours = state is not None and state.run == self._run.key
+            receipt = self._states.last_receipt(state) if state is not None and ours else None
+        except SalesforceError as error:
+            return Outcome(chosen.sobject, "failed", error=str(error), retryable=error.retryable)
+        if receipt is not None:
+            cost = told if told is not None and told.status == "published" else receipt
+            return Outcome.of(receipt, "published", api_calls=cost.api_calls, seconds=cost.seconds)
         if told is None:
             return Outcome(chosen.sobject, "failed", error="no task of this run got to it: see their logs")
         if told.status == "large":
-            error = "the task that was to extract its window failed: see the logs of 'large'"
-            return Outcome(chosen.sobject, "failed", error=error, retryable=True)
+            said = "the task that was to extract its window failed: see the logs of 'large'"
+            return Outcome(chosen.sobject, "failed", error=said, retryable=True)
         return told
-
-    def _published(self, known: Outcome, state: ObjectState) -> Outcome:
-        """What is known of an object that the run has published, with what its receipt says."""
-        place = f"{self.root.object_path(state.sobject)}/{state.receipt}"
-        text = self.root.read_text(state.sobject, state.receipt or "")
-        receipt = None if text is None else Receipt.from_json(text, place.rpartition("/")[0])
-        if receipt is None:
-            return replace(known, status="failed", error=f"{place} is gone: something else removes files there")
-        return replace(
-            known,
-            records=receipt.records,
-            receipt=place,
-            window=receipt.window,
-            sequence=receipt.sequence,
-            transport=receipt.transport,
-            api_calls=known.api_calls or receipt.api_calls,
-            seconds=known.seconds or receipt.seconds,
-        )
 
     def conclude(self, plan: RunPlan, outcomes: Iterable[Outcome]) -> SyncReport:
         """Write the run's summary, and end its lease.

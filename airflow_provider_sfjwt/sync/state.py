@@ -159,6 +159,20 @@ class States:
             fault = f"{self._root.object_path(sobject)}/{STATE_NAME} is not the state of an object: {error}"
             raise ConfigurationError({"output_path": fault}, subject="the task") from None
 
+    def last_receipt(self, state: ObjectState) -> Receipt:
+        """The receipt that a state names.
+
+        :param state: of an object that has one.
+        :raises ProtocolError: when it is gone.
+        """
+        folder = f"{self._root.object_path(state.sobject)}/{(state.receipt or '').rpartition('/')[0]}"
+        text = self._root.read_text(state.sobject, state.receipt or "")
+        if text is None:
+            raise ProtocolError(
+                f"{folder}/{RECEIPT_NAME} is gone, which the state names: something removes files there"
+            )
+        return Receipt.from_json(text, folder)
+
     def write(self, state: ObjectState) -> None:
         """Keep a state.
 

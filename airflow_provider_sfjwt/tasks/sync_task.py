@@ -121,7 +121,8 @@ class SyncTask:
         before = (self._run.root.read_json(*place) or {}).get("announced", [])
         news = [each for each in outcomes if each.receipt is not None and each.sobject not in before]
         for each in news:
-            events = PublishedEvents(self._task, self._spec.salesforce_conn_id, each.sobject, emit_empty=False)
+            has_news = each.records > 0 or each.deleted > 0
+            events = PublishedEvents(self._task, self._spec.salesforce_conn_id, each.sobject, emit_empty=has_news)
             events.emit(self._context, summary_of(each))
         if news:
             announced = [*before, *(each.sobject for each in news)]
@@ -172,6 +173,7 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
         "receipt": receipt,
         "output_path": receipt.removesuffix(f"/{RECEIPT_NAME}"),
         "records": outcome.records,
+        "deleted": outcome.deleted,
         "job_id": None,
         "window": list(outcome.window) if outcome.window else None,
     }

@@ -179,6 +179,15 @@ def test_a_run_without_a_plan_says_where_to_look(group: Group, tmp_path: Path) -
         group.run("summary", "r1")
 
 
+def test_a_receipt_that_is_gone_is_named_in_the_summary(group: Group) -> None:
+    group.run("plan", "r1")
+    group.run("small", "r1")
+    for receipt in (group.root / "Contact").glob("w=*/_receipt.json"):
+        receipt.unlink()
+    with pytest.raises(AirflowFailException, match=r"Contact: .*_receipt.json is gone, which the state names"):
+        group.run("summary", "r1")
+
+
 def test_failed_objects_may_be_allowed(org: SimulatedOrg, tmp_path: Path) -> None:
     group = Group(tmp_path / "salesforce", max_failed_objects=1)
     group.run("plan", "r1")
