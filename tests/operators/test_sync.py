@@ -34,6 +34,21 @@ def org(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Iterator[Simulated
         yield running
 
 
+class Events:
+    """Records what is emitted through an alias, as Airflow's ``outlet_events`` does."""
+
+    def __init__(self) -> None:
+        self.added: dict[str, Any] = {}
+
+    def __getitem__(self, alias: Any) -> Events:
+        return self
+
+    def add(self, asset: Any, extra: dict[str, Any]) -> None:
+        """Take an event, of which there may be one for an asset."""
+        assert asset.uri not in self.added
+        self.added[asset.uri] = extra
+
+
 class Group:
     """A group of two objects, whose tasks are run one by one."""
 
@@ -46,6 +61,7 @@ class Group:
             )
         self.dag = dag
         self.root = root
+        self.events = Events()
 
     def run(self, task: str, run_id: str, **instance: int) -> Any:
         """What a task returns."""
@@ -54,7 +70,8 @@ class Group:
     def context(self, task: str, run_id: str, **instance: int) -> Any:
         """Of a task instance."""
         known = {"map_index": -1, "xcom_push": lambda **_: None, **instance}
-        return {"ti": SimpleNamespace(dag_id="crm", run_id=run_id, task_id=f"salesforce.{task}", **known)}
+        instance_of = SimpleNamespace(dag_id="crm", run_id=run_id, task_id=f"salesforce.{task}", **known)
+        return {"ti": instance_of, "outlet_events": self.events}
 
     def large(self, arguments: dict[str, Any], run_id: str, *, deferrable: bool) -> dict[str, Any]:
         """Run an instance of ``large`` to its end, as Airflow makes it of what ``small`` returned."""
@@ -160,6 +177,28 @@ def test_small_is_tried_again_until_its_last_attempt_which_succeeds(group: Group
         group.run("small", "r1", try_number=1, max_tries=1)
     assert tried.value.retryable
     assert [each["sobject"] for each in group.run("small", "r1", try_number=2, max_tries=1)] == ["Account"]
+
+
+def test_events_are_of_objects_with_rows_or_deleted_records_each_once(org: SimulatedOrg, tmp_path: Path) -> None:
+    group = Group(tmp_path / "salesforce", rest_rows=100, deletes="ids", deletes_every=0.001)
+    gone = str(org.rows("Contact")[0]["Id"])
+
+    def emitted(run_id: str) -> dict[str, tuple[int, int]]:
+        group.events = Events()
+        group.run("plan", run_id)
+        group.run("small", run_id)
+        return {
+            uri.rpartition("/")[2]: (extra["records"], extra["deleted"]) for uri, extra in group.events.added.items()
+        }
+
+    assert emitted("r1") == {"Account": (25, 0), "Contact": (5, 0)}
+    assert emitted("r1") == {}  # cleared: each event once in a run
+    group.run("summary", "r1")
+    org.clock_offset += 2
+    org.delete("Contact", gone)
+    org.purge("Contact", gone)
+    org.clock_offset += 2
+    assert emitted("r2") == {"Contact": (0, 1)}
 
 
 def test_a_task_that_is_cleared_alone_keeps_no_lease(group: Group, org: SimulatedOrg) -> None:
