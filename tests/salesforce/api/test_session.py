@@ -215,6 +215,17 @@ def test_the_recorded_usage_headers_are_understood(session: Session, recording: 
         assert session.usage.allowed == 5000
 
 
+def test_a_part_counts_for_itself_and_for_the_whole(session: Session) -> None:
+    Script(ok({}, sforce_limit_info="api-usage=18/5000")).run(session.json("GET", "limits"))
+    part = session.part()
+    assert part.usage.left == 4982  # known before the part has asked anything
+    told = ok({}, sforce_limit_info="api-usage=20/5000", date="Sat, 21 Nov 2026 10:00:00 GMT")
+    Script(told, ok({})).run(in_turn(part.json("GET", "limits"), part.json("GET", "limits")))
+    assert (part.usage.calls, session.usage.calls) == (2, 3)
+    assert (part.usage.left, session.usage.left) == (4980, 4980)
+    assert session.server_now() is not None  # one clock
+
+
 def test_what_an_answer_does_not_tell_is_kept_from_the_last(session: Session) -> None:
     told = ok({}, sforce_limit_info="api-usage=18/5000", date="Sat, 21 Nov 2026 10:00:00 GMT")
     Script(told, ok({}, date="no date")).run(in_turn(session.json("GET", "limits"), session.json("GET", "limits")))
