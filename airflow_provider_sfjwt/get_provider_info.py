@@ -42,6 +42,7 @@ _INSTANCE_HELP = (
     "Domains besides Salesforce's own and the login URL's that an org may lie on, with commas between them. A token "
     "goes to no other host. Empty in most cases."
 )
+_PUBSUB_HELP = "Where change events come from: global (empty means that), or deu for orgs of the EU Operating Zone."
 _PROXY_HELP = "Address of a proxy, e.g. http://proxy.acme.com:3128. Empty: the environment's HTTPS_PROXY and NO_PROXY."
 
 
@@ -102,6 +103,7 @@ _CONNECTION_TYPE = {
             "schema": {"type": ["number", "null"], "section": _ADVANCED, "minimum": 1, "maximum": 3600},
         },
         "instance_domains": _text("Instance domains", _ADVANCED, _INSTANCE_HELP),
+        "pubsub_endpoint": _text("Pub/Sub endpoint", _ADVANCED, _PUBSUB_HELP),
     },
 }
 

@@ -72,7 +72,7 @@ NAMES: dict[str, set[str]] = {
     "triggers.api_calls": {"SalesforceApiCallsTrigger"},
     "triggers.bulk_job": {"SalesforceBulkJobTrigger"},
     "triggers.bulk_load": {"SalesforceBulkLoadTrigger"},
-    "triggers.changes": {"SalesforceChangesTrigger"},
+    "triggers.changes": {"SalesforceChangesTrigger", "SalesforceEventsTrigger"},
     "triggers.query": {"SalesforceQueryTrigger"},
 }
 
@@ -150,7 +150,7 @@ ORG = (
     "define_object delete expire_cursors expire_sessions fail_next_job gzip hard_delete_allowed hide_field insert "
     "ip_restricted issue_session jobs jwt_access_tokens lock_records login_history login_rate logins org_locked "
     "permitted_users private_key refuse_second_upload register_certificate requests rest_page_size rows "
-    "session_seconds start stop update url user_active user_approved user_id username"
+    "session_seconds start start_event_bus stop update url user_active user_approved user_id username"
 )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+_TOPIC = re.compile(r"/(?:data|event)/\w+", re.ASCII)
 _CONN_ID = re.compile(r"[\w.-]+", re.ASCII)
 #: Seconds between two looks. Each look of a stream costs an API call for five objects.
 SHORTEST_INTERVAL = 5.0
@@ -42,6 +43,16 @@ def conn_id(value: Any) -> str | None:
     return None if _CONN_ID.fullmatch(value) else f"'{value}' is not the id of a connection; templates are not rendered"
 
 
+def topic_name(value: Any) -> str | None:
+    """The name of a topic.
+
+    :param value: what was given.
+    """
+    if fault := arguments.name(value):
+        return fault
+    return None if _TOPIC.fullmatch(value) else f"'{value}' is not a topic; give e.g. /data/AccountChangeEvent"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PollSpec(OrgSpec):
     """What a polling watcher takes.
@@ -64,10 +75,37 @@ class PollSpec(OrgSpec):
     min_api_calls_left: int | None = argument(arguments.optional(arguments.whole_number(1)), default=None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventsSpec(OrgSpec):
+    """What a watcher of the event bus takes.
+
+    :param sobject: the object's API name, or that of a platform event.
+    :param salesforce_conn_id: the connection.
+    :param topic: what to subscribe to; None for the object's change events, or the platform event.
+    """
+
+    sobject: str = argument(object_name)
+    salesforce_conn_id: str = argument(conn_id, default="salesforce_jwt_default")
+    topic: str | None = argument(arguments.optional(topic_name), default=None)
+
+
 #: The spec of each mode, and the path of its trigger.
 MODES: Mapping[str, tuple[type[OrgSpec], str]] = {
     "poll": (PollSpec, "airflow_provider_sfjwt.triggers.changes.SalesforceChangesTrigger"),
+    "events": (EventsSpec, "airflow_provider_sfjwt.triggers.changes.SalesforceEventsTrigger"),
 }
+
+
+def topic_of(sobject: str) -> str:
+    """The topic of an object's change events, or of a platform event.
+
+    :param sobject: its API name.
+
+    https://developer.salesforce.com/docs/platform/pub-sub-api/guide/subscribe-rpc-reference.html
+    """
+    if sobject.endswith("__e"):
+        return f"/event/{sobject}"
+    return f"/data/{sobject.removesuffix('c') if sobject.endswith('__c') else sobject}ChangeEvent"
 
 
 def changes_uri(salesforce_conn_id: str, sobject: str) -> str:
@@ -97,10 +135,12 @@ def salesforce_asset(
 
     :param sobject: the object's API name.
     :param salesforce_conn_id: the connection.
-    :param mode: ``poll``: queries at an interval.
-    :param options: of the mode. ``poll``: ``where`` (a SOQL condition), ``poll_interval`` (seconds from one look to the
-        next, at least 5; 60), ``overlap`` (seconds after its stamp within which a row may be committed; 300),
-        ``include_deleted`` (False), ``min_api_calls_left`` (None) and ``api_version`` (None).
+    :param mode: ``poll``: queries at an interval. ``events``: change events and platform events, as Salesforce sends
+        them; needs the packages of the extra ``events``.
+    :param options: of the mode. ``events``: ``topic`` (None: that of the object) and ``api_version`` (None). ``poll``:
+        ``where`` (a SOQL condition), ``poll_interval`` (seconds from one look to the next, at least 5; 60), ``overlap``
+        (seconds after its stamp within which a row may be committed; 300), ``include_deleted`` (False),
+        ``min_api_calls_left`` (None) and ``api_version`` (None).
     :raises ConfigurationError: for wrong arguments, and before Airflow 3.3.
     """
     from airflow.sdk import Asset, AssetWatcher
@@ -117,7 +157,10 @@ def salesforce_asset(
         )
     spec, path = _spec(mode, {"sobject": sobject, "salesforce_conn_id": salesforce_conn_id, **options})
     uri = changes_uri(salesforce_conn_id, sobject)
-    trigger = _trigger(path, {"asset_name": uri, **asdict(spec)})
+    given = {"asset_name": uri, **asdict(spec)}
+    if mode == "events":
+        given["topic"] = given["topic"] or topic_of(sobject)
+    trigger = _trigger(path, given)
     return Asset(name=uri, uri=uri, watchers=[AssetWatcher(name=uri, trigger=trigger)])
 
 

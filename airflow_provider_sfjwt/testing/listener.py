@@ -18,13 +18,14 @@ class _TlsFiles:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="simulated-org-")
-        authority, self._served = write_tls_files(Path(self._folder.name))
+        authority, served = write_tls_files(Path(self._folder.name))
+        self.served = str(served)
         self.ca_bundle = str(authority)
 
     def context(self) -> ssl.SSLContext:
         """Return what a server wraps its connections with."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._served)
+        context.load_cert_chain(self.served)
         return context
 
     def remove(self) -> None:
@@ -49,6 +50,11 @@ class Listener:
     def ca_bundle(self) -> str | None:
         """Path of the authority's certificate; None where the org serves http, or has not served yet."""
         return self._tls.ca_bundle if self._tls is not None else None
+
+    @property
+    def served(self) -> str | None:
+        """Path of the certificate and its key; None where the org serves http, or has not served yet."""
+        return self._tls.served if self._tls is not None else None
 
     def start(self) -> None:
         """Begin to serve; after a stop, again on the same port.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.testing.bulk.jobs import Ending
 from airflow_provider_sfjwt.testing.connection import connection_json
@@ -23,6 +23,9 @@ from airflow_provider_sfjwt.testing.org_data import OrgData
 from airflow_provider_sfjwt.testing.script import Script
 from airflow_provider_sfjwt.testing.services import Services
 from airflow_provider_sfjwt.testing.settings import Setting, Settings
+
+if TYPE_CHECKING:
+    from airflow_provider_sfjwt.testing.event_bus.server import EventBusServer
 
 API_VERSIONS = tuple(f"{number}.0" for number in range(58, 69))
 
@@ -134,6 +137,7 @@ class SimulatedOrg(OrgData):
         self._store = Store(self._schema, database)
         self._services = Services(identity, self._settings, self._script, self._store, self._address)
         self._listener = Listener(self._address, self._services.gateway)
+        self._event_bus: EventBusServer | None = None
         self.register_certificate(certificates.certificate_for(key))
         fill(self._store, identity, records, modified_between, self.now())
 
@@ -151,6 +155,8 @@ class SimulatedOrg(OrgData):
 
     def close(self) -> None:
         """Stop for good: close the database and remove temporary files."""
+        if self._event_bus is not None:
+            self._event_bus.stop()
         self._listener.close()
         self._store.close()
 
@@ -179,6 +185,24 @@ class SimulatedOrg(OrgData):
     def ca_bundle(self) -> str | None:
         """Path of the certificate that clients must trust; None where the org serves http, or has not served yet."""
         return self._listener.ca_bundle
+
+    def start_event_bus(self, *sobjects: str) -> EventBusServer:
+        """Serve the Pub/Sub API: needs the packages of the extra ``events``.
+
+        :param sobjects: the objects whose changes are published, and the platform events.
+        :return: the server; its ``endpoint`` belongs in the connection's extra ``pubsub_endpoint``.
+        :raises KeyError: for an unknown object.
+        """
+        from airflow_provider_sfjwt.testing.event_bus.bus import Bus
+        from airflow_provider_sfjwt.testing.event_bus.server import EventBusServer
+
+        if self._event_bus is None:
+            bus = Bus(self._store, self._settings, self.user_id)
+            self._event_bus = EventBusServer(bus, self._services.sessions, self._identity)
+            self._event_bus.start(self._listener.served)
+        for name in sobjects:
+            self._event_bus.bus.select(self._schema.get(name))
+        return self._event_bus
 
     @property
     def certificate(self) -> str:

@@ -8,13 +8,13 @@ from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.local_airflow.processes import poll_until
 from tests.local_airflow.stack import LocalAirflow
 
-DAG_ID = "on_changed_contacts"
+DAG_ID, EVENTS_DAG_ID = "on_changed_contacts", "on_lead_events"
 
 
-def told(airflow: LocalAirflow) -> list[dict[str, Any]]:
+def told(airflow: LocalAirflow, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
     """The payloads that the runs so far were started with."""
-    ended = [run for run in airflow.runs(DAG_ID) if run["state"] == "success"]
-    return [each for run in ended for each in airflow.xcom(DAG_ID, run["dag_run_id"], "payloads")]
+    ended = [run for run in airflow.runs(dag_id) if run["state"] == "success"]
+    return [each for run in ended for each in airflow.xcom(dag_id, run["dag_run_id"], "payloads")]
 
 
 def looks(org: SimulatedOrg) -> int:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from airflow_provider_sfjwt.arguments import api_version_of
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.auth.entered_text import cleaned, cleaned_username, local_path, passphrases
+from airflow_provider_sfjwt.salesforce.auth.event_bus_endpoint import read_endpoint
 from airflow_provider_sfjwt.salesforce.auth.extras import (
     LABELS,
     OWN_FIELDS,
@@ -84,12 +85,14 @@ class ConnectionSettings:
     :param transport: how connections are made.
     :param api_version: e.g. ``66.0``, or None for the newest that the org and this package both know.
     :param unread: a clause for each extra that nobody reads, with the field that is meant.
+    :param event_bus: host and port of the org's event bus.
     """
 
     credentials: Credentials
     transport: TransportSettings
     api_version: str | None
     unread: tuple[str, ...] = ()
+    event_bus: str = read_endpoint(None)
 
 
 def read_connection(
@@ -187,7 +190,7 @@ class _Reader:
         )
         keys = self._keys()
         certificate, secret = self._text("certificate"), self._text("consumer_secret")
-        domains = self._instance_domains()
+        domains, event_bus = self._instance_domains(), self._event_bus()
         if self._faults or not (username and consumer_key and login_url):
             meant = [clause for clause in unread_extras(self._names) if "meant" in clause]
             hints = {"Extra": "; ".join(meant)} if meant else {}
@@ -202,7 +205,7 @@ class _Reader:
             certificate=certificate,
             instance_domains=domains,
         )
-        return ConnectionSettings(credentials, transport, api_version, unread_extras(self._names))
+        return ConnectionSettings(credentials, transport, api_version, unread_extras(self._names), event_bus)
 
     def _fault(self, name: str, sentence: str) -> None:
         self._faults.setdefault(LABELS[name], sentence)
@@ -260,6 +263,13 @@ class _Reader:
         except ValueError as error:
             self._fault("instance_domains", str(error))
             return ()
+
+    def _event_bus(self) -> str:
+        try:
+            return read_endpoint(self._text("pubsub_endpoint"))
+        except ValueError as error:
+            self._fault("pubsub_endpoint", str(error))
+            return ""
 
     def _proxy(self) -> str | None:
         text = self._text("proxy")

@@ -29,6 +29,7 @@ LABELS = {
     "proxy": "Proxy",
     "http_timeout": "HTTP timeout",
     "instance_domains": "Instance domains",
+    "pubsub_endpoint": "Pub/Sub endpoint",
 }
 #: Fields that stand beside the extras.
 OWN_FIELDS = ("login", "host", "password", "port")
@@ -59,6 +60,7 @@ _OTHER_NAMES = {
     "proxy": ("proxies", "httpsproxy", "httpproxy", "proxyurl"),
     "http_timeout": ("timeout", "requesttimeout", "readtimeout"),
     "instance_domains": ("instancedomain", "alloweddomains", "trusteddomains", "alloweddomain", "trusteddomain"),
+    "pubsub_endpoint": ("pubsub", "pubsuburl", "eventbus", "pubsubhost", "grpcendpoint"),
 }  # fmt: skip
 _BY_OTHER_NAME = {other: name for name, others in _OTHER_NAMES.items() for other in others}
 _BY_OTHER_NAME |= {name.replace("_", ""): name for name in LABELS}

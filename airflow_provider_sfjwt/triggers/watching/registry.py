@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 W = TypeVar("W")
 C = TypeVar("C")
@@ -62,12 +62,12 @@ class Occurrence(Generic[W, C]):
     """An event on its way to its watcher.
 
     :param watch: whom it is for.
-    :param payload: what the watcher fires.
+    :param payload: what the watcher fires; None for nothing, where only the stream goes on.
     :param commit: what is stored when Airflow has the event.
     :param taken: whether the watcher has fired it. Airflow counts an event as accepted where others saw it alone.
     """
 
     watch: Watch[W]
-    payload: dict[str, object]
+    payload: dict[str, Any] | None
     commit: C
     taken: bool = False

@@ -11,8 +11,9 @@ from typing import Any
 
 from airflow.triggers.shared_stream import SharedStreamManager, SharedStreamProducer
 
-from airflow_provider_sfjwt.triggers.changes import SalesforceChangesTrigger
+from airflow_provider_sfjwt.triggers.changes import SalesforceChangesTrigger, SalesforceEventsTrigger
 from airflow_provider_sfjwt.triggers.watching.polling import Polling, PollingProducer
+from airflow_provider_sfjwt.triggers.watching.streaming import StreamingProducer, Topic
 
 
 class States:
@@ -121,3 +122,14 @@ async def triggerer(ack_timeout: float = 300) -> AsyncIterator[Triggerer]:
         yield running
     finally:
         await running.stop()
+
+
+class Streamed(SalesforceEventsTrigger):
+    """A watcher of the event bus whose state is kept in the test's process, and that does not wait long."""
+
+    states = States()
+    patience = 10.0
+
+    @classmethod
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+        return StreamingProducer(Topic.of(kwargs), store=cls.states.of, patience=cls.patience, first_pause=0.05)
