@@ -139,6 +139,7 @@ def test_a_large_window_is_left_to_a_task_of_its_own(group: Group, org: Simulate
 def test_a_large_window_brings_deletions_and_the_rows_of_a_new_field(org: SimulatedOrg, tmp_path: Path) -> None:
     group = Group(tmp_path / "salesforce", deletes="ids", deletes_every=1)
     for run_id in ("first", "second"):
+        group.events = Events()
         group.run("plan", run_id)
         for arguments in json.loads(json.dumps(group.run("small", run_id))):
             group.large(arguments, run_id, deferrable=True)
