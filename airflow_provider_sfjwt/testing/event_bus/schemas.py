@@ -83,7 +83,7 @@ class AvroSchema:
     def __init__(self, name: str, sobject: SObject, change: bool) -> None:
         self.columns = {each.name: _place(sobject, each, change) for each in sobject.columns if _is_in(each, change)}
         fields: list[Any] = [_HEADER] if change else []
-        self._known: set[str] = set()
+        self._known: dict[str, list[str]] = {}
         for column in self.columns.values():
             if column.parent is None:
                 fields.append({"name": column.name, "type": ["null", _avro(column.type)], "default": None})
@@ -97,10 +97,10 @@ class AvroSchema:
     def _nested(self, parent: str) -> Any:
         """The record of a compound field; the second one of the same kind is its name alone."""
         parts = [each for each in self.columns.values() if each.parent == parent]
-        name = f"com.sforce.eventbus.{'PersonName' if parent == 'Name' else 'Address'}"
+        name = _record_of(parent)
         if name in self._known:
             return name
-        self._known.add(name)
+        self._known[name] = [each.name for each in parts]
         return {
             "type": "record",
             "name": name.rpartition(".")[2],
@@ -138,7 +138,7 @@ class AvroSchema:
             if column.parent is None:
                 bits[None] = bits.get(None, 0) | 1 << order.index(column.name)
             else:
-                inner = [each.name for each in self.columns.values() if each.parent == column.parent]
+                inner = self._known[_record_of(column.parent)]
                 parent = order.index(column.parent)
                 bits[parent] = bits.get(parent, 0) | 1 << inner.index(column.name)
         return [f"0x{value:x}" if parent is None else f"{parent}-0x{value:x}" for parent, value in bits.items()]
@@ -182,6 +182,11 @@ def _place(sobject: SObject, field: Field, change: bool) -> Column:
     if change and field.name in _NAMES and all(sobject.field(each) for each in _NAMES):
         return Column("Name", field.name, field.type)
     return Column(None, field.name, field.type)
+
+
+def _record_of(parent: str) -> str:
+    """Name of the record that a compound field has, which fields of a kind share."""
+    return f"com.sforce.eventbus.{'PersonName' if parent == 'Name' else 'Address'}"
 
 
 def _avro(kind: str) -> str:
