@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _TOPIC = re.compile(r"/(?:data|event)/\w+", re.ASCII)
 _CONN_ID = re.compile(r"[\w.-]+", re.ASCII)
+#: What the extra ``events`` installs, as it is imported.
+_PACKAGES = ("fastavro", "grpc")
 #: Seconds between two looks. Each look of a stream costs an API call for five objects.
 SHORTEST_INTERVAL = 5.0
 
@@ -159,9 +161,21 @@ def salesforce_asset(
     uri = changes_uri(salesforce_conn_id, sobject)
     given = {"asset_name": uri, **asdict(spec)}
     if mode == "events":
+        _check_packages()
         given["topic"] = given["topic"] or topic_of(sobject)
     trigger = _trigger(path, given)
     return Asset(name=uri, uri=uri, watchers=[AssetWatcher(name=uri, trigger=trigger)])
+
+
+def _check_packages() -> None:
+    """Refuse a watcher of events where its packages are missing, which the triggerer needs as well."""
+    from importlib.util import find_spec
+
+    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+        fault = (
+            f"'events' needs {', '.join(missing)}: install 'airflow-provider-sfjwt[events]' here and for the triggerer"
+        )
+        raise ConfigurationError({"mode": fault}, subject="salesforce_asset")
 
 
 def _spec(mode: str, given: Mapping[str, Any]) -> tuple[OrgSpec, str]:

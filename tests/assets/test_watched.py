@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +55,9 @@ def test_a_dag_with_it_survives_serialization() -> None:
         ({"sobject": ""}, "sobject: is empty"),
         ({"salesforce_conn_id": "{{ var.value.x }}"}, "templates are not rendered"),
         ({"mode": "push"}, "mode: 'push' is not one of poll"),
+        ({"mode": "events", "topic": "Account"}, "topic: 'Account' is not a topic; give e.g. /data/AccountChangeEvent"),
+        ({"mode": "events", "topic": ""}, "topic: is empty"),
+        ({"mode": "events", "where": "x = 1"}, "where: is not an argument of mode 'events'"),
         ({"poll_interval": 1}, "poll_interval: must be between 5 and 86400"),
         ({"poll_interval": "60"}, "poll_interval: must be a number of seconds"),
         ({"overlap": -1}, "overlap: must be between 0 and 86400"),
@@ -89,3 +94,15 @@ def test_the_window_covers_every_event_of_the_run() -> None:
 def test_a_run_that_no_watcher_started_has_no_window() -> None:
     assert changed_window({}) is None
     assert changed_window(events(None, {"receipt": "x"}, {"payload": "x"})) is None
+
+
+@needs_watchers
+def test_events_without_their_packages_are_refused_when_the_dag_is_parsed() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['fastavro'] = None\n"
+        "from airflow_provider_sfjwt.assets import salesforce_asset\n"
+        "salesforce_asset('Account', mode='events')\n"
+    )
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+    assert "install 'airflow-provider-sfjwt[events]'" in ended.stderr

@@ -128,12 +128,23 @@ async def event_bus(
     if plain:
         channel = grpc.aio.insecure_channel(endpoint, options=options)
     else:
-        ca = await asyncio.to_thread(Path(settings.trust_store).read_bytes)
+        ca = await asyncio.to_thread(_authorities, settings)
         channel = grpc.aio.secure_channel(endpoint, grpc.ssl_channel_credentials(ca), options=options)
     try:
         yield EventBus(channel, metadata)
     finally:
         await channel.close()
+
+
+def _authorities(settings: TransportSettings) -> bytes:
+    """The trusted authorities in PEM; of a folder, those of its files.
+
+    :raises ConfigurationError: when there are none.
+    """
+    settings.check_trust_store()
+    place = Path(settings.trust_store)
+    files = sorted(each for each in place.iterdir() if each.is_file()) if place.is_dir() else [place]
+    return b"\n".join(each.read_bytes() for each in files)
 
 
 class _errors:  # noqa: N801  # it reads as a word of the with statement

@@ -164,6 +164,11 @@ class StreamingProducer(SharedStreamProducer):
                         await self._unstored.acquire()
                         yield event, event
                 pause = self._pause()  # Salesforce closed the stream in order
+            except ImportError as missing:
+                pause = _MENDING
+                self._said.wrong(
+                    subject, f"{missing}: install 'airflow-provider-sfjwt[events]'.", "Nothing is watched."
+                )
             except (SalesforceError, AirflowException, AirflowRuntimeError) as error:
                 pause = self._pause() if _passes(error) else _MENDING
                 if time.monotonic() - opened < _LONGEST_PAUSE or not _passes(error):

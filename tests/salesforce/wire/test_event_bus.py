@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +132,15 @@ async def test_a_proxy_that_is_not_there(org: SimulatedOrg, server: EventBusServ
     async with event_bus("pubsub.invalid:7443", settings, lambda: metadata, plain=True) as bus:
         with pytest.raises(TransportError):
             await bus.call("GetTopic", messages()["TopicRequest"](topic_name=TOPIC), "TopicInfo")
+
+
+async def test_authorities_may_be_the_files_of_a_folder(
+    org: SimulatedOrg, server: EventBusServer, tmp_path: Path
+) -> None:
+    if org.ca_bundle is None:
+        return
+    shutil.copy(org.ca_bundle, tmp_path)
+    metadata = Secret((("accesstoken", org.issue_session()), ("instanceurl", org.url), ("tenantid", org.org_id)))
+    settings = TransportSettings(ca_bundle=str(tmp_path))
+    async with event_bus(server.endpoint, settings, lambda: metadata, plain=False) as bus:
+        assert await bus.call("GetTopic", messages()["TopicRequest"](topic_name=TOPIC), "TopicInfo")
