@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+from cryptography.x509.oid import NameOID
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.salesforce.wire.secret import Secret, hidden
@@ -26,6 +27,8 @@ KEY_SIZES = (2048, 4096)
 LONGEST_DAYS = 3650
 #: Airflow's masker of secrets leaves shorter ones in the log.
 SHORTEST_PASSPHRASE = 5
+#: ub-common-name: https://www.rfc-editor.org/rfc/rfc5280#appendix-A.1
+_LONGEST_COMMON_NAME = 64
 #: A server whose clock is slow must not find that the certificate begins in the future.
 _BACKDATED = timedelta(minutes=10)
 
@@ -105,7 +108,10 @@ def _name(subject: str) -> x509.Name | None:
         name = x509.Name.from_rfc4514_string(subject)
     except ValueError:
         return None
-    return name if list(name) else None
+    # cryptography 42 lets such names pass.
+    lengths = [(attribute.oid, len(attribute.value)) for attribute in name]
+    too_long = any(oid == NameOID.COMMON_NAME and length > _LONGEST_COMMON_NAME for oid, length in lengths)
+    return name if lengths and all(length for _, length in lengths) and not too_long else None
 
 
 def _certificate(key: rsa.RSAPrivateKey, name: x509.Name, begin: datetime, end: datetime) -> x509.Certificate:
