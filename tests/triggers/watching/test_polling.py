@@ -61,7 +61,7 @@ async def test_a_change_fires_once_with_the_window_to_read(org: SimulatedOrg, st
         await running.until(lambda: stored(states)["until"] >= event["until"])
         assert stored(states)["until"] > before["until"]
         looks = polls(org)
-        await running.until(lambda: polls(org) > looks + 10)
+        await running.until(lambda: polls(org) > looks + 2)
         assert len(running.events) == 1
 
 
@@ -134,7 +134,7 @@ async def test_what_salesforce_refuses_is_said_once_and_the_others_go_on(
             org.insert("Account", [{"Name": "New"}])
             (event,) = await running.events_of(1)
             looks = polls(org)
-            await running.until(lambda: polls(org) > looks + 5)
+            await running.until(lambda: polls(org) > looks + 2)
             assert (event["sobject"], len(running.events), running.ended) == ("Account", 1, [])
     said = [record.getMessage() for record in caplog.records if "Nothing__c" in record.getMessage()]
     assert len(said) == 1
@@ -213,7 +213,7 @@ async def test_more_changes_than_are_told_apart_are_one_window(org: SimulatedOrg
         assert (event["count"], event["record_ids"]) == (None, None)
         await running.until(lambda: stored(states)["settle"])
         looks = polls(org)
-        await running.until(lambda: polls(org) > looks + 3)
+        await running.until(lambda: polls(org) > looks + 2)
         assert len(running.events) == 1
 
 
