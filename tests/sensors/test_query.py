@@ -260,7 +260,7 @@ def test_without_it_nothing_starts_there() -> None:
         ({"silent_fail": True}, "silent_fail: needs a worker"),
         ({"condition": lambda row: True}, "condition: is a function that the triggerer cannot import"),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, str) else ",".join(value),
 )
 def test_what_would_not_work_there_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
