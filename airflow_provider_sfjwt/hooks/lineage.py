@@ -144,6 +144,15 @@ class HookLineage:
         self._file("add_output_asset", receipt.output_path)
         return receipt
 
+    def synced(self, receipts: Mapping[str, str]) -> None:
+        """A sync has read objects, and written a folder for each.
+
+        :param receipts: the paths of their receipts, by object.
+        """
+        for sobject, receipt in receipts.items():
+            self._object("add_input_asset", sobject)
+            self._file("add_output_asset", receipt.removesuffix(f"/{RECEIPT_NAME}"))
+
     def loaded(self, spec: LoadSpec, report: LoadReport) -> LoadReport:
         """A load has read files, and written an object.
 

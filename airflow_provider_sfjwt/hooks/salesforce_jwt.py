@@ -290,7 +290,9 @@ class SalesforceJwtHook(SignedInHook):
 
         (spec := SyncSpec(**asked, written_by=_writer())).check()
         with self.connect() as org:
-            return run_sync(org, spec)
+            report = run_sync(org, spec)
+        HookLineage(self).synced(report.receipts)
+        return report
 
     def publish(
         self, event: str, events: Sequence[Mapping[str, Any]], id_field: str | None = None

@@ -158,13 +158,15 @@ class _SyncOperator(BaseOperator):
 
         :param context: Airflow's.
         """
+        from airflow_provider_sfjwt.hooks.lineage import HookLineage
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
         from airflow_provider_sfjwt.tasks.sync_task import SyncTask, spec_of
 
         with airflow_outcome(self, SYNC_ADVICE):
             spec = spec_of(self, context)
-            with SalesforceJwtHook(spec.salesforce_conn_id, api_version=spec.api_version).connect() as org:
-                return self.do(SyncTask(self, context, org))
+            hook = SalesforceJwtHook(spec.salesforce_conn_id, api_version=spec.api_version)
+            with hook.connect() as org:
+                return self.do(SyncTask(self, context, org, HookLineage(hook)))
 
     def do(self, task: SyncTask) -> Any:
         """The task's part.

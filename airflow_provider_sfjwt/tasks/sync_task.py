@@ -10,6 +10,7 @@ from airflow_provider_sfjwt.compat import task_attempt
 from airflow_provider_sfjwt.exceptions import ObjectsFailedError, SalesforceError, counted
 from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer
+from airflow_provider_sfjwt.hooks.lineage import HookLineage
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.sync.object_run import SMALL_ONLY
 from airflow_provider_sfjwt.sync.outcome import Outcome, SyncReport
@@ -42,9 +43,11 @@ class SyncTask:
     :param task: the operator.
     :param context: Airflow's.
     :param org: where from.
+    :param lineage: gets what is read and written.
     """
 
-    def __init__(self, task: TaskOfSync, context: Mapping[str, Any], org: ConnectedOrg) -> None:
+    def __init__(self, task: TaskOfSync, context: Mapping[str, Any], org: ConnectedOrg, lineage: HookLineage) -> None:
+        self._lineage = lineage
         self._task = task
         self._context = context
         self._org = org
@@ -72,6 +75,7 @@ class SyncTask:
         plan = self._planned()
         outcomes = self._run.extract(plan, plan.chosen, SMALL_ONLY)
         self._run.tell(outcomes)
+        self._lineage.synced({each.sobject: each.receipt for each in outcomes if each.receipt is not None})
         failed = {each.sobject: each.error or "" for each in outcomes if each.status == "failed"}
         passing = [each.sobject for each in outcomes if each.status == "failed" and each.retryable]
         attempt = task_attempt(self._context)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +62,22 @@ def test_a_collector_that_refuses_fails_nothing(org: SimulatedOrg) -> None:
             raise RuntimeError("no more")
 
     HookLineage(SalesforceJwtHook(), Refusing()).queried("SELECT Id FROM Account")
+
+
+def test_a_sync_reports_each_object_that_has_a_receipt(org: SimulatedOrg, tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+
+    class Collector:
+        def add_input_asset(self, **what: Any) -> None:
+            told.append(("reads", what["asset_kwargs"]["sobject"]))
+
+        def add_output_asset(self, **what: Any) -> None:
+            told.append(("writes", what["uri"]))
+
+    hook = SalesforceJwtHook()
+    report = hook.sync(["Account", "Contact"], f"file://{tmp_path}", commit_lag=0, deletes=None)
+    HookLineage(hook, Collector()).synced(report.receipts)
+    folders = [receipt.removesuffix("/_receipt.json") for receipt in report.receipts.values()]
+    assert told == [
+        ("reads", "Account"), ("writes", folders[0]), ("reads", "Contact"), ("writes", folders[1])
+    ]  # fmt: skip

@@ -99,6 +99,14 @@ def test_the_hook_in_a_task_reports_what_it_reads_and_writes(run: Run) -> None:
     assert {each["facets"]["salesforce_org"]["orgId"] for each in event["inputs"]} == {run.org_id}
 
 
+def test_a_sync_reads_its_objects_and_writes_the_folders_of_their_receipts(run: Run) -> None:
+    (event,) = run.of("step.small", "COMPLETE")
+    # `dag.test()` runs all tasks in one process, and what hooks of earlier ones reported is still there.
+    assert (ORG, "Account") in names(event["inputs"])
+    written = [name for namespace, name in names(event["outputs"]) if namespace == "file"]
+    assert sum(name.startswith(f"{run.lake}/step/Account/w=00000001_") for name in written) == 1
+
+
 def test_lineage_that_fails_fails_no_task(run: Run) -> None:
     (event,) = run.of("broken", "COMPLETE")
     assert names(event["inputs"]) in ([], [(ORG, "Account")])  # what the hook has reported

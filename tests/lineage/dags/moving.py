@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Asset, task
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.operators.load import SalesforceLoadOperator
 from airflow_provider_sfjwt.operators.query import SalesforceQueryOperator
+from airflow_provider_sfjwt.operators.sync import SalesforceSyncGroup
 
 LAKE = os.environ["LINEAGE_LAKE"]
 FIELDS = ["Id", "Name", "AnnualRevenue"]
@@ -23,7 +24,7 @@ class Broken(SalesforceQueryOperator):
         raise RuntimeError("no lineage today")
 
 
-with DAG("moving", schedule=None, catchup=False):
+with DAG("moving", schedule=None, catchup=False, max_active_runs=1):
     extract = SalesforceExtractOperator(
         task_id="extract", sobject="Account", fields=FIELDS, output_path=f"{LAKE}/accounts", **WAIT
     )
@@ -60,9 +61,10 @@ with DAG("moving", schedule=None, catchup=False):
         hook.load(sobject="Lead", operation="insert", source=[{"LastName": "Doe", "Company": "Acme"}])
         return hook.extract(sobject="Account", fields=["Id"], output_path=f"{LAKE}/by_hook").summary()
 
+    step = SalesforceSyncGroup("step", objects=["Account"], output_path=f"{LAKE}/step", commit_lag=0, **WAIT)
     broken = Broken(task_id="broken", soql="SELECT Id FROM Account LIMIT 1")
     # It fails, and is the last one, so that the others do not wait for it.
     refused = SalesforceExtractOperator(
         task_id="refused", soql="SELECT Id FROM Account WHERE Nowhere = 1", output_path=f"{LAKE}/refused", **WAIT
     )
-    extract >> [deferred, mapped, watermark, query, by_hook(), broken, refused]
+    extract >> [deferred, mapped, watermark, query, by_hook(), step, broken, refused]
