@@ -109,7 +109,7 @@ def test_a_sync_reads_its_objects_and_writes_the_folders_of_their_receipts(run: 
 
 def test_lineage_that_fails_fails_no_task(run: Run) -> None:
     (event,) = run.of("broken", "COMPLETE")
-    assert names(event["inputs"]) in ([], [(ORG, "Account")])  # what the hook has reported
+    assert set(names(event["inputs"])) <= {(ORG, "Account"), (ORG, "Contact")}  # what hooks have reported
     complaints = [line for line in run.output.splitlines() if "OpenLineage method failed" in line]
     assert complaints
     assert all("no lineage today" in line for line in complaints)
