@@ -158,11 +158,14 @@ def test_a_task_that_is_done_leaves_nothing_of_an_older_airflow(supervisor: Supe
     assert supervisor.variables == {}
 
 
+def release(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    monkeypatch.setattr(compat, "version", lambda name: {"apache-airflow-core": number}[name])
+
+
 @pytest.fixture
 def clears(monkeypatch: pytest.MonkeyPatch) -> None:
     """An Airflow that discards what a task remembers when it is cleared."""
-    released = {"apache-airflow-core": "3.4.0b2"}
-    monkeypatch.setattr(compat, "version", lambda name: released[name])
+    release(monkeypatch, "3.4.0b2")
 
 
 @pytest.mark.usefixtures("clears")
@@ -217,9 +220,10 @@ def test_a_value_that_is_deleted_has_no_copy(supervisor: Supervisor) -> None:
     assert (own, supervisor.variables) == ({}, {})
 
 
-def test_no_copies_are_kept_where_a_clear_discards_nothing(supervisor: Supervisor) -> None:
-    if compat.discards_task_state_on_clear():
-        pytest.skip("this Airflow discards it")
+def test_no_copies_are_kept_where_a_clear_discards_nothing(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(monkeypatch, "3.3.2")
     store = compat.task_state_store({"ti": Task, "task_state_store": OwnStore()}, outlives_clear=True)
     assert not isinstance(store, compat.CopiedStore)
 
