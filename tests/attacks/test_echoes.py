@@ -64,7 +64,13 @@ def texts_of(error: BaseException) -> str:
 
 def check_json(capsys: pytest.CaptureFixture[str]) -> str:
     arguments = Namespace(
-        conn_id="salesforce_jwt_default", certificate=None, try_audiences=True, json=True, verbose=False
+        conn_id="salesforce_jwt_default",
+        dags=None,
+        permissions=None,
+        certificate=None,
+        try_audiences=True,
+        json=True,
+        verbose=False,
     )
     with pytest.raises(SystemExit):
         cli.check(arguments)

@@ -91,7 +91,7 @@ def _answer(data: bytes, folder: Path) -> None:
     _or_our_error(lambda: collections._row_answer(answer, "upsert"))
     _or_our_error(lambda: decode_job(answer))
     session: Any = SimpleNamespace()
-    _or_our_error(lambda: _run(query._page(session, answer)))
+    _or_our_error(lambda: _run(query.decode_page(session, answer)))
 
 
 def _run(flow: Any) -> None:

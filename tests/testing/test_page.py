@@ -130,6 +130,17 @@ def test_signing_in(org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
     assert certificate_for(shared_private_key()) == org.certificate
 
 
+def test_the_event_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fastavro", reason="missing: the Python package fastavro")
+    with SimulatedOrg(records={}) as org:
+        # [START event_bus]
+        bus = org.start_event_bus("Account")
+        monkeypatch.setenv("AIRFLOW_CONN_MY_ORG", org.connection_json(pubsub_endpoint=bus.endpoint))
+        org.insert("Account", [{"Name": "Acme"}])  # whoever listens to /data/AccountChangeEvent gets an event
+        # [END event_bus]
+        assert "127.0.0.1" in bus.endpoint
+
+
 def test_bad_days(org: SimulatedOrg) -> None:
     # [START bad_days]
     org.approve(False)  # "user is not admin approved to access this app"
@@ -203,9 +214,8 @@ def signature(name: str, function: Any) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
             parts.append("*")
             star = True
-        text = (
-            f"{'**' if parameter.kind is parameter.VAR_KEYWORD else ''}{parameter.name}: {shown(parameter.annotation)}"
-        )
+        stars = {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
+        text = f"{stars}{parameter.name}: {shown(parameter.annotation)}"
         if parameter.default is not parameter.empty:
             text += " = " + repr(parameter.default).replace("'", '"')
         parts.append(text)
