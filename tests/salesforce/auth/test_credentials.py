@@ -54,6 +54,11 @@ def test_the_least_that_a_connection_must_say() -> None:
     assert len(credentials.keys) == 1
 
 
+def test_the_endpoint_of_the_event_bus_is_one_of_salesforces() -> None:
+    assert read(pubsub_endpoint="deu").event_bus == "api.deu.pubsub.salesforce.com:7443"
+    assert list(faults(pubsub_endpoint="evil.com:7443")) == ["Pub/Sub endpoint"]
+
+
 def test_all_that_a_connection_can_say(tmp_path: Path) -> None:
     bundle = tmp_path / "authorities.pem"
     bundle.write_text("any")
