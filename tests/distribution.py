@@ -69,6 +69,11 @@ def published(folder: Path, pyproject: str) -> tuple[Message, list[str]]:
         return Parser().parsestr(wheel.read(metadata).decode("utf-8")), names
 
 
+def can_be_built() -> bool:
+    """Whether all that the distribution is made of is beside the tests; an installed wheel is tested without it."""
+    return all((REPOSITORY / name).exists() for name in SOURCES)
+
+
 def what_airflow_reads(folder: Path) -> Path:
     """A folder for PYTHONPATH with the metadata of a wheel that has a maintainer's addresses, and nothing else.
 

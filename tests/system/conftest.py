@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.distribution import what_airflow_reads
+from tests.distribution import can_be_built, what_airflow_reads
 from tests.local_airflow.stack import LocalAirflow
 from tests.random_tests import SOAK
 from tests.repository import EXAMPLES
@@ -64,8 +64,9 @@ def airflow(
 ) -> Iterator[LocalAirflow]:
     """The running Airflow, with a connection to the org."""
     dags = [EXAMPLES, Path(__file__).parent / "dags"]
-    # The metadata of a release stands before those of the checkout, which has no addresses yet.
-    path = [str(what_airflow_reads(tmp_path_factory.mktemp("release"))), os.environ.get("PYTHONPATH", "")]
+    path = [os.environ.get("PYTHONPATH", "")]
+    if can_be_built():  # the metadata of a release stands before those of the checkout, which has no addresses yet
+        path.insert(0, str(what_airflow_reads(tmp_path_factory.mktemp("release"))))
     env = {"SFJWT_EXAMPLE_OUTPUT": output.as_uri(), "PYTHONPATH": os.pathsep.join(filter(None, path))}
     with LocalAirflow(tmp_path_factory.mktemp("home"), dags, env=env) as running:
         running.add_connection(CONN_ID, running_org.connection_json())
