@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -168,12 +169,12 @@ class _SyncOperator(BaseOperator):
             with hook.connect() as org:
                 return self.do(SyncTask(self, context, org, HookLineage(hook)))
 
+    @abstractmethod
     def do(self, task: SyncTask) -> Any:
         """The task's part.
 
         :param task: one attempt of it.
         """
-        raise NotImplementedError
 
 
 class SyncPlanOperator(_SyncOperator):

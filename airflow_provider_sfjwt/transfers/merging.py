@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,6 @@ class MergeOperator(LineageOperator, BaseOperator):
 
         return merge_lineage(self, self._target())
 
+    @abstractmethod
     def _target(self) -> DataSet:
         """The table, as lineage names it."""
-        raise NotImplementedError

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -128,3 +129,39 @@ def test_hook_in_task(in_airflow: Run, environment: dict[str, str], org: Simulat
     emails = {row["Id"]: row["Email"].lower() for row in contacts if row["Email"] is not None}
     assert run["returned"]["lower_emails"] == len(emails) > 0
     assert {row["Id"]: row["Email"] for row in org.rows("Contact") if row["Email"] is not None} == emails
+
+
+def test_a_whole_org_in_step(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+    group, in_task = (
+        in_airflow("run_dag", str(EXAMPLES / file), f"{dag_id}!{DAY}", **environment)[0]
+        for file, dag_id in (
+            ("org_in_step.py", "salesforce_org_in_step"),
+            ("org_in_step_in_task.py", "salesforce_objects_in_step"),
+        )
+    )
+
+    assert (group["state"], in_task["state"]) == ("success", "success")
+    (summary,) = (tmp_path / "output/org/_runs").glob("*/summary.json")
+    content = json.loads(summary.read_text())
+    told = {each["sobject"]: each for each in content["outcomes"]}
+    assert {told[name]["status"] for name in ("Account", "Contact", "Opportunity")} == {"published"}
+    # Rows of the last minutes may still become visible, and come with the next run.
+    end = datetime.fromisoformat(content["end"])
+    old_enough = [row for row in org.rows("Account") if row["SystemModstamp"] < end]
+    assert told["Account"]["records"] == len(old_enough)
+    receipts = in_task["returned"]["in_step"]
+    assert sorted(receipts) == ["Account", "Contact", "Opportunity"]
+    assert json.loads(Path(receipts["Account"].removeprefix("file://")).read_text())["records"] == len(old_enough)
+
+
+def test_dags_that_start_with_changes_extract_everything_when_started_by_hand(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    for file, dag_id, folder, sobject in (
+        ("watched_accounts.py", "salesforce_watched_accounts", "watched/accounts", "Account"),
+        ("change_events.py", "salesforce_change_events", "events/contacts", "Contact"),
+    ):
+        (run,) = in_airflow("run_dag", str(EXAMPLES / file), f"{dag_id}!{DAY}", **environment)
+        assert run["state"] == "success"
+        (receipt,) = (tmp_path / "output" / folder).glob("run=*/_receipt.json")
+        assert json.loads(receipt.read_text())["records"] == len(org.rows(sobject))

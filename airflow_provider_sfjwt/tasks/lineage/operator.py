@@ -5,6 +5,7 @@ https://airflow.apache.org/docs/apache-airflow-providers-openlineage/stable/guid
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ class LineageOperator:
     #: What the attempt has found out so far; None before it begins.
     draft: Draft | None = None
 
+    @abstractmethod
     def lineage(self) -> Lineage:
         """What the task reads and writes, as far as that is known by now."""
-        raise NotImplementedError
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """For the event that the task has begun, or goes on after a deferral."""
