@@ -74,14 +74,16 @@ class Environment:
         :param wheel: of this package.
         :return: ``ok``, or which packages of Airflow's a resolver would have changed.
         """
-        if not (self.folder / ".complete").exists():
+        complete = self.folder / ".complete"
+        pins = self._pins.read_text(encoding="utf-8")
+        if not complete.exists() or complete.read_text(encoding="utf-8") != pins:
             shutil.rmtree(self.folder, ignore_errors=True)
             _uv("venv", "--quiet", "--seed", "--python", self._asked_for, str(self.folder))
             self._install(f"apache-airflow=={self.airflow}", "--constraint", str(self._pins))
             # As a user does who names no constraints: the newest packages of today may come, but to what is missing only.
             (self.folder / "changed.json").write_text(json.dumps(self._changes(wheel)), encoding="utf-8")
             self._install("--requirement", str(self._pins))
-            (self.folder / ".complete").touch()
+            complete.write_text(pins, encoding="utf-8")
         self._install("--no-deps", "--force-reinstall", str(wheel))
         changed = json.loads((self.folder / "changed.json").read_text(encoding="utf-8"))
         return f"CHANGES {', '.join(changed)}" if changed else "ok"

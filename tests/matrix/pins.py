@@ -42,13 +42,9 @@ def main() -> None:
                     "--universal",
                 ),
                 *("--python-version", python, "--exclude-newer", day, "--prerelease", "if-necessary-or-explicit"),
-                *("--extra", "parquet", "--extra", "delta", "--extra", "testing", "--group", "tests", "--no-annotate"),
-                *(
-                    "--custom-compile-command",
-                    "make matrix-pins",
-                    "--output-file",
-                    str(PINS / f"airflow-{airflow}.txt"),
-                ),
+                *(f"--extra={name}" for name in ("parquet", "delta", "events", "testing")),
+                *("--group", "tests", "--no-annotate", "--custom-compile-command", "make matrix-pins"),
+                *("--output-file", str(PINS / f"airflow-{airflow}.txt")),
             ]
             subprocess.run(command, cwd=REPOSITORY, check=True)
 

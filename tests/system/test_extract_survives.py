@@ -192,7 +192,9 @@ def test_a_job_is_waited_for_whatever_becomes_of_the_triggerer(
     scene.hand_over(second)
     # The worker and each triggerer have a token of their own.
     eventually(lambda: scene.org.logins == 3, "the second triggerer waits for the job")
-    eventually(lambda: "goes on, since its task is still deferred" in scene.trigger_logs(), "the first one ends")
+    # From 3.4 on Airflow tells a trigger that was handed over from one whose task was touched, and does not ask it.
+    endings = ("goes on, since its task is still deferred", "Trigger reassigned to another triggerer")
+    eventually(lambda: any(each in scene.trigger_logs() for each in endings), "the first one ends")
     stop_all([process])
     eventually(lambda: scene.triggerer == first, "the triggerer that is left takes the trigger")
     looks = scene.looks()
