@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sfjwt import arguments
 from airflow_provider_sfjwt.arguments import OrgSpec, argument
 from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.salesforce.api.event_bus.topics import missing_packages, topic_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _TOPIC = re.compile(r"/(?:data|event)/\w+", re.ASCII)
 _CONN_ID = re.compile(r"[\w.-]+", re.ASCII)
-#: What the extra ``events`` installs, as it is imported.
-_PACKAGES = ("fastavro", "grpc")
 #: Seconds between two looks. Each look of a stream costs an API call for five objects.
 SHORTEST_INTERVAL = 5.0
 
@@ -98,18 +97,6 @@ MODES: Mapping[str, tuple[type[OrgSpec], str]] = {
 }
 
 
-def topic_of(sobject: str) -> str:
-    """The topic of an object's change events, or of a platform event.
-
-    :param sobject: its API name.
-
-    https://developer.salesforce.com/docs/platform/pub-sub-api/guide/subscribe-rpc-reference.html
-    """
-    if sobject.endswith("__e"):
-        return f"/event/{sobject}"
-    return f"/data/{sobject.removesuffix('c') if sobject.endswith('__c') else sobject}ChangeEvent"
-
-
 def changes_uri(salesforce_conn_id: str, sobject: str) -> str:
     """The URI of an asset that is watched. An extract publishes another one, or its event would start its DAG again.
 
@@ -169,9 +156,7 @@ def salesforce_asset(
 
 def _check_packages() -> None:
     """Refuse a watcher of events where its packages are missing, which the triggerer needs as well."""
-    from importlib.util import find_spec
-
-    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+    if missing := missing_packages():
         fault = (
             f"'events' needs {', '.join(missing)}: install 'airflow-provider-sfjwt[events]' here and for the triggerer"
         )

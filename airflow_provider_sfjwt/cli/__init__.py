@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.cli.output import can_print, ended, give_up, print_line, quietly, quoted
+from airflow_provider_sfjwt.cli.output import ended, give_up, print_line, quietly, quoted
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_sfjwt.doctor.official_connection import Conversion
-    from airflow_provider_sfjwt.doctor.verdicts import Finding
-    from airflow_provider_sfjwt.salesforce.auth.credentials import ConnectionSettings
     from airflow_provider_sfjwt.salesforce.auth.key_pair import KeyPair
-
-#: The exit code where a step of ``check`` failed.
-FAILED = 1
-_MARKS = {"ok": ("✓", "ok  "), "warning": ("!", "warn"), "failed": ("✗", "FAIL"), "skipped": ("–", "skip")}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -59,6 +53,7 @@ def get_commands() -> list[Any]:
     from airflow.cli import cli_config
     from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, GroupCommand, lazy_load_command
 
+    from airflow_provider_sfjwt.cli.connection_check import check_command
     from airflow_provider_sfjwt.cli.sync import sync_commands
 
     Arg: Any = cli_config.Arg  # noqa: N806 - it has no types, and this is its name
@@ -90,115 +85,8 @@ def get_commands() -> list[Any]:
         ),
     )
     help_text = "Check Salesforce JWT connections, make keys for them, and show how far syncs have got"
-    commands = (_check_command(), keygen, convert, sync_commands())
+    commands = (check_command(), keygen, convert, sync_commands())
     return [GroupCommand(name="salesforce-jwt", help=help_text, subcommands=commands)]
-
-
-def _check_command() -> Any:
-    """Describe ``check`` to Airflow."""
-    from airflow.cli import cli_config
-    from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, lazy_load_command
-
-    Arg: Any = cli_config.Arg  # noqa: N806 - it has no types, and this is its name
-    return ActionCommand(
-        name="check",
-        help="Say what is wrong with a Salesforce JWT connection, and which setting to change",
-        description="Look at a connection step by step, up to the first that fails. It signs in at most once. "
-        "Exit codes: 0 all passed, 1 a step failed, 2 the connection was not found or an argument is wrong.",
-        func=lazy_load_command("airflow_provider_sfjwt.cli.check"),
-        args=(
-            Arg(("conn_id",), nargs="?", help="Id of the connection"),
-            Arg(("--dags",), metavar="FOLDER", help="Look at the watched assets of the DAG files of a folder, too"),
-            Arg(("--certificate",), metavar="FILE", help="The certificate uploaded to Salesforce, PEM or DER"),
-            Arg(
-                ("--try-audiences",),
-                action="store_true",
-                help="When Salesforce refuses the audience, try the others; each try is a row in the login history",
-            ),
-            Arg(
-                ("--permissions",),
-                nargs="+",
-                metavar="SOBJECT",
-                default=[],
-                help="Then look at what the user may do with these objects, what is missing, and where it is given",
-            ),
-            Arg(("--json",), action="store_true", help="Print the steps as JSON"),
-            ARG_VERBOSE,
-        ),
-    )
-
-
-def check(args: Namespace) -> None:
-    """Examine a connection, and print a line for each step.
-
-    :param args: ``conn_id``, ``dags``, ``certificate``, ``try_audiences``, ``permissions``, ``json`` and ``verbose``.
-    :raises SystemExit: 1 when a step failed, 2 when the examination could not begin.
-    """
-    quietly(_check)(args)
-
-
-def _check(args: Namespace) -> None:
-    from airflow_provider_sfjwt.cli.watched_dags import check_dags
-
-    if args.dags is None and args.conn_id is None:
-        give_up("Give the id of a connection, or --dags with a folder of DAG files.")
-    passed = args.dags is None or check_dags(args.dags)
-    if args.conn_id is not None:
-        passed = _check_connection(args) and passed
-    if not passed:
-        raise SystemExit(FAILED)
-
-
-def _check_connection(args: Namespace) -> bool:
-    import json
-    from dataclasses import asdict
-
-    from airflow_provider_sfjwt.doctor.checkup import Checkup
-    from airflow_provider_sfjwt.exceptions import ConfigurationError
-    from airflow_provider_sfjwt.hooks.configuration import retry_policy
-    from airflow_provider_sfjwt.hooks.connections import connection_settings
-    from airflow_provider_sfjwt.salesforce.wire.secret import Secret
-
-    connection = Secret(_connection(args.conn_id))
-
-    def read() -> ConnectionSettings:
-        try:
-            return connection_settings(connection, args.conn_id)
-        except ConfigurationError as error:
-            if "Connection Type" in error.fields:
-                give_up(f"Connection '{args.conn_id}' {error.fields['Connection Type']}.")
-            raise
-
-    checkup = Checkup(
-        read,
-        retry_policy(),
-        certificate=_file(args.certificate) if args.certificate else None,
-        try_audiences=args.try_audiences,
-        permissions=args.permissions,
-    )
-    findings = []
-    for finding in checkup.findings():
-        findings.append(finding)
-        if not args.json:
-            _print_finding(finding)
-    passed = all(finding.passed for finding in findings)
-    if args.json:
-        shown = [{name: value for name, value in asdict(finding).items() if name != "short"} for finding in findings]
-        print(json.dumps({"conn_id": args.conn_id, "passed": passed, "steps": shown}, indent=2))
-    elif checkup.audience_refused and not args.try_audiences:
-        print_line("  Next: --try-audiences tries the others; each try is a row in the user's login history.")
-    return passed
-
-
-def _print_finding(finding: Finding) -> None:
-    fancy, plain = _MARKS[finding.mark]
-    print_line(f"{fancy if can_print('✓✗–') else plain} {finding.name + ':':<12} {ended(finding.detail)}")
-    if finding.said:
-        print_line(f"  Said: {finding.said}")
-    if finding.remedy:
-        print_line(f"  Remedy: {ended(finding.remedy)}")
-    if finding.setup_page:
-        print_line(f"  Setup page: {finding.setup_page}")
 
 
 def keygen(args: Namespace) -> None:
@@ -318,10 +206,11 @@ def from_salesforce(args: Namespace) -> None:
 
 
 def _from_salesforce(args: Namespace) -> None:
+    from airflow_provider_sfjwt.cli.stored_connection import stored_connection
     from airflow_provider_sfjwt.doctor.official_connection import convert
     from airflow_provider_sfjwt.exceptions import ConfigurationError
 
-    connection = _connection(args.conn_id)
+    connection = stored_connection(args.conn_id)
     if connection.conn_type != "salesforce":
         give_up(f"Connection '{args.conn_id}' is of the type '{connection.conn_type}', not 'salesforce'.")
     try:
@@ -355,35 +244,6 @@ def _print_conversion(args: Namespace, conversion: Conversion) -> None:
         print_line(line, file=sys.stderr)
     # Alone on stdout, so that it can be sent into a file.
     print(json.dumps({new_id: fields}, indent=2))
-
-
-def _connection(conn_id: str) -> Any:
-    """Find a connection wherever this installation keeps some, its database included."""
-    from airflow.models import Connection
-
-    from airflow_provider_sfjwt.compat import AirflowNotFoundException
-    from airflow_provider_sfjwt.hooks.connection_text import HOW_TO_WRITE, fault_of_variable
-
-    try:
-        # Only in servers does the way that tasks take lead to the database.
-        return Connection.get_connection_from_secrets(conn_id)
-    except AirflowNotFoundException:
-        fault = fault_of_variable(conn_id)
-        if fault is not None:
-            give_up(f"Connection '{conn_id}': {fault}.")
-        give_up(
-            f"There is no connection '{conn_id}' in the secrets backend, the environment or the database that this "
-            f"command sees, or Airflow cannot read it: {HOW_TO_WRITE}. 'airflow connections list' shows the database's."
-        )
-
-
-def _file(path: str) -> bytes:
-    from pathlib import Path
-
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        give_up(f"{path} cannot be read: {error.strerror}.")
 
 
 def _add_command(conn_id: str, fields: dict[str, Any]) -> str:

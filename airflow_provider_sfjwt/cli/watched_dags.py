@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_sfjwt.cli.output import can_print, print_line
 from airflow_provider_sfjwt.compat.watchers import dag_bag, scheduled_assets
+from airflow_provider_sfjwt.doctor.watching import Watched
 
 
-def check_dags(folder: str) -> bool:
-    """Print what is wrong with the watched assets of a folder.
-
-    :param folder: of DAG files, or one file.
-    :return: whether that is nothing.
-    """
-    found = faults(folder)
-    fancy, plain = ("✗", "FAIL") if found else ("✓", "ok  ")
-    for fault in found or [f"the watched assets of {folder}"]:
-        print_line(f"{fancy if can_print('✓✗–') else plain} {fault}")
-    return not found
-
-
-def faults(folder: str) -> list[str]:
-    """Parse the DAG files of a folder, and look at their watched assets.
+class WatchedDags:
+    """The DAG files of a folder, parsed.
 
     :param folder: of DAG files, or one file.
-    :return: a sentence for each fault.
     """
-    found = dag_bag(folder)
-    broken = [
-        f"{file} cannot be parsed: {str(error).strip().splitlines()[-1]}" for file, error in found.import_errors.items()
-    ]
-    return [*broken, *_contradictions(list(found.dags.values()))]
+
+    def __init__(self, folder: str) -> None:
+        found = dag_bag(folder)
+        self._dags: list[Any] = list(found.dags.values())
+        broken = [
+            f"{file} cannot be parsed: {str(error).strip().splitlines()[-1]}"
+            for file, error in found.import_errors.items()
+        ]
+        #: A sentence for each thing that is wrong with their watched assets.
+        self.faults = [*broken, *_contradictions(self._dags)]
+
+    def watched(self, conn_id: str | None) -> list[Watched]:
+        """What the watchers of a connection watch, each once.
+
+        :param conn_id: the connection.
+        """
+        found = []
+        for dag in self._dags:
+            for asset in _watched_assets(dag):
+                for watcher in asset.watchers:
+                    kwargs = watcher.trigger.serialize()[1]
+                    if kwargs.get("salesforce_conn_id") == conn_id:
+                        found.append(_watched(kwargs))
+        return list(dict.fromkeys(found))
+
+
+def _watched(kwargs: Mapping[str, Any]) -> Watched:
+    """What the trigger of a watcher looks at."""
+    if "topic" in kwargs:
+        return Watched(kwargs["sobject"], kwargs["topic"])
+    return Watched(kwargs["sobject"], None, kwargs["where"], kwargs["include_deleted"])
 
 
 def _contradictions(dags: list[Any]) -> Iterator[str]:

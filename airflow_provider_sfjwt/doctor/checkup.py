@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from airflow_provider_sfjwt.compat import mask
 from airflow_provider_sfjwt.doctor.permissions import permission_findings
 from airflow_provider_sfjwt.doctor.verdicts import Finding, failed, verdict_on, warned
+from airflow_provider_sfjwt.doctor.watching import Watched, watching_findings
 from airflow_provider_sfjwt.exceptions import (
     ApiError,
     AuthenticationError,
@@ -69,6 +70,7 @@ class Checkup:
     :param certificate: bytes of a certificate's file, in place of the connection's field; default None.
     :param try_audiences: whether other audiences are tried when Salesforce refuses the connection's; default false.
     :param permissions: objects whose permissions are looked at after all other steps; default none.
+    :param watched: what is watched, which is looked at last; default none.
     :param clock: this machine's clock, seconds since the epoch.
     :param sleep: what waits before a repetition.
     """
@@ -82,6 +84,7 @@ class Checkup:
         certificate: bytes | None = None,
         try_audiences: bool = False,
         permissions: Sequence[str] = (),
+        watched: Sequence[Watched] = (),
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -91,7 +94,7 @@ class Checkup:
         self._api_version = api_version
         self._certificate = certificate
         self._try_audiences = try_audiences
-        self._sobjects = permissions
+        self._sobjects, self._watched = permissions, watched
         self._clock = clock
         self._sleep = sleep
         self._summary = ""
@@ -130,6 +133,7 @@ class Checkup:
             else:
                 if self._sobjects:
                     yield from permission_findings(visit.org, self._sobjects)
+                yield from watching_findings(visit.org, settings, self._watched)
             self._summary, self.audience_refused = visit.summary, visit.audience_refused
             if self._try_audiences and visit.audience_refused:
                 yield visit.other_audience("audiences")

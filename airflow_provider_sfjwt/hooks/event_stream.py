@@ -12,14 +12,14 @@ from typing import Any
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SessionExpiredError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.salesforce.api.event_bus.change_event import EventSchema, ReceivedEvent
-from airflow_provider_sfjwt.salesforce.auth.event_bus_endpoint import is_government, is_on_this_machine
+from airflow_provider_sfjwt.salesforce.api.event_bus.topics import check_topic, explained
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
+from airflow_provider_sfjwt.salesforce.org.event_bus import check_is_offered, open_event_bus
 from airflow_provider_sfjwt.salesforce.wire import flow
-from airflow_provider_sfjwt.salesforce.wire.event_bus import EventBus, event_bus
+from airflow_provider_sfjwt.salesforce.wire.event_bus import EventBus
 from airflow_provider_sfjwt.salesforce.wire.event_bus_messages import CUSTOM, EARLIEST, LATEST, messages
-from airflow_provider_sfjwt.salesforce.wire.secret import Secret
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class EventStream:
             except ApiError as refusal:
                 code = refusal.items[0].code if refusal.items else ""
                 if preset != CUSTOM or not code.endswith(_LOST_PLACE):
-                    raise
+                    raise explained(self._topic, refusal) from None
                 preset, replay_id, gap = EARLIEST, None, "the place in the stream is lost"
 
     async def _responses(self, preset: int, replay_id: bytes, gap: str | None) -> AsyncGenerator[Received, None]:
@@ -112,16 +112,9 @@ class EventStream:
     async def check(self) -> None:
         """Ask whether the user may read the topic.
 
-        :raises ConfigurationError: when the org has no such topic, or the user may not read it.
+        :raises SalesforceError: when the org has no such topic, or the user may not read it.
         """
-        try:
-            info = await self._bus.call("GetTopic", messages()["TopicRequest"](topic_name=self._topic), "TopicInfo")
-        except SessionExpiredError:
-            raise
-        except ApiError as refusal:
-            raise _no_topic(self._topic, str(refusal)) from None
-        if not info.can_subscribe:
-            raise _no_topic(self._topic, "the user may not subscribe to it")
+        await check_topic(self._bus, self._topic)
 
     async def _event(self, event: Any) -> ReceivedEvent:
         if event.schema_id not in self._schemas:
@@ -149,15 +142,11 @@ async def event_stream(
     """
     hook = SalesforceJwtHook(conn_id, api_version=api_version)
     async with hook.aconnect(token_max_age=_TOKEN_MAX_AGE) as org:
-        settings = hook.settings
-        if is_government(settings.credentials.login_url):
-            fault = "is of the Government Cloud, where Pub/Sub API is not offered: poll, with mode='poll'"
-            raise ConfigurationError({"Login URL": fault}, subject=f"connection '{conn_id}'")
+        check_is_offered(hook.settings, f"connection '{conn_id}'")
         await org.run(agreed_time)
         token = await org.run(_token, None)
         for _ in range(2):
-            plain = is_on_this_machine(settings.event_bus) and token.instance_url.startswith("http:")
-            async with event_bus(settings.event_bus, settings.transport, _metadata(token), plain=plain) as bus:
+            async with open_event_bus(hook.settings, token) as bus:
                 stream = EventStream(bus, topic, org, token.org_id or "", patience)
                 try:
                     await stream.check()
@@ -177,20 +166,3 @@ def _token(session: object, stale: Token | None) -> Any:
     """The flow that gets a token that works."""
     token = yield from flow.renew(stale)
     return token
-
-
-def _metadata(token: Token) -> Any:
-    pairs = Secret(
-        (("accesstoken", token.value), ("instanceurl", token.instance_url), ("tenantid", token.org_id or ""))
-    )
-    return lambda: pairs
-
-
-def _no_topic(topic: str, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        {
-            "sobject": f"the topic {topic} cannot be read: {why}. Select the object in Setup → Change Data Capture, "
-            "and give the user 'View All Data', or the permission Read on the platform event"
-        },
-        subject="salesforce_asset",
-    )

@@ -30,6 +30,7 @@ class Settings:
     :param api_enabled: whether the user has the permission API Enabled; False: every call is refused.
     :param view_setup: whether the user has the permission View Setup and Configuration.
     :param view_all_data: whether the user has the permission View All Data. It changes no query: there is no sharing.
+        Without it, change events may be read of ``view_all_objects`` alone.
     :param view_all_objects: names of objects on which the user has View All.
     :param gzip: answer compressed where the client accepts it.
     :param session_seconds: seconds that an unused access token lives.

@@ -72,6 +72,15 @@ class Bus:
             made = AvroSchema(name, sobject, change=not name.endswith(SUFFIX))
             return self._schemas.setdefault(made.id, made)
 
+    def may_read(self, topic: str) -> bool:
+        """Whether the user sees all records of the object whose changes a topic has.
+
+        :param topic: its name.
+        """
+        name = topic.rpartition("/")[2]
+        viewed = {each.lower() for each in self._settings.view_all_objects}
+        return name.endswith(SUFFIX) or self._settings.view_all_data or _object_of(name).lower() in viewed
+
     def schema(self, schema_id: str) -> AvroSchema | None:
         """A schema by its id, or None.
 

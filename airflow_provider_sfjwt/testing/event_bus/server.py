@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,14 @@ class BusFaults:
 
     :param silent: streams stay open and send nothing, not even keep-alives.
     :param corrupted: replay ids are refused as corrupted.
-    :param forbidden: topics may not be subscribed to.
+    :param forbidden: names of topics that the user may not read: of platform events, whose permission is Read. For
+        change events the org's ``view_all_data`` and ``view_all_objects`` count.
     :param keep_alive: seconds without events after which a stream says where it is.
     """
 
     silent: bool = False
     corrupted: bool = False
-    forbidden: bool = False
+    forbidden: set[str] = field(default_factory=set)
     keep_alive: float = 270.0
 
 
@@ -125,14 +126,29 @@ class EventBusServer:
     async def _refuse(self, context: Any, status: Any, code: str, message: str) -> None:
         await context.abort(status, message, (("error-code", _ERRORS + code), ("rpc-id", "0")))
 
+    async def _refuse_topic(self, context: Any, name: str) -> None:
+        """An object that is not selected has no topic: https://github.com/pozil/pub-sub-api-java-client/issues/2"""
+        message = (
+            f"The topic information for org CORE/prod/{self._identity.org_id} and topic {name} not found. Ensure the "
+            "topic name is correct and that the topic exists."
+        )
+        await self._refuse(context, grpc.StatusCode.NOT_FOUND, "topic.not.found", message)
+
+    def _may_read(self, topic: str) -> bool:
+        """Whether the user has the permission that a topic needs, which is asked for when it is subscribed to.
+
+        https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/cdc_security_perms.htm
+        """
+        return topic not in self.faults.forbidden and self.bus.may_read(topic)
+
     async def _topic(self, request: bytes, context: Any) -> bytes:
         await self._checked(context)
         name = text(decode(request), 1)
         schema = self.bus.schema_of(name)
         if schema is None:
-            await self._refuse(context, grpc.StatusCode.NOT_FOUND, "topic.not.found", f"Unknown topic {name}")
+            await self._refuse_topic(context, name)
             return b""
-        allowed = int(not self.faults.forbidden)
+        allowed = int(self._may_read(name))
         return encode([(1, name), (2, self._identity.org_id), (4, allowed), (5, schema.id), (6, "0")])
 
     async def _schema(self, request: bytes, context: Any) -> bytes:
@@ -148,8 +164,8 @@ class EventBusServer:
         first = decode(await anext(requests.__aiter__()))
         topic = text(first, 1)
         if self.bus.schema_of(topic) is None:
-            await self._refuse(context, grpc.StatusCode.NOT_FOUND, "topic.not.found", f"Unknown topic {topic}")
-        if self.faults.forbidden:
+            await self._refuse_topic(context, topic)
+        if not self._may_read(topic):
             await self._refuse(context, grpc.StatusCode.PERMISSION_DENIED, "topic.permission", f"No access to {topic}")
         place = await self._begin(first, context)
         wanted = [number_of(first, 4)]

@@ -88,6 +88,18 @@ def test_a_topic_of_an_object_that_is_not_selected(org: SimulatedOrg, bus: Event
         call(org, bus, "GetTopic", (1, "/data/LeadChangeEvent"))
     trailers = dict(caught.value.trailing_metadata())  # type: ignore[attr-defined]  # grpc's errors are calls
     assert trailers["error-code"].endswith("topic.not.found")
+    assert "and topic /data/LeadChangeEvent not found" in str(caught.value)
+
+
+def test_a_user_who_does_not_see_all_records_may_not_subscribe(org: SimulatedOrg, bus: EventBusServer) -> None:
+    assert number_of(call(org, bus, "GetTopic", (1, TOPIC)), 4) == 1
+    org.view_all_data = False
+    assert number_of(call(org, bus, "GetTopic", (1, TOPIC)), 4) == 0
+    with pytest.raises(grpc.RpcError) as caught:
+        events(org, bus, 1)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED  # type: ignore[attr-defined]
+    org.view_all_objects = ["Contact"]
+    assert number_of(call(org, bus, "GetTopic", (1, TOPIC)), 4) == 1
 
 
 def test_metadata_are_checked_at_each_call(org: SimulatedOrg, bus: EventBusServer) -> None:

@@ -207,26 +207,51 @@ async def test_platform_events_fire_too(org: SimulatedOrg, bus: EventBusServer, 
         assert (event["sobject"], event["change_types"], event["record_ids"]) == ("Order__e", None, [])
 
 
-@pytest.mark.parametrize("topic", ["/data/LeadChangeEvent", "/event/Nothing__e"])
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        (
+            "/data/LeadChangeEvent",
+            "the org publishes no change events of Lead: the topic /data/LeadChangeEvent cannot be read (The topic "
+            "information for org ",
+        ),
+        ("/data/LeadChangeEvent", "Select Lead in Setup → Change Data Capture. An object that is not listed there has"),
+        ("/event/Nothing__e", "the org has no platform event Nothing__e"),
+        ("/data/Sales__chn", "the org has no channel Sales__chn"),
+    ],
+)
 async def test_a_topic_that_is_not_there_is_said_once_and_nothing_raises(
-    org: SimulatedOrg, bus: EventBusServer, states: States, caplog: pytest.LogCaptureFixture, topic: str
+    org: SimulatedOrg, bus: EventBusServer, states: States, caplog: pytest.LogCaptureFixture, topic: str, said: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
         async with triggerer() as running:
             running.start(watcher("Lead", topic))
-            await running.until(lambda: "Select the object in Setup → Change Data Capture" in caplog.text)
+            await running.until(lambda: said in caplog.text)
             assert running.ended == []
     assert "opened again in 600 s" in caplog.text
 
 
+@pytest.mark.parametrize("topic", ["/data/ContactChangeEvent", "/event/Order__e"])
 async def test_so_is_a_missing_permission(
-    org: SimulatedOrg, bus: EventBusServer, states: States, caplog: pytest.LogCaptureFixture
+    org: SimulatedOrg, bus: EventBusServer, states: States, caplog: pytest.LogCaptureFixture, topic: str
 ) -> None:
-    bus.faults.forbidden = True
+    org.define_object("Order__e", [Field("Number__c", length=10)])
+    org.start_event_bus("Order__e")
+    org.view_all_data, bus.faults.forbidden = False, {"/event/Order__e"}
     async with triggerer() as running:
-        running.start(watcher())
-        await running.until(lambda: "the user may not subscribe to it" in caplog.text)
+        running.start(watcher("Contact", topic))
+        expected = {
+            "/data/ContactChangeEvent": "Give the user 'View All Records' on Contact",
+            "/event/Order__e": "Give the user Read on Order__e",
+        }
+        await running.until(lambda: expected[topic] in caplog.text)
         assert running.ended == []
+
+
+async def test_view_all_on_the_object_is_enough(org: SimulatedOrg, bus: EventBusServer, states: States) -> None:
+    org.view_all_data, org.view_all_objects = False, ["contact"]
+    async with triggerer() as running:
+        await watching(running, states)
 
 
 async def test_a_government_org_is_told_to_poll(
