@@ -293,9 +293,8 @@ class Extraction:
             "pages are fetched again",
             ", ".join(names),
         )
-        columns = tuple(column.widened() if column.name in names else column for column in self.plan.columns)
-        self._plan = replace(self.plan, columns=columns)
-        return columns
+        self._plan = replace(self.plan, columns=tuple(c.widened() if c.name in names else c for c in self.plan.columns))
+        return self.plan.columns
 
     def _published_before(self, ref: JobRef) -> Receipt | None:
         """The receipt, if an earlier attempt published it and then died."""
@@ -352,6 +351,7 @@ class Extraction:
             numbers=self._spec.numbers,
             rounded=result.rounded,
             widened=tuple(column.name for column in result.columns if column.is_widened),
+            formulas=tuple(column.name for column in result.columns if column.is_unstamped),
             kind="changes" if window else "full",
             schema_sha256=schema_hash(entries),
             **self._chained(entries),

@@ -257,6 +257,7 @@ class SalesforceJwtHook(SignedInHook):
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         deletes: str | None = "recycle_bin",
         deletes_every: float = 86_400,
+        refresh_formulas: float | None = None,
         on_schema_change: str = "evolve",
         commit_lag: float = 300,
         file_format: str = "parquet",

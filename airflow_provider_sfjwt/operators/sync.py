@@ -42,6 +42,8 @@ class SalesforceSyncGroup(TaskGroup):
     :param deletes: where deleted rows are looked for: ``recycle_bin``, ``replicated`` (also those that left it),
         ``ids`` (by comparing all ids), or None.
     :param deletes_every: seconds between two looks at what the recycle bin does not show.
+    :param refresh_formulas: seconds between two looks at formula fields, whose values change without
+        ``SystemModstamp``, in all rows; None for no such look.
     :param on_schema_change: ``evolve``, ``ignore`` or ``fail``.
     :param commit_lag: seconds for which rows may become visible late: the windows end so long before now.
     :param file_format: ``parquet``, ``csv`` or ``jsonl``.
@@ -73,6 +75,7 @@ class SalesforceSyncGroup(TaskGroup):
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         deletes: str | None = "recycle_bin",
         deletes_every: float = 86_400,
+        refresh_formulas: float | None = None,
         on_schema_change: str = "evolve",
         commit_lag: float = 300,
         file_format: str = "parquet",
@@ -115,10 +118,10 @@ class SalesforceSyncGroup(TaskGroup):
 
 #: The arguments that a sync's spec takes, and those of them that are a large window's extract's too.
 _OF_SPEC = (
-    "objects", "output_path", "exclude", "overrides", "deletes", "deletes_every", "on_schema_change", "commit_lag",
-    "file_format", "numbers", "compression", "rest_rows", "rest_cells", "threads", "max_failed_objects",
-    "min_api_calls_left", "parallel_pages", "deferrable", "poll_interval", "timeout", "salesforce_conn_id",
-    "api_version",
+    "objects", "output_path", "exclude", "overrides", "deletes", "deletes_every", "refresh_formulas",
+    "on_schema_change", "commit_lag", "file_format", "numbers", "compression", "rest_rows", "rest_cells", "threads",
+    "max_failed_objects", "min_api_calls_left", "parallel_pages", "deferrable", "poll_interval", "timeout",
+    "salesforce_conn_id", "api_version",
 )  # fmt: skip
 _OF_EXTRACT = (
     "commit_lag", "file_format", "numbers", "compression", "min_api_calls_left", "parallel_pages", "deferrable",

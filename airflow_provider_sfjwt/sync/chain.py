@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
+from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
 from airflow_provider_sfjwt.sync.root import SyncRoot
 from airflow_provider_sfjwt.sync.state import ObjectState
@@ -30,6 +31,16 @@ def newest_first(root: SyncRoot, state: ObjectState) -> Iterator[PublishedDataSe
             raise ConfigurationError({"output_path": fault}, subject="the sync")
         yield data_set
         place = data_set.receipt.previous
+
+
+def last_window(root: SyncRoot, state: ObjectState) -> Receipt:
+    """The chain's last receipt of whole rows.
+
+    :param root: of the sync.
+    :param state: of an object that has a receipt.
+    :raises ConfigurationError: as :func:`newest_first` does.
+    """
+    return next(each.receipt for each in newest_first(root, state) if not each.receipt.only_formulas)
 
 
 def oldest_first(root: SyncRoot, state: ObjectState) -> list[PublishedDataSet]:

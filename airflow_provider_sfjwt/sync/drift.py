@@ -11,7 +11,7 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.extract.columns import columns_of_sobject
 from airflow_provider_sfjwt.files.data_sets.receipt import Backfill, Receipt, column_entry, drift_between, schema_hash
 from airflow_provider_sfjwt.files.values.columns import Column
-from airflow_provider_sfjwt.sync.chain import newest_first
+from airflow_provider_sfjwt.sync.chain import last_window, newest_first
 from airflow_provider_sfjwt.sync.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -41,15 +41,15 @@ def evolve(turn: Turn) -> Evolved:
     :param turn: the object's turn.
     :raises ConfigurationError: when the policy is ``fail``, or a field has another type, which no column may take.
     """
-    fields = _asked(turn)
+    fields = asked_fields(turn)
     if turn.state.receipt is None:
         return Evolved(fields)
     columns = columns_of_sobject(turn.described, fields, None)
     entries = tuple(column_entry(each.kept_as(turn.spec.numbers)) for each in columns)
     if schema_hash(entries) == turn.state.schema_sha256:  # most runs of most objects: no receipt has to be read
         return Evolved(fields, {"added": [], "removed": [], "retyped": []})
-    last = next(newest_first(turn.root, turn.state)).receipt
-    drift = {**(drift_between(last, entries) or {}), "retyped": _retyped(last, columns, turn.spec.numbers)}
+    last = last_window(turn.root, turn.state)
+    drift = {**(drift_between(last, entries) or {}), "retyped": retyped(last, columns, turn.spec.numbers)}
     if turn.spec.on_schema_change == "ignore":
         kept = [column.name for column in columns if column.name not in drift["added"]]
         return Evolved(kept if drift["added"] else fields, {**drift, "added": []})
@@ -60,8 +60,12 @@ def evolve(turn: Turn) -> Evolved:
     return Evolved(fields, drift, _backfill(turn, drift["added"]))
 
 
-def _asked(turn: Turn) -> Sequence[str] | None:
-    """The fields that the author asked for, and those without which no reader can tell rows and their states apart."""
+def asked_fields(turn: Turn) -> Sequence[str] | None:
+    """The fields that the author asked for, and those without which no reader can tell rows and their states apart.
+
+    :param turn: the object's turn.
+    :return: None for every field that Bulk API 2.0 can return.
+    """
     asked = turn.asked.fields
     if asked is None:
         return None
@@ -71,8 +75,13 @@ def _asked(turn: Turn) -> Sequence[str] | None:
     return [*missing, *asked]
 
 
-def _retyped(last: Receipt, columns: Sequence[Column], numbers: str) -> list[str]:
-    """The fields whose values would be of another Arrow type than those of the chain."""
+def retyped(last: Receipt, columns: Sequence[Column], numbers: str) -> list[str]:
+    """The fields whose values would be of another Arrow type than those of the chain.
+
+    :param last: the chain's last receipt of whole rows.
+    :param columns: of the object, now.
+    :param numbers: how fractional numbers are kept.
+    """
     before = {each["name"]: each for each in last.columns if each["name"] not in (last.widened or ())}
     return [
         column.name

@@ -38,8 +38,10 @@ class KnownIds:
     def apply(self, data_set: PublishedDataSet) -> None:
         """Apply the next data set of the chain: first its deletions, then its rows.
 
-        :param data_set: with the columns ``Id`` and the cursor.
+        :param data_set: with the columns ``Id`` and the cursor, or with new values of formula fields.
         """
+        if data_set.receipt.only_formulas:
+            return
         self._database.execute("BEGIN")
         for table in data_set.deletions():
             known = "DELETE FROM known WHERE id = ? AND (? IS NULL OR changed IS NULL OR changed <= ?)"

@@ -24,6 +24,7 @@ from airflow_provider_sfjwt.sync.cursors import cursor_of
 from airflow_provider_sfjwt.sync.deletes import before_rows
 from airflow_provider_sfjwt.sync.descriptions import Descriptions
 from airflow_provider_sfjwt.sync.drift import evolve
+from airflow_provider_sfjwt.sync.formulas import refresh_formulas
 from airflow_provider_sfjwt.sync.outcome import Outcome
 from airflow_provider_sfjwt.sync.plan import RunPlan
 from airflow_provider_sfjwt.sync.root import SyncRoot, window_folder
@@ -127,14 +128,20 @@ class ObjectRun:
 
     def _extracted(self, org: ConnectedOrg, chosen: Chosen, state: ObjectState | None) -> Outcome:
         try:
-            return self._asked(org, self._turn(org, chosen, state))
+            return self._asked(org, self._refreshed(org, chosen, self._turn(org, chosen, state)))
         except ApiError as error:
             # The description that is known may be older than a field that is hidden or gone.
             if not error.has_code("INVALID_FIELD"):
                 raise
             self.descriptions.forget(chosen.sobject)
             log.info("%s: %s It is described again", chosen.sobject, error)
-            return self._asked(org, self._turn(org, chosen, state))
+            current = self.states.current(chosen.sobject)  # formula fields may have been published
+            return self._asked(org, self._refreshed(org, chosen, self._turn(org, chosen, current)))
+
+    def _refreshed(self, org: ConnectedOrg, chosen: Chosen, turn: Turn) -> Turn:
+        """The turn after new values of formula fields. They come first: the rows of the window are read later."""
+        state = refresh_formulas(org, turn, self.states, self.plan.run)
+        return turn if state is turn.state else self._turn(org, chosen, state)
 
     def _asked(self, org: ConnectedOrg, turn: Turn) -> Outcome:
         spec = self._extract_spec(org, turn)

@@ -47,6 +47,14 @@ class SyncedReceipt:
         """Whether the rows are all of the object's, so that what was there before goes."""
         return self.receipt.kind == "full"
 
+    @property
+    def only_formulas(self) -> bool:
+        """Whether its rows have ``Id`` and formula fields alone.
+
+        They change these columns of the rows that are there. A row whose ``Id`` is not there is left out.
+        """
+        return self.receipt.only_formulas
+
     def rows(self, columns: Sequence[str] | None = None, *, include_deleted: bool = False) -> pa.RecordBatchReader:
         """The rows, each part compared with the receipt before its first row comes.
 

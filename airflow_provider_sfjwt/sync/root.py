@@ -7,14 +7,17 @@ run was to do and what it did), and for each object a folder with ``_state.json`
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_sfjwt.arguments import Window
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.storage.errors import storage_errors
+from airflow_provider_sfjwt.files.storage.file_writer import FileWriter, writing
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
@@ -114,6 +117,33 @@ class SyncRoot:
             folder = self._folder.inner(*folders)
             folder.write_whole(name, json.dumps(content, indent=2) + "\n")
 
+    @contextmanager
+    def writing(self, *place: str) -> Iterator[FileWriter]:
+        """Write a file, which is there only if the block ended without an error.
+
+        :param place: folders under the root, and the file's name.
+        """
+        with storage_errors(self.path):
+            *folders, name = place
+            with writing(self._folder.inner(*folders) / name) as file:
+                yield file
+
+    def copy_to(self, target: Path, *place: str) -> bool:
+        """Copy a file to this machine.
+
+        :param target: the new file.
+        :param place: folders under the root, and the file's name.
+        :return: whether there is such a file.
+        """
+        with storage_errors(self.path):
+            path = self._folder / "/".join(place)
+            try:
+                with path.fs.open(path.path, "rb") as source, target.open("wb") as copy:
+                    shutil.copyfileobj(source, copy, 2**20)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
     def remove(self, *place: str) -> None:
         """Remove a file, where it is there.
 
@@ -145,10 +175,20 @@ def window_folder(sequence: int, window: Window | None, end: datetime, run: str)
     return f"{_place(sequence)}{start}_{_stamp(end)}_{run}"
 
 
+def formulas_folder(sequence: int, end: datetime, run: str) -> str:
+    """The name of the folder of new values of formula fields.
+
+    :param sequence: its place in the chain.
+    :param end: when the values were read.
+    :param run: eight characters of the run.
+    """
+    return f"{_place(sequence)}formulas_{_stamp(end)}_{run}"
+
+
 def end_of_folder(name: str) -> datetime:
     """The end of what the run covered, from the name of a data set's folder.
 
-    :param name: that :func:`window_folder` made; more may follow after a slash.
+    :param name: that :func:`window_folder` or :func:`formulas_folder` made; more may follow after a slash.
     """
     stamp = name.partition("/")[0].split("_")[2]
     return datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)

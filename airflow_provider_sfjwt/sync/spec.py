@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -67,6 +68,7 @@ class SyncSpec(JobSpec):
     :param overrides: ``where``, ``fields``, ``cursor_field`` and ``transport`` of single objects, by their names.
     :param deletes: ``recycle_bin``, ``replicated``, ``ids``, or None.
     :param deletes_every: seconds between two looks at what ``recycle_bin`` does not see.
+    :param refresh_formulas: seconds between two looks at formula fields in all rows; None for no such look.
     :param on_schema_change: ``evolve``, ``ignore`` or ``fail``.
     :param commit_lag: seconds for which a row may become visible late.
     :param file_format: ``parquet``, ``csv`` or ``jsonl``.
@@ -87,6 +89,7 @@ class SyncSpec(JobSpec):
     overrides: Mapping[str, Mapping[str, Any]] | None = argument(arguments.optional(_overrides), default=None)
     deletes: str | None = argument(arguments.optional(arguments.one_of(*DELETES)), default="recycle_bin")
     deletes_every: float = argument(arguments.seconds, default=86_400)
+    refresh_formulas: float | None = argument(arguments.optional(arguments.seconds), default=None)
     on_schema_change: str = argument(arguments.one_of(*SCHEMA_CHANGES), default="evolve")
     commit_lag: float = argument(arguments.number(0, unit="seconds"), default=300)
     file_format: str = argument(arguments.text, default="parquet")
@@ -127,4 +130,6 @@ class SyncSpec(JobSpec):
         faults = super().faults()
         if not faults.keys() & {"file_format", "compression"}:
             faults |= OutputFormat(self.file_format, self.compression).faults()
+        if self.refresh_formulas is not None and importlib.util.find_spec("pyarrow") is None:
+            faults["refresh_formulas"] = "needs pyarrow: pip install 'airflow-provider-sfjwt[parquet]'"
         return faults

@@ -37,6 +37,7 @@ class ObjectState:
     :param records: rows of the last receipt.
     :param run: eight characters of the run that wrote it.
     :param deletes_reached: up to when deletions are known from a source with a cursor of its own, in ISO 8601.
+    :param formulas_reached: when the values of formula fields were last read in all rows, in ISO 8601; None for never.
     :param needs: what the next run has to do beside its window, or None.
     :param only_rest: whether Bulk API 2.0 refused a window that was large.
     :param refused: what Salesforce answered when it refused the object, and ``at`` which moment; None where it did not.
@@ -55,6 +56,7 @@ class ObjectState:
     records: int = 0
     run: str | None = None
     deletes_reached: str | None = None
+    formulas_reached: str | None = None
     needs: str | None = None
     only_rest: bool = False
     refused: Mapping[str, str] | None = None
@@ -89,20 +91,32 @@ class ObjectState:
         :param run: eight characters of the run that wrote it.
         :param limits: up to which windows are fetched over REST where a job could.
         """
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        if receipt.only_formulas:  # its rows have no window, so the next window begins where the last one ended
+            return replace(
+                self,
+                sequence=receipt.sequence or 0,
+                receipt=place,
+                receipt_sha256=sha256,
+                formulas_reached=end_of_folder(place).isoformat(),
+                written_by=receipt.written_by,
+            )
+        reached = receipt.window[1] if receipt.window else end_of_folder(place).isoformat()
         beyond = receipt.transport == "rest" and not limits.allow(receipt.records, len(receipt.columns))
         return replace(
             self,
             org_id=receipt.org_id or self.org_id,
             sequence=receipt.sequence or 0,
-            reached=receipt.window[1] if receipt.window else end_of_folder(place).isoformat(),
+            reached=reached,
             receipt=place,
-            receipt_sha256=hashlib.sha256(text.encode()).hexdigest(),
+            receipt_sha256=sha256,
             cursor_field=receipt.cursor_field,
             condition_sha256=receipt.condition_sha256,
             schema_sha256=receipt.schema_sha256,
             records=receipt.records,
             run=run,
             deletes_reached=(receipt.deletes or {}).get("covered_until") or self.deletes_reached,
+            formulas_reached=self.formulas_reached if self.reached else reached,  # all rows are new
             needs=None,
             only_rest=self.only_rest or beyond,
             refused=None,
@@ -117,6 +131,7 @@ class ObjectState:
             condition_sha256=None,
             cursor_field=None,
             deletes_reached=None,
+            formulas_reached=None,
             needs="full",
             refused=None,
         )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.tables.spec import RowsSpec
+
+S = TypeVar("S", bound=RowsSpec)
 
 #: Where a word of a CamelCase name ends.
 _WORD_END = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -86,6 +89,22 @@ def deletion_columns(columns: MergeColumns) -> MergeColumns:
     when = MergeColumn("DeletedDate", changed, "timestamp[ms, tz=UTC]", "c1")
     deleted = MergeColumn(DELETED, known.get(DELETED), "bool", "c2")
     return MergeColumns((key, when, deleted), (key,), deleted, when if changed else None)
+
+
+def of_formulas(spec: S, columns: Sequence[Mapping[str, str]]) -> S:
+    """What is asked for, as far as it concerns rows that have ``Id`` and formula fields alone.
+
+    :param spec: of whole rows.
+    :param columns: as the receipt lists them.
+    :raises ConfigurationError: where the table's rows cannot be found by their id.
+    """
+    if [name.lower() for name in spec.key_columns] != ["id"]:
+        fault = f"is {', '.join(spec.key_columns)}, and new values of formula fields come by Id: leave key out"
+        raise ConfigurationError({"key": fault}, subject="the task")
+    known = {each["name"].lower() for each in columns}
+    wanted = None if spec.columns is None else [name for name in spec.columns if name.lower() in known]
+    mapping = {name: new for name, new in (spec.column_mapping or {}).items() if name.lower() in known}
+    return replace(spec, columns=wanted, column_mapping=mapping, deleted="ignore")
 
 
 def snake_case(name: str) -> str:

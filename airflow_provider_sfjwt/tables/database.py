@@ -106,7 +106,7 @@ class Database(ABC):
 
     @abstractmethod
     def write(self, sql: str) -> int:
-        """Run an ``INSERT`` or a ``DELETE``.
+        """Run an ``INSERT``, an ``UPDATE`` or a ``DELETE``.
 
         :param sql: the statement.
         :return: how many rows were inserted, updated or deleted.

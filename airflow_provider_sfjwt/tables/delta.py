@@ -17,13 +17,14 @@ from airflow_provider_sfjwt.arguments import argument
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
-from airflow_provider_sfjwt.tables.columns import MergeColumns, deletion_columns, merge_columns
+from airflow_provider_sfjwt.tables.columns import MergeColumns, deletion_columns, merge_columns, of_formulas
 from airflow_provider_sfjwt.tables.report import MergeReport
 from airflow_provider_sfjwt.tables.spec import RowsSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
+    from deltalake.table import TableMerger
 
 _log = logging.getLogger(__name__)
 #: The transaction id whose version is the end of the newest window, in milliseconds since the epoch.
@@ -81,7 +82,12 @@ class _DeltaMerge:
         self._uri = uri
         self._options = storage_options
         self._data_set = data_set
-        self._columns = merge_columns(spec, data_set.receipt.columns, folds_case=True)
+        self._only_formulas = data_set.receipt.only_formulas
+        if self._only_formulas and spec.mode == "append":
+            fault = "'append' would insert rows that have Id and formula fields alone: take mode='merge'"
+            raise _refused("mode", f"{fault}. They are in {data_set.path}")
+        asked = of_formulas(spec, data_set.receipt.columns) if self._only_formulas else spec
+        self._columns = merge_columns(asked, data_set.receipt.columns, folds_case=True)
         self._transaction = f"sfjwt:{data_set.receipt_sha256}"
 
     def run(self) -> MergeReport:
@@ -233,15 +239,7 @@ class _DeltaMerge:
             merge_schema=self._spec.schema_evolution == "add",
             commit_properties=self._commit(),
         )
-        newer = self._newer()
-        deleted = self._deleted_sql()
-        kept = None
-        if deleted is not None and self._spec.deleted != "mark":
-            kept = f"({deleted}) IS NOT TRUE"
-            if self._spec.deleted == "delete":
-                merger = merger.when_matched_delete(f"{deleted} AND {newer}")
-        merger = merger.when_matched_update(values, predicate=newer if kept is None else f"{kept} AND {newer}")
-        metrics = merger.when_not_matched_insert(values, predicate=kept).execute()
+        metrics = self._changed(merger, values) if self._only_formulas else self._upserted(merger, values)
         if table.transaction_version(self._transaction) is None:
             # Delta commits no merge that changes nothing. The receipt counts all the same.
             self._write(table, self._schema().empty_table().to_reader())
@@ -251,6 +249,24 @@ class _DeltaMerge:
             updated=metrics["num_target_rows_updated"],
             deleted=metrics["num_target_rows_deleted"],
         )
+
+    def _changed(self, merger: TableMerger, values: dict[str, str]) -> Any:
+        """Change these columns of rows that are there, and differ."""
+        keys = set(self._names(self._columns.key))
+        differs = [f"t.{name} IS DISTINCT FROM {value}" for name, value in values.items() if name not in keys]
+        return merger.when_matched_update(values, predicate=" OR ".join(differs) or "false").execute()
+
+    def _upserted(self, merger: TableMerger, values: dict[str, str]) -> Any:
+        """Insert, update and delete rows."""
+        newer = self._newer()
+        deleted = self._deleted_sql()
+        kept = None
+        if deleted is not None and self._spec.deleted != "mark":
+            kept = f"({deleted}) IS NOT TRUE"
+            if self._spec.deleted == "delete":
+                merger = merger.when_matched_delete(f"{deleted} AND {newer}")
+        merger = merger.when_matched_update(values, predicate=newer if kept is None else f"{kept} AND {newer}")
+        return merger.when_not_matched_insert(values, predicate=kept).execute()
 
     def _newer(self) -> str:
         if self._columns.changed is None:

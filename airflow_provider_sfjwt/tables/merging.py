@@ -12,7 +12,13 @@ from airflow_provider_sfjwt.exceptions import ConfigurationError, counted
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, data_sets_of
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.tables.backends import opened
-from airflow_provider_sfjwt.tables.columns import MergeColumn, MergeColumns, deletion_columns, merge_columns
+from airflow_provider_sfjwt.tables.columns import (
+    MergeColumn,
+    MergeColumns,
+    deletion_columns,
+    merge_columns,
+    of_formulas,
+)
 from airflow_provider_sfjwt.tables.database import Database
 from airflow_provider_sfjwt.tables.ledger import Ledger
 from airflow_provider_sfjwt.tables.report import MergeReport
@@ -94,6 +100,7 @@ class _Merge:
             self._ledger.check_origin(data_set)
             self._ledger.check_chain(data_set)
             self._check_whole(data_set)
+            self._check_formulas(data_set, is_first=data_set is left[0])
             if not self._spec.allow_older and self._spec.mode != "append":
                 self._ledger.check_order(data_set)
             report = report.plus(self._merged(data_set))
@@ -106,6 +113,16 @@ class _Merge:
             fault = (
                 f"'merge' would keep rows that {receipt.sobject} no longer has: the sync extracts it whole each time, "
                 "and no data set says what is gone. Take mode='replace' with the last receipt"
+            )
+            raise ConfigurationError({"mode": fault}, subject="the task")
+
+    def _check_formulas(self, data_set: PublishedDataSet, *, is_first: bool) -> None:
+        """Refuse to insert rows that have formula fields alone."""
+        into_nothing = self._spec.mode == "append" or (self._spec.mode == "replace" and is_first)
+        if data_set.receipt.only_formulas and into_nothing:
+            fault = (
+                f"'{self._spec.mode}' would insert rows of {data_set.path}, which have Id and formula fields alone and "
+                "change rows that are there. Take mode='merge', with the receipts of read_sync() in their order"
             )
             raise ConfigurationError({"mode": fault}, subject="the task")
 
@@ -127,8 +144,10 @@ class _Merge:
         return MergeReport(self._target.name, deleted=self._database.write(f"DELETE FROM {self._target.sql}"))
 
     def _merged(self, data_set: PublishedDataSet) -> MergeReport:
-        columns = merge_columns(self._spec, data_set.receipt.columns, self._database.folds_case)
-        schema = TableSchema(self._database, self._target, self._spec, columns)
+        receipt = data_set.receipt
+        spec = of_formulas(self._spec, receipt.columns) if receipt.only_formulas else self._spec
+        columns = merge_columns(spec, receipt.columns, self._database.folds_case)
+        schema = TableSchema(self._database, self._target, spec, columns)
         statements = MergeStatements(self._database, self._target, columns)
         added = schema.prepare()
         gone = self._without_deleted(data_set, columns)
@@ -137,7 +156,7 @@ class _Merge:
         if self._spec.mode != "append" and columns.key:
             self._check_keys(statements, columns)
         schema.fit(statements)
-        report = self._written(statements, columns)
+        report = self._updated(statements) if receipt.only_formulas else self._written(statements, columns)
         report = replace(report, deleted=report.deleted + gone, columns_added=tuple(added))
         self._database.run(f"DROP TABLE {self._database.stage_sql}")
         counts: dict[str, Any] = {name: getattr(report, name) for name in ("inserted", "updated", "deleted")}
@@ -203,6 +222,12 @@ class _Merge:
         )
         unchanged = rows - inserted - updated
         return replace(report, inserted=inserted, updated=updated, unchanged=unchanged, deleted=deleted)
+
+    def _updated(self, statements: MergeStatements) -> MergeReport:
+        """Change the staged columns of rows that are there. A row that is not there is left out."""
+        staged, update = self._count(statements.count_staged()), statements.update()
+        updated = self._database.write(update) if update else 0
+        return MergeReport(self._target.name, staged=staged, updated=updated, unchanged=staged - updated)
 
     def _count(self, sql: str) -> int:
         ((count,),) = self._database.run(sql)

@@ -81,6 +81,18 @@ class MergeStatements:
         newer = self._not_older("t", "excluded", staged=False)
         return f"{conflict} DO UPDATE SET {changes} WHERE {differs}{newer}"
 
+    def update(self) -> str | None:
+        """Change the rows whose key is staged and which differ; None where nothing but the key is staged."""
+        others = [column for column in self._columns.table if column not in self._columns.key]
+        if not others:
+            return None
+        changes = ", ".join(f"{self._name(column)} = s.{column.staged}" for column in others)
+        before, after = [self._name(column) for column in others], [column.staged for column in others]
+        return (
+            f"UPDATE {self._target} AS t SET {changes} FROM {self._stage} AS s "
+            f"WHERE {self._same_key()} AND {_row('t', before)} {self._differs} {_row('s', after)}"
+        )
+
     def counts_before(self, *, leave_out_deleted: bool) -> str:
         """Count the staged rows that would be written, and those of them whose key is in the table.
 

@@ -112,6 +112,25 @@ class OrgData:
         if not self._store.update(found, canonical_id(record) or "", values, self._settings.now()):
             raise KeyError(f"{found.name} has no record {record!r}")
 
+    def recalculate(self, sobject: str, record: str, values: Mapping[str, Any]) -> None:
+        """Give formula fields of one record other values, as where what they are computed from changes.
+
+        Its SystemModstamp stays, as that of a real record does when a parent changes, or the day:
+        https://docs.databricks.com/gcp/en/ingestion/lakeflow-connect/salesforce-formula-fields
+
+        :param record: its id, 15 or 18 characters.
+        :param values: Python values by field name, of fields that are calculated.
+        :raises KeyError: for an unknown object, or where there is no such record.
+        :raises ValueError: for a field that is not calculated, or a value that it cannot take.
+        """
+        found = self._schema.get(sobject)
+        for name in values:
+            field = found.field(name)
+            if field is None or not field.calculated:
+                raise ValueError(f"{found.name}.{name} is not a formula field")
+        if not self._store.recalculate(found, canonical_id(record) or "", values):
+            raise KeyError(f"{found.name} has no record {record!r}")
+
     def delete(self, sobject: str, record: str, when: datetime | None = None) -> None:
         """Put one record into the recycle bin, where only ``queryAll`` sees it.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     api_calls,
+    formulas,
     loading,
     memory,
     merging,
@@ -46,6 +47,7 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "queries": query_loading.measure,
     "queries-memory": query_loading.measure_memory,
     "sync": syncing.measure,
+    "formulas": formulas.measure,
     "triggers": waiting_triggers.measure,
 }
 #: They take minutes for each run.
@@ -59,6 +61,7 @@ _SLOW = (
     "queries",
     "queries-memory",
     "sync",
+    "formulas",
     "triggers",
 )
 _VERSIONS = (

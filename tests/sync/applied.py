@@ -23,7 +23,10 @@ def applied(root: Path, sobject: str) -> Rows:
             if known and (deletion["DeletedDate"] is None or known[changed] <= deletion["DeletedDate"]):
                 del rows[deletion["Id"]]
         for row in each.rows().read_all().to_pylist():
-            rows[row["Id"]] = row
+            if not each.only_formulas:
+                rows[row["Id"]] = row
+            elif row["Id"] in rows:
+                rows[row["Id"]] |= row
     return {record: _without_nulls(row) for record, row in rows.items()}
 
 

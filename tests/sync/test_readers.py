@@ -25,12 +25,13 @@ from tests.tables.databases import DuckDB
 
 #: The root that the page names stands for the test's own.
 NAMED = "file:///data/salesforce"
-ASKED: dict[str, Any] = {"deletes": "ids", "deletes_every": 1}
+ASKED: dict[str, Any] = {"deletes": "ids", "deletes_every": 1, "refresh_formulas": 1}
 
 
 @pytest.fixture
 def expected(org: SimulatedOrg, syncs: Syncs) -> dict[str, str | None]:
     """Names of the accounts that are left after a few runs, by id, with all that can happen between them."""
+    org.add_field("Account", Field("Rank__c", "double", precision=18, calculated=True, createable=False))
     syncs.run(["Account"], **ASKED)
     changed, deleted, purged, back, master, loser, *_ = (str(row["Id"]) for row in org.rows("Account"))
     org.clock_offset += 2
@@ -44,6 +45,7 @@ def expected(org: SimulatedOrg, syncs: Syncs) -> dict[str, str | None]:
     org.undelete("Account", back)
     org.add_field("Account", Field("Later__c"))
     org.insert("Account", [{"Name": "new", "Later__c": "x"}])
+    org.recalculate("Account", changed, {"Rank__c": 7})
     org.clock_offset += 2
     syncs.run(["Account"], **ASKED)
     return {record: row.get("Name") for record, row in in_org(org, "Account").items()}
@@ -65,8 +67,12 @@ def test_python(expected: dict[str, Any], read_sync: Callable[[str, str], Any]) 
             if row and (deletion["DeletedDate"] is None or row["SystemModstamp"] <= deletion["DeletedDate"]):
                 del state[deletion["Id"]]
         for row in each.rows().read_all().to_pylist():
-            state[row["Id"]] = row
+            if each.only_formulas:  # new values of formula fields change these columns of rows that are there
+                state.get(row["Id"], {}).update(row)
+            else:
+                state[row["Id"]] = row
     # [END python]
+    assert {row["Rank__c"] for row in state.values()} == {None, 7}
     assert {record: row["Name"] for record, row in state.items()} == expected
 
 
@@ -76,7 +82,8 @@ def test_receipts_of_a_chain_follow_the_schema(expected: dict[str, Any], syncs: 
     for receipt in chain:
         assert [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(receipt)] == []
         assert undescribed(schema, receipt) == []
-    assert [bool(each["deletes"]["parts"]) for each in chain] == [False, True, False]
+    assert [each["kind"] for each in chain] == ["changes", "changes", "formulas", "changes"]
+    assert [bool((each["deletes"] or {}).get("parts")) for each in chain] == [False, True, False, False]
     assert chain[-1]["backfilled"] == ["Later__c"]
     assert expected
 
@@ -90,12 +97,17 @@ def test_duckdb(expected: dict[str, Any], read_sync: Callable[[str, str], Any]) 
         con.execute("CREATE TABLE IF NOT EXISTS account AS SELECT * FROM rows LIMIT 0")
         for name, kind in con.execute("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM rows)").fetchall():
             con.execute(f'ALTER TABLE account ADD COLUMN IF NOT EXISTS "{name}" {kind}')
+        if each.only_formulas:  # new values of formula fields change these columns of rows that are there
+            names = ", ".join(f'"{name}" = n."{name}"' for name in rows.column_names)
+            con.execute(f"UPDATE account SET {names} FROM rows n WHERE account.Id = n.Id")
+            continue
         con.execute("DELETE FROM account USING deletions d WHERE account.Id = d.Id AND SystemModstamp <= DeletedDate")
         con.execute("DELETE FROM account WHERE Id IN (SELECT Id FROM rows)")
         con.execute("INSERT INTO account BY NAME SELECT * FROM rows")
     # [END duckdb]
     assert rows.num_rows and deletions is not None
     assert dict(con.execute("SELECT Id, Name FROM account").fetchall()) == expected
+    assert con.execute("SELECT count(*) FROM account WHERE Rank__c = 7").fetchall() == [(1,)]
 
 
 def test_merge(
@@ -112,7 +124,8 @@ def test_merge(
     merge(receipts, sql_conn_id="warehouse", table="account")
     # [END merge]
     assert dict(database.rows("account", ["Id", "Name"])) == expected
-    assert merge(receipts, sql_conn_id="warehouse", table="account").already_applied == len(receipts) == 3
+    assert {score for _, score in database.rows("account", ["Id", "Rank__c"])} == {None, 7}
+    assert merge(receipts, sql_conn_id="warehouse", table="account").already_applied == len(receipts) == 4
 
 
 if SOAK:  # Spark takes an environment of its own, and half a minute

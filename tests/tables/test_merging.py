@@ -105,6 +105,48 @@ def test_a_chain_is_merged_in_its_order_and_each_receipt_once(
     assert database.count("items") == 3
 
 
+def _with_formulas(folder: Path) -> list[str]:
+    """A chain whose second link has a new amount of item 1, null for item 2, and one of an item that is not there."""
+    sets = [publish(folder / "1", [item(number, Amount__c=1) for number in range(4)], receipt_version=2, sequence=1)]
+    text = (folder / "1" / "_receipt.json").read_bytes()
+    previous = {"receipt": "1/_receipt.json", "sha256": hashlib.sha256(text).hexdigest()}
+    amounts = {1: 5, 2: None, 3: 1, 9: 7}
+    rows = [{"Id": record_id(number), "Amount__c": amount} for number, amount in amounts.items()]
+    types = {"Id": ITEM["Id"], "Amount__c": ITEM["Amount__c"]}
+    link = {"receipt_version": 2, "kind": "formulas", "sequence": 2, "previous": previous}
+    return [*sets, publish(folder / "2", rows, types=types, **link)]
+
+
+@pytest.mark.parametrize("deleted", ["delete", "mark"])
+def test_new_values_of_formula_fields_change_nothing_else(
+    database: TestDatabase, into: Into, tmp_path: Path, deleted: str
+) -> None:
+    sets = _with_formulas(tmp_path)
+    report = into(sets[::-1], deleted=deleted, columns=["Id", "Name", "Amount__c", "IsDeleted"])
+    assert counts(report) == (8, 4, 2, 2, 0)
+    assert names(database) == {record_id(number): f"Item {number}" for number in range(4)}
+    amounts = dict(database.rows("items", ["Id", "Amount__c"]))
+    assert [None if each is None else float(each) for _, each in sorted(amounts.items())] == [1, 5, None, 1]
+    assert into(sets).already_applied == 2
+
+
+def test_new_values_of_formula_fields_go_into_no_row_that_lacks_the_rest(
+    database: TestDatabase, into: Into, tmp_path: Path
+) -> None:
+    sets = _with_formulas(tmp_path)
+    with pytest.raises(ConfigurationError, match="lacks the one before it"):
+        into(sets[1])
+    for mode in ("append", "replace"):
+        into(sets[0], mode=mode, table=mode)
+        with pytest.raises(ConfigurationError, match="have Id and formula fields alone"):
+            into(sets[1], mode=mode, table=mode)
+    into(sets[0], key="Name", table="by_name")
+    with pytest.raises(ConfigurationError, match="come by Id"):
+        into(sets, key="Name", table="by_name")
+    into(sets, mode="replace")
+    assert database.count("items") == 4
+
+
 def test_a_chain_of_whole_tables_replaces_the_table(database: TestDatabase, into: Into, tmp_path: Path) -> None:
     link = {"receipt_version": 2, "kind": "full", "previous": {"receipt": "1/_receipt.json", "sha256": "0" * 64}}
     second = publish(tmp_path / "2", [item(1), item(2)], sequence=2, **link)

@@ -186,6 +186,10 @@ def test_changes(org: SimulatedOrg) -> None:
     org.purge("Parcel__c", second)  # only the resource "deleted" knows its id now
     org.trim_delete_log()  # and now nothing does
 
+    org.add_field("Parcel__c", Field("Age__c", "double", precision=18, calculated=True))
+    (third,) = org.insert("Parcel__c", [{"Key__c": "f"}])
+    org.recalculate("Parcel__c", third, {"Age__c": 2})  # as a formula over TODAY() does
+
     master, loser, *_ = [row["Id"] for row in org.rows("Account")]
     org.merge("Account", master, [loser])
     # [END changes]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, time, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -48,6 +49,23 @@ def test_a_receipt_of_a_chain_waits_for_the_one_before_it(table_uri: str, tmp_pa
     link = {"receipt_version": 2, "sequence": 2, "previous": {"receipt": "1/_receipt.json", "sha256": "0" * 64}}
     with pytest.raises(AirflowFailException, match=r"number 2 of its chain, and .* lacks the one before it"):
         merge(publish(tmp_path / "2", [item(1)], **link), table_uri)
+
+
+def test_new_values_of_formula_fields_change_nothing_else(table_uri: str, tmp_path: Path) -> None:
+    first = publish(tmp_path / "1", [item(number, Amount__c=1) for number in range(4)], receipt_version=2, sequence=1)
+    sha256 = hashlib.sha256((tmp_path / "1" / "_receipt.json").read_bytes()).hexdigest()
+    link = {"sequence": 2, "previous": {"receipt": "1/_receipt.json", "sha256": sha256}}
+    new = [{"Id": record_id(number), "Amount__c": amount} for number, amount in ((1, 5), (2, None), (3, 1), (9, 7))]
+    types = {"Id": ITEM["Id"], "Amount__c": ITEM["Amount__c"]}
+    second = publish(tmp_path / "2", new, types=types, receipt_version=2, kind="formulas", **link)
+    returned = merge([second, first], table_uri, deleted="mark")
+    assert [returned[name] for name in ("inserted", "updated", "deleted")] == [4, 2, 0]
+    amounts = {0: Decimal(1), 1: Decimal(5), 2: None, 3: Decimal(1)}
+    expected = [(record_id(number), f"Item {number}", amount) for number, amount in amounts.items()]
+    assert rows(table_uri, "Id", "Name", "Amount__c") == expected
+    assert merge([first, second], table_uri)["already_applied"] == 2
+    with pytest.raises(AirflowFailException, match="have Id and formula fields alone"):
+        merge(second, f"file://{tmp_path}/other", mode="append")
 
 
 def test_an_extract_without_rows_is_applied(table_uri: str, tmp_path: Path) -> None:

@@ -43,14 +43,17 @@ def folders_of(source: Any) -> list[str]:
 
 
 def data_sets_of(source: Any) -> list[PublishedDataSet]:
-    """The extracts that a task's ``source`` names, those without a window first, then by the ends of their windows.
+    """The extracts that a task's ``source`` names: those of a chain in its order, others by the ends of their windows.
+
+    Without a window, one comes first.
 
     :param source: as :func:`folders_of` takes it.
     :raises ConfigurationError: when nothing was published in one of the folders, or the receipt cannot be understood.
     :raises SalesforceError: retryable, when the storage fails.
     """
     beginning = datetime.min.replace(tzinfo=timezone.utc)
-    return sorted(map(PublishedDataSet, folders_of(source)), key=lambda each: each.window_end or beginning)
+    data_sets = map(PublishedDataSet, folders_of(source))
+    return sorted(data_sets, key=lambda each: (each.receipt.sequence or 0, each.window_end or beginning))
 
 
 def fault_of_source(source: Any) -> str | None:

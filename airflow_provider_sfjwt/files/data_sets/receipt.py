@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
 
 RECEIPT_VERSION = 2
+#: The kind of a receipt whose rows are new values of formula fields.
+FORMULAS = "formulas"
 #: What this package reads. Version 1 lacks the keys from ``org_id`` on.
 READABLE_VERSIONS = (1, 2)
 #: The file has these keys only where they have a value.
-_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "backfilled", "sql")
+_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "backfilled", "formulas", "sql")
 #: Marks a field of :class:`Receipt` that the file does not have.
 _NOT_IN_FILE = {"in_file": False}
 
@@ -134,7 +136,8 @@ class Receipt:
     :param numbers: how fractional numbers were kept: ``decimal``, ``float64`` or ``described``.
     :param rounded: how many numbers of a column were rounded half-even after the 18th decimal place, by its name.
     :param widened: columns that hold doubles, because a number did not fit the type that was asked for.
-    :param kind: ``full`` for all rows, ``changes`` for those of a window.
+    :param kind: ``full`` for all rows, ``changes`` for those of a window, ``formulas`` for new values of formula
+        fields: its rows have ``Id`` and these columns alone, and change nothing else in the rows that a reader has.
     :param sequence: place in a chain of receipts; null outside one.
     :param previous: the receipt before it in the chain; null outside one.
     :param deletes: where deletions come from; null if they are not extracted apart.
@@ -145,6 +148,8 @@ class Receipt:
         file lacks the key.
     :param backfilled: of a chain: new fields, for which rows before the window are among the rows as well; None where
         there are none, and then the file lacks the key.
+    :param formulas: the columns whose values may change while ``SystemModstamp`` stays: formula fields and fields of
+        parents. None for the rows of a SQL query and before 0.2.0, and then the file lacks the key.
     :param sql: of a SQL query: its text as ``query``, its connection as ``conn_id``, and ``sha256`` of both and of the
         parameters. None for an extract, and then the file lacks the key.
     :param output_path: the folder. The file does not name it, so that both can be moved together.
@@ -179,6 +184,7 @@ class Receipt:
     cursor_field: str | None = None
     condition_sha256: str | None = None
     backfilled: tuple[str, ...] | None = None
+    formulas: tuple[str, ...] | None = None
     sql: Mapping[str, str] | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
@@ -270,6 +276,7 @@ class Receipt:
                     "columns": tuple(content["columns"]),
                     "written_by": Writer.from_json(content.get("written_by")),
                     "backfilled": tuple(content["backfilled"]) if content.get("backfilled") else None,
+                    "formulas": tuple(content["formulas"]) if content.get("formulas") is not None else None,
                     "widened": tuple(content["widened"]) if content.get("widened") is not None else None,
                     "receipt_version": version,
                 },
@@ -281,6 +288,11 @@ class Receipt:
     @classmethod
     def _names_in_file(cls) -> list[str]:
         return [each.name for each in fields(cls) if each.metadata.get("in_file", True)]
+
+    @property
+    def only_formulas(self) -> bool:
+        """Whether its rows have ``Id`` and formula fields alone."""
+        return self.kind == FORMULAS
 
     @property
     def deleted_parts(self) -> tuple[OutputFile, ...]:

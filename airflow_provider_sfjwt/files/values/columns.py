@@ -112,6 +112,7 @@ class Column:
     :param precision: total digits of a number; 0 if it is unknown.
     :param scale: digits after the decimal point of a number.
     :param numbers: how a number is kept: one of ``NUMBERS``, or ``widened``.
+    :param calculated: whether Salesforce computes the values, as those of formulas and roll-up summaries.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Column:
     precision: int = 0
     scale: int = 0
     numbers: str = "described"
+    calculated: bool = False
 
     @classmethod
     def from_describe(cls, field: Mapping[str, Any], name: str | None = None) -> Column:
@@ -128,10 +130,20 @@ class Column:
         :param name: the column's name, if it differs from the field's.
         """
         precision, scale = int(field.get("precision") or 0), int(field.get("scale") or 0)
-        if field.get("calculated"):
+        calculated = bool(field.get("calculated"))
+        if calculated:
             # The scale of a formula is how it is shown. The API returns what it computed, with more digits than that.
             precision, scale = _LARGEST_PRECISION, _FORMULA_SCALE
-        return cls(name or str(field["name"]), str(field["type"]), precision, scale)
+        return cls(name or str(field["name"]), str(field["type"]), precision, scale, calculated=calculated)
+
+    @property
+    def is_unstamped(self) -> bool:
+        """Whether its values may change in a row whose ``SystemModstamp`` stays: a formula, or a parent's field.
+
+        A roll-up summary is described like a formula. A change of its children does move the stamp, so that it is
+        named here without need.
+        """
+        return self.calculated or "." in self.name
 
     @property
     def value_type(self) -> ValueType:

@@ -214,7 +214,19 @@ class Store:
         :raises ValueError: for a value or a field that the object cannot take.
         """
         stamp = moment_text(now)
-        changed = {"LastModifiedDate": stamp, "SystemModstamp": stamp} | self._stored_row(sobject, values)
+        return self._change(
+            sobject, record, {"LastModifiedDate": stamp, "SystemModstamp": stamp} | self._stored_row(sobject, values)
+        )
+
+    def recalculate(self, sobject: SObject, record: str, values: Mapping[str, Any]) -> bool:
+        """Change one record without a stamp; return whether there is such a record.
+
+        :param record: 18-character id.
+        :raises ValueError: for a value or a field that the object cannot take.
+        """
+        return self._change(sobject, record, self._stored_row(sobject, values))
+
+    def _change(self, sobject: SObject, record: str, changed: Mapping[str, Stored]) -> bool:
         assignments = ", ".join(f"{quoted(name)} = ?" for name in changed)
         sql = f"UPDATE {quoted(sobject.name)} SET {assignments} WHERE {quoted('Id')} = ?"
         with self.lock:
