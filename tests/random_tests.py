@@ -1,6 +1,6 @@
 """How much the random tests try: a seeded sample in the suite, the same each time; many times that in ``make soak``.
 
-A random test is a Hypothesis test. It joins by itself, and says how many examples its sample has where Hypothesis' 100 are
+A random test is a Hypothesis test. It joins by itself, and says how many examples its sample has where 50 are
 too many or too few: ``@settings(max_examples=examples(60))``.
 """
 
@@ -33,7 +33,7 @@ def examples(sample: int) -> int:
 def set_up_hypothesis() -> None:
     """Load the settings that every random test begins with."""
     settings.register_profile(
-        "sfjwt", max_examples=examples(100), derandomize=not SOAK, database=None, deadline=None, print_blob=True
+        "sfjwt", max_examples=examples(50), derandomize=not SOAK, database=None, deadline=None, print_blob=True
     )
     settings.load_profile("sfjwt")
 

@@ -221,7 +221,7 @@ def unchanged(folder: Path, before: Path | None) -> None:
 
 
 @settings(
-    max_examples=examples(60),
+    max_examples=examples(30),
     phases=(Phase.explicit, Phase.generate),  # what failed is shown as it was drawn: to shrink it takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

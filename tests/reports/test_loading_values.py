@@ -44,7 +44,7 @@ def over_rest(kind: str, cell: str) -> Any:
     return record_of({"It__c": cell}, [one])["It__c"]
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(-(2**31), 2**31 - 1))
 def test_whole_numbers(number: int) -> None:
     spellings: list[Any] = [
@@ -58,7 +58,7 @@ def test_whole_numbers(number: int) -> None:
     assert over_rest("int", str(number)) == number
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.floats(-1e15, 1e15, allow_nan=False))
 def test_fractions(number: float) -> None:
     exact = Decimal(repr(number))
@@ -70,7 +70,7 @@ def test_fractions(number: float) -> None:
     assert cells("string", spellings) == {cell}
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(MOMENTS)
 def test_moments(drawn: datetime) -> None:
     moment = drawn.replace(microsecond=drawn.microsecond // 1000 * 1000)
@@ -84,7 +84,7 @@ def test_moments(drawn: datetime) -> None:
     assert over_rest("datetime", expected) == expected
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.dates(date(1700, 1, 1), date(4000, 12, 31)), ZONES)
 def test_days(day: date, zone: timezone) -> None:
     midnight = datetime.combine(day, datetime.min.time())

@@ -45,7 +45,7 @@ def go_through(seed: int, *, objects: int, runs: int, deletes: str, private_key:
     seen.update({"histories": 1, "runs": history.runs + 1})
 
 
-@settings(max_examples=examples(10), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(6), suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), deletes=st.sampled_from(DELETES))
 def test_any_history_of_a_few_objects(seed: int, deletes: str, private_key: str) -> None:
     go_through(seed, objects=2, runs=4, deletes=deletes, private_key=private_key)

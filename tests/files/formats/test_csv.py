@@ -83,7 +83,7 @@ def test_only_the_mark_at_the_start_of_a_file_is_removed(tmp_path: Path) -> None
     assert [cell for table in tables for cell in table.column("A").to_pylist()] == rows
 
 
-@settings(deadline=None, max_examples=examples(150))
+@settings(deadline=None, max_examples=examples(60))
 @given(
     tables,
     st.sampled_from([by_python, by_pandas, by_arrow]),

@@ -49,7 +49,7 @@ def test_awkward_text_survives(file_format: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
-@settings(deadline=None, max_examples=examples(60))
+@settings(deadline=None, max_examples=examples(40))
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=1, max_size=30))
 def test_any_text_survives(file_format: str, texts: list[str]) -> None:
     assert read_back(file_format, texts) == [text or None for text in texts]

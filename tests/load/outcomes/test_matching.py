@@ -55,7 +55,7 @@ def matched(sent: Sequence[Row], results: Sequence[Row], *, compared: int = 100)
     return found
 
 
-@settings(deadline=None, max_examples=examples(200))
+@settings(deadline=None, max_examples=examples(60))
 @given(sent_and_order(), st.booleans(), st.integers(1, 30), st.integers(20, 200))
 def test_each_result_finds_a_row_of_its_own_with_the_same_cells(
     case: tuple[list[list[str | None]], list[int], int], upper: bool, compared: int, block: int

@@ -46,7 +46,7 @@ def by_python(part: JobFile) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(tables, st.integers(1, 10), st.integers(30, 400))
 def test_every_row_is_in_one_part_as_it_was(rows: list[list[str | None]], piece: int, part_bytes: int) -> None:
     table = table_of(rows)
@@ -66,7 +66,7 @@ def test_every_row_is_in_one_part_as_it_was(rows: list[list[str | None]], piece:
             assert [row for part in parts for row in by_python(part)] == [[cell or "" for cell in row] for row in rows]
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(tables, st.integers(10, 400))
 def test_a_part_can_be_gone_through_piece_by_piece(rows: list[list[str | None]], piece: int) -> None:
     table = table_of(rows)
@@ -84,7 +84,7 @@ def test_a_part_can_be_gone_through_piece_by_piece(rows: list[list[str | None]],
         assert all(record.count('"') % 2 == 0 and record.endswith("\n") for record in records)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c", "ü", None]), min_size=1, max_size=60), st.integers(1, 20))
 def test_groups_stand_together_and_nothing_is_lost(keys: list[str | None], piece: int) -> None:
     rows = [[str(place), key] for place, key in enumerate(keys)]

@@ -191,7 +191,7 @@ def taken_by_the_org(field: Field, text: str) -> bool:
 
 
 @pytest.mark.parametrize("field", COLUMNS, ids=lambda field: field.type)
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
 def test_nothing_is_refused_that_the_simulated_org_takes(field: Field, data: st.DataObject) -> None:
     cells: list[str | None] = [*data.draw(st.lists(texts_like(field.type), min_size=1, max_size=8))]

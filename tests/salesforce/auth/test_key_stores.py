@@ -253,7 +253,7 @@ def test_jks_with_something_else_for_a_key(version: int) -> None:
         assert refused(jks_of(protected, version))[0] == SOURCE
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 @pytest.mark.java
 def test_a_changed_store_gives_its_key_or_a_sentence(data: st.DataObject, jks: Path, p12: Path) -> None:

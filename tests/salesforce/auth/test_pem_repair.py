@@ -242,7 +242,7 @@ def test_what_was_repaired_is_told(pems: dict[str, Pem], damage: str, repairs: t
 
 
 SETTINGS = settings(
-    max_examples=examples(60),
+    max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
