@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, Prot
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.columns import columns_of_query, columns_of_sobject, repeated_names
 from airflow_provider_sfjwt.extract.metrics import count_published
+from airflow_provider_sfjwt.extract.plan import Plan
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, RestLimits, Result, Route, Rows
 from airflow_provider_sfjwt.extract.routes import AUTO, ROUTES, first_route
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
@@ -36,37 +37,6 @@ log = logging.getLogger(__name__)
 
 #: Characters of a query, https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_soslsoql.htm
 _LONGEST_QUERY = 100_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a spec comes to in one org.
-
-    :param soql: the query.
-    :param sobject: the object that it reads, or None where the query does not show it.
-    :param columns: what is known of the columns, in order.
-    """
-
-    soql: str
-    sobject: str | None
-    columns: tuple[Column, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The plan as JSON without its query, short, for who carries it to another process."""
-        return {"sobject": self.sobject, "columns": [list(astuple(column)) for column in self.columns]}
-
-    @classmethod
-    def from_json(cls, soql: str, content: Any) -> Plan | None:
-        """Read what :meth:`to_json` wrote.
-
-        :param soql: the query.
-        :param content: decoded.
-        :return: None for None, and for what another release wrote.
-        """
-        try:
-            return cls(soql, content["sobject"], tuple(Column(*values) for values in content["columns"]))
-        except (TypeError, KeyError):
-            return None
 
 
 class Extraction:
@@ -196,7 +166,9 @@ class Extraction:
     def _argument(self) -> str:
         """The argument that makes the query what it is, beside the object."""
         spec = self._spec
-        return "soql" if spec.soql else "where" if spec.where else "fields" if spec.fields else "sobject"
+        if spec.soql or spec.where:
+            return "soql" if spec.soql else "where"
+        return "ranges" if spec.created else "fields" if spec.fields else "sobject"
 
     def wait(self, ref: JobRef) -> Job:
         """Wait on this thread until the job has ended.
@@ -223,7 +195,7 @@ class Extraction:
         :raises SalesforceError: and nothing is published.
         """
         bulk_job.completed(job)
-        if (receipt := self._published_before(job.ref)) is not None:
+        if (receipt := self._published_before([job.ref.id])) is not None:
             return self._concluded(receipt)
         published = self._published(JobRows(self._fetch(), job, resumable=resumable), resumable=resumable)
         if isinstance(published, HandOver):
@@ -268,10 +240,10 @@ class Extraction:
     def _published(self, rows: Rows, *, resumable: bool) -> Receipt | HandOver:
         """Fetch, prove and publish rows, unless their route hands over."""
         origin = rows.origin
-        with self._all_or_nothing(origin.stem, resumable=resumable):
+        with self._all_or_nothing(origin, resumable=resumable):
             result = self._fetched(rows)
             if isinstance(result, HandOver):
-                self._folder.discard(origin.stem)
+                self._folder.discard(*origin.stems)
                 return result
             receipt = self._proved(origin, result)
             self._folder.publish(receipt)
@@ -296,16 +268,16 @@ class Extraction:
         self._plan = replace(self.plan, columns=tuple(c.widened() if c.name in names else c for c in self.plan.columns))
         return self.plan.columns
 
-    def _published_before(self, ref: JobRef) -> Receipt | None:
-        """The receipt, if an earlier attempt published it and then died."""
+    def _published_before(self, job_ids: Sequence[str]) -> Receipt | None:
+        """The receipt of these jobs, if an earlier attempt published it and then died."""
         receipt = self._folder.previous_receipt
-        if receipt is None or receipt.job_id != ref.id or receipt.file_format != self._spec.file_format:
+        if receipt is None or list(receipt.job_ids) != job_ids or receipt.file_format != self._spec.file_format:
             return None
         same_files = all(part.name.endswith(f".{self._spec.format.extension}") for part in receipt.parts)
         return receipt if same_files and self._folder.holds(receipt) else None
 
     @contextmanager
-    def _all_or_nothing(self, stem: str, *, resumable: bool) -> Iterator[None]:
+    def _all_or_nothing(self, origin: Origin, *, resumable: bool) -> Iterator[None]:
         """On failure remove the parts, unless a retry can resume from them."""
         try:
             with storage_errors(self._folder.path):
@@ -315,9 +287,9 @@ class Extraction:
             overtaken = isinstance(error, OtherAttemptError)
             if hopeless or overtaken or not resumable:
                 try:
-                    self._folder.discard_own() if overtaken else self._folder.discard(stem)
+                    self._folder.discard_own() if overtaken else self._folder.discard(*origin.stems)
                 except storage_failures(ValueError) as left:
-                    log.warning("Parts of %s are left in %s: %s", stem, self._folder.path, left)
+                    log.warning("Parts of %s are left in %s: %s", origin.title, self._folder.path, left)
             raise
 
     def _proved(self, origin: Origin, result: Result) -> Receipt:
@@ -340,7 +312,7 @@ class Extraction:
             parts=result.parts,
             columns=entries,
             file_format=self._spec.file_format,
-            api_calls=self._org.session.usage.calls,
+            api_calls=self._org.session.usage.calls + result.api_calls,
             seconds=round(time.monotonic() - self._started, 3),
             package_version=__version__,
             output_path=self._folder.path,
@@ -354,6 +326,7 @@ class Extraction:
             formulas=tuple(column.name for column in result.columns if column.is_unstamped),
             kind="changes" if window else "full",
             schema_sha256=schema_hash(entries),
+            jobs=result.jobs,
             **self._chained(entries),
         )
 

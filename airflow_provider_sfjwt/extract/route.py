@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
@@ -86,6 +86,7 @@ class Origin:
         :func:`~airflow_provider_sfjwt.files.data_sets.data_set.made_up_stem` gives a route that has no jobs.
     :param job_id: the Bulk API 2.0 job; None where the route has no jobs.
     :param api_version: in which the query runs.
+    :param joined: where the rows are those of several jobs: each of them. They have no stem in common.
     """
 
     transport: str
@@ -93,6 +94,12 @@ class Origin:
     stem: str
     job_id: str | None
     api_version: str
+    joined: tuple[Origin, ...] = ()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """What stands for the jobs in the names of the parts."""
+        return tuple(each.stem for each in self.joined) or (self.stem,)
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,8 @@ class Result:
     :param rounded: how many numbers of a column were rounded, by its name.
     :param needs_count: whether ``counted`` must equal the rows. False where Salesforce does not count the rows of this
         object, and the last page itself said that nothing follows.
+    :param api_calls: what pages have cost that other tasks fetched.
+    :param jobs: where the rows are those of several jobs: ``id``, ``soql`` and ``records`` of each.
     """
 
     parts: tuple[OutputFile, ...]
@@ -114,6 +123,8 @@ class Result:
     columns: tuple[Column, ...]
     rounded: Mapping[str, int]
     needs_count: bool = True
+    api_calls: int = 0
+    jobs: tuple[Mapping[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import arguments
@@ -58,6 +59,8 @@ class ExtractSpec(JobSpec):
     :param written_by: the task instance that extracts, or None where there is none.
     :param link: what ties the receipt to the one before it, or None outside a chain.
     :param rather_large: whether many rows are known to come, so that a job is the first route of ``auto``.
+    :param created: start and end of ``CreatedDate``, the end excluded, where a job extracts a range of the rows; None
+        on either side for no limit.
     """
 
     output_path: str = argument(arguments.folder)
@@ -84,6 +87,7 @@ class ExtractSpec(JobSpec):
     written_by: Writer | None = None
     link: ChainLink | None = None
     rather_large: bool = False
+    created: tuple[datetime | None, datetime | None] | None = None
 
     @property
     def moments(self) -> Window | None:
@@ -106,6 +110,8 @@ class ExtractSpec(JobSpec):
                 before = f"{self.cursor_field} < {literal(window[0])}"
                 rows = f"(({rows}) OR ({before} AND ({self.link.backfill.condition})))"
             conditions.append(rows)
+        for sign, moment in zip((">=", "<"), self.created or (), strict=False):
+            conditions += [f"CreatedDate {sign} {literal(moment)}"] if moment is not None else []
         return " AND ".join(conditions)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
     from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
+    from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
+    from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
     from airflow_provider_sfjwt.tasks.lineage.moved import Lineage
+    from airflow_provider_sfjwt.tasks.report.reporting import Draft
 
 __all__ = ["SalesforceExtractOperator"]
 
@@ -144,12 +148,11 @@ class SalesforceExtractOperator(LineageOperator, BaseOperator):
             with ``list_parts``.
         """
         from airflow_provider_sfjwt.extract.spec import ExtractSpec
-        from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
 
-        with airflow_outcome(self, EXTRACT_ADVICE), reporting(self, context, "extract") as draft:
+        with airflow_outcome(self, EXTRACT_ADVICE), self._reporting(context) as draft:
             ExtractSpec.of(self).check()
             with self._hook().connect() as org:
-                return ExtractTask(self, context, org, draft).start()
+                return self.attempt(context, org, draft).start()
 
     def execute_after_lag(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the interval is old enough.
@@ -179,14 +182,23 @@ class SalesforceExtractOperator(LineageOperator, BaseOperator):
         :param submitted: the job as it was submitted. `dag.test()` of Airflow 3.3 loses it; then it is recalled.
         :return: ``receipt``, ``output_path``, ``records``, ``job_id`` and ``window``.
         """
-        from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
-
         with (
             airflow_outcome(self, EXTRACT_ADVICE),
-            reporting(self, context, "extract") as draft,
+            self._reporting(context) as draft,
             self._hook().connect() as org,
         ):
-            return ExtractTask(self, context, org, draft).resume(event, submitted)
+            return self.attempt(context, org, draft).resume(event, submitted)
+
+    def attempt(self, context: Context, org: ConnectedOrg, draft: Draft) -> ExtractTask:
+        """One attempt of the task.
+
+        :param context: Airflow's.
+        :param org: where from.
+        :param draft: of the task's report.
+        """
+        from airflow_provider_sfjwt.tasks.extract_task import ExtractTask
+
+        return ExtractTask(self, context, org, draft)
 
     def on_kill(self) -> None:
         """Abort the job: somebody ended the task, and nobody will fetch its result."""
@@ -200,6 +212,9 @@ class SalesforceExtractOperator(LineageOperator, BaseOperator):
         from airflow_provider_sfjwt.tasks.lineage.moved import extract_lineage
 
         return extract_lineage(self._hook(), self)
+
+    def _reporting(self, context: Context) -> AbstractContextManager[Draft]:
+        return reporting(self, context, "extract")
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

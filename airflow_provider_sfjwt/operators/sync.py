@@ -11,6 +11,7 @@ from airflow.sdk import AssetAlias, BaseOperator, TaskGroup
 from airflow_provider_sfjwt.compat import default_deferrable
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
+from airflow_provider_sfjwt.operators.partitioned_extract import SalesforcePartitionedExtract
 from airflow_provider_sfjwt.tasks.errors import SYNC_ADVICE, airflow_outcome
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sfjwt.tasks.sync_task import LargeWindow, SyncTask
 
-__all__ = ["SalesforceSyncGroup"]
+__all__ = ["SalesforcePartitionedExtract", "SalesforceSyncGroup"]
 
 #: Jobs of one run that are in work at once.
 _MOST_JOBS = 15

@@ -20,6 +20,7 @@ from airflow_provider_sfjwt.exceptions import (
     BulkJobAbortedError,
     BulkJobTimeoutError,
     ConfigurationError,
+    NotFoundError,
     ObjectsFailedError,
     ProtocolError,
     RequestLimitError,
@@ -45,6 +46,10 @@ EXTRACT_ADVICE: Advice = (
         "its way.",
     ),
     (SalesforceError, "Nothing was published."),
+)
+SHARE_ADVICE: Advice = (
+    (NotFoundError, "Nothing was published."),
+    (SalesforceError, "Nothing was published. A retry of this task alone goes on, and keeps the pages that it has."),
 )
 SYNC_ADVICE: Advice = (
     (ObjectsFailedError, ""),

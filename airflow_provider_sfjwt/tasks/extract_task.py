@@ -18,20 +18,14 @@ from airflow_provider_sfjwt.exceptions import (
     RequestLimitError,
     SalesforceError,
 )
-from airflow_provider_sfjwt.extract.extraction import Extraction, Plan
+from airflow_provider_sfjwt.extract.extraction import Extraction
+from airflow_provider_sfjwt.extract.plan import Plan
 from airflow_provider_sfjwt.extract.spec import ExtractSpec
 from airflow_provider_sfjwt.files.data_sets.published import listed_parts
 from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink, Receipt
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.salesforce.api import soql
-from airflow_provider_sfjwt.salesforce.api.bulk_job import (
-    Job,
-    JobRef,
-    completed,
-    get_job,
-    timed_out,
-    too_slow,
-)
+from airflow_provider_sfjwt.salesforce.api.bulk_job import Job, JobRef, completed, get_job, timed_out, too_slow
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs
@@ -85,11 +79,15 @@ class ExtractTask:
         self._org = draft.org = org
         self._draft = draft
         self._memory = JobMemory(context)
-        chained = task.link is not None  # a window that is left to a task of its own has proved large
-        self._spec = ExtractSpec.of(task, written_by=Writer.of(context), link=task.link, rather_large=chained)
+        self._spec = self._asked()
         self._job: SubmittedJob | None = None
         self._found: Job | NotFoundError | None = None
         self._set_extraction(None)
+
+    def _asked(self) -> ExtractSpec:
+        link = self._task.link  # a window that is left to a task of its own has proved large
+        writer = Writer.of(self._context)
+        return ExtractSpec.of(self._task, written_by=writer, link=link, rather_large=link is not None)
 
     def start(self) -> dict[str, Any]:
         """Create the job, or resume that of an earlier attempt, and see it through.
@@ -134,7 +132,7 @@ class ExtractTask:
                 case Step.WAIT:
                     step = self._wait(replace(self._in_hand(), reattached=True))
                 case Step.PUBLISH:
-                    return self._conclude(self._publish())
+                    return self._complete()
                 case Step.ABANDON:
                     self._abandon(event)
                     event = {}  # it told of that job alone
@@ -205,11 +203,15 @@ class ExtractTask:
         self._task.running = None  # from here on the trigger's on_kill aborts it
         self._task.defer(trigger=trigger, method_name="execute_complete", kwargs={"submitted": job.to_json()})
 
-    def _publish(self) -> Receipt:
+    def _complete(self) -> dict[str, Any]:
         with self._updating_job_memory(self._in_hand()):
-            if not isinstance(self._found, Job):
-                raise LookupError("there is no job whose rows could be published")
-            return self._extraction.finish(self._found, resumable=self._memory.lasts)
+            receipt = self._extraction.finish(self._completed_job(), resumable=self._memory.lasts)
+        return self._conclude(receipt)
+
+    def _completed_job(self) -> Job:
+        if not isinstance(self._found, Job):
+            raise LookupError("there is no job whose rows could be published")
+        return self._found
 
     def _abandon(self, event: Mapping[str, Any]) -> None:
         """End a job whose result nobody will fetch, since the task was changed meanwhile."""
@@ -250,10 +252,13 @@ class ExtractTask:
     def _set_extraction(self, window: Window | None, plan: Plan | None = None) -> None:
         """Extract the rows of a window from now on, or all rows. Without a plan, the org is asked for it."""
         self._window = window
-        self._extraction = Extraction(self._org, replace(self._spec, window=window, incremental=None), plan=plan)
+        self._extraction = self._extraction_of(replace(self._spec, window=window, incremental=None), plan)
         self._draft.extraction = self._extraction
         self._job = None
         self._found = None
+
+    def _extraction_of(self, spec: ExtractSpec, plan: Plan | None) -> Extraction:
+        return Extraction(self._org, spec, plan=plan)
 
     def _in_hand(self) -> SubmittedJob:
         """The job that the table of steps took for granted."""

@@ -59,14 +59,17 @@ class SubmittedJob:
             return None
         return datetime.fromisoformat(self.window[0]), datetime.fromisoformat(self.window[1])
 
-    def to_json(self) -> dict[str, Any]:
-        """The job as JSON, which has no tuples."""
+    def to_json(self, longest: float = _LONGEST) -> dict[str, Any]:
+        """The job as JSON, which has no tuples.
+
+        :param longest: characters that it may have: beyond, it goes without the plan.
+        """
         content = {
             **asdict(self),
             "window": list(self.window) if self.window else None,
             "timed_out": list(self.timed_out),
         }
-        return content if len(json.dumps(content)) <= _LONGEST else {**content, "plan": None}
+        return content if len(json.dumps(content)) <= longest else {**content, "plan": None}
 
     @classmethod
     def from_json(cls, content: Any) -> SubmittedJob | None:

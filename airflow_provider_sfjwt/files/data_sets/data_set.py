@@ -12,15 +12,16 @@ when it began and what it wrote, and nothing that a receipt lists. Where another
 from __future__ import annotations
 
 import csv
+import json
 import re
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from io import TextIOWrapper
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
@@ -30,6 +31,7 @@ from airflow_provider_sfjwt.files.formats.registry import WRITTEN_EXTENSIONS, Ou
 from airflow_provider_sfjwt.files.formats.result_page import ANY_PAGE, PageLimits
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, OutputFile, Writer, kind_of_receipt
+from airflow_provider_sfjwt.salesforce.wire.json_text import decode_json
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.files.storage.paths import StoragePath
@@ -43,12 +45,15 @@ _JOB_ID = r"(?:750\w{12}(?:\w{3})?|[a-z]+\w{12})"
 _PART = rf"(?:part|deleted)-\d{{5,}}-(?P<job>{_JOB_ID})(?:_[0-9a-f]{{8}})?\.(?:{WRITTEN_EXTENSIONS})"
 _OUR_PART = re.compile(_PART)
 #: When Spark, DuckDB and Arrow read a folder, they skip names that begin with an underscore.
-_MANIFEST = rf"_page-\d{{5,}}-(?P<job>{_JOB_ID})\.json"
+_MANIFEST = rf"_page-(?P<page>\d{{5,}})-(?P<job>{_JOB_ID})\.json"
 _OUR_MANIFEST = re.compile(_MANIFEST)
+#: What several tasks know of a job whose pages they share.
+_SHARED_JOB = rf"_job-(?P<job>{_JOB_ID})\.json"
+_OUR_SHARED_JOB = re.compile(_SHARED_JOB)
 #: A file that is being written, or that a process which died was writing.
 _OUR_DRAFT = re.compile(
-    rf"\.(?:{_PART}|{_MANIFEST.replace('<job>', '<its_job>')}|_receipt\.json|writable|\.writable-[0-9a-f]{{32}})"
-    r"-[0-9a-f]{32}"
+    rf"\.(?:{_PART}|{_MANIFEST.replace('<job>', '<its_job>')}|{_SHARED_JOB.replace('<job>', '<shared_job>')}"
+    r"|_receipt\.json|writable|\.writable-[0-9a-f]{32})-[0-9a-f]{32}"
 )
 #: Seconds that may lie between the last look at the receipt and its replacement; after more, it is looked at again.
 _MOST_BETWEEN = 2.0
@@ -215,21 +220,46 @@ class DataSetFolder:
         self._own.add(name)
         self._folder.write_whole(name, manifest.to_json())
 
-    def finished_pages(self, job_id: str) -> dict[int, PageManifest]:
-        """The pages of a job that earlier attempts finished and whose parts are still there, by their places.
+    def finished_pages(self, job_id: str, pages: Container[int] | None = None) -> dict[int, PageManifest]:
+        """The pages of a job that are finished and whose parts are still there, by their places.
 
         :param job_id: the job.
+        :param pages: the places that are asked for; None for all.
         """
         sizes = self._folder.sizes()
         finished = {}
         for name in sizes:
             match = _OUR_MANIFEST.fullmatch(name)
-            if match is None or match["job"] != job_id:
+            if match is None or match["job"] != job_id or (pages is not None and int(match["page"]) not in pages):
                 continue
             manifest = PageManifest.from_json((self._folder / name).read_text(encoding="utf-8"))
             if manifest is not None and sizes.get(manifest.part.name) == manifest.part.bytes:
                 finished[manifest.page] = manifest
         return finished
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on a file system of this machine."""
+        return self._folder.is_local
+
+    def share_job(self, job_id: str, content: Mapping[str, Any]) -> None:
+        """Write down what other tasks must know of a job whose pages they share.
+
+        :param job_id: the job.
+        :param content: as JSON takes it.
+        """
+        self._folder.write_whole(f"_job-{job_id}.json", json.dumps(content) + "\n")
+
+    def shared_job(self, job_id: str) -> Any:
+        """Read what :meth:`share_job` wrote.
+
+        :param job_id: the job.
+        :return: None where it is not there: another folder has the name on this machine, or a new extract replaced it.
+        """
+        try:
+            return decode_json((self._folder / f"_job-{job_id}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
 
     @cached_property
     def _jobs_found(self) -> set[str | None]:
@@ -272,13 +302,13 @@ class DataSetFolder:
             if text == (self._published or self._found.text):
                 self._remove(self._found.names | self._own)
 
-    def discard(self, job_id: str) -> None:
-        """Remove the files of a job that failed, except parts that the current receipt lists.
+    def discard(self, *job_ids: str) -> None:
+        """Remove the files of jobs that failed, except parts that the current receipt lists.
 
-        :param job_id: the job.
+        :param job_ids: the jobs.
         """
         with self._folder.alone():
-            self._remove(name for name in self._found.names | self._own if _job_of(name) == job_id)
+            self._remove(name for name in self._found.names | self._own if _job_of(name) in job_ids)
 
     def discard_own(self) -> None:
         """Remove what this attempt has written, except parts that the current receipt lists."""
@@ -348,8 +378,8 @@ def sent_moment(moment: datetime) -> str:
 
 
 def _job_of(name: str) -> str | None:
-    """The job of a part or manifest that this package wrote, or None for any other file."""
-    match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name)
+    """The job of a file that this package wrote for one, or None for any other file."""
+    match = _OUR_PART.fullmatch(name) or _OUR_MANIFEST.fullmatch(name) or _OUR_SHARED_JOB.fullmatch(name)
     return match["job"] if match else None
 
 

@@ -25,6 +25,7 @@ class PageManifest:
     :param columns: of the file, in order.
     :param file_format: how the file was written.
     :param rounded: how many numbers of a column were rounded, by its name.
+    :param api_calls: what the page has cost, where its task does not count it for another one; else 0.
     """
 
     page: int
@@ -35,6 +36,7 @@ class PageManifest:
     columns: tuple[Column, ...]
     file_format: OutputFormat
     rounded: Mapping[str, int]
+    api_calls: int = 0
 
     def to_json(self) -> str:
         """The text of the manifest."""

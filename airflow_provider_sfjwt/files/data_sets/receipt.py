@@ -32,7 +32,7 @@ FORMULAS = "formulas"
 #: What this package reads. Version 1 lacks the keys from ``org_id`` on.
 READABLE_VERSIONS = (1, 2)
 #: The file has these keys only where they have a value.
-_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "backfilled", "formulas", "sql")
+_ONLY_WHERE_GIVEN = ("written_by", "cursor_field", "condition_sha256", "backfilled", "formulas", "sql", "jobs")
 #: Marks a field of :class:`Receipt` that the file does not have.
 _NOT_IN_FILE = {"in_file": False}
 
@@ -152,6 +152,8 @@ class Receipt:
         parents. None for the rows of a SQL query and before 0.2.0, and then the file lacks the key.
     :param sql: of a SQL query: its text as ``query``, its connection as ``conn_id``, and ``sha256`` of both and of the
         parameters. None for an extract, and then the file lacks the key.
+    :param jobs: where the rows are those of several Bulk API 2.0 jobs: ``id``, ``soql`` and ``records`` of each, and
+        ``job_id`` is null. None for one job, and then the file lacks the key.
     :param output_path: the folder. The file does not name it, so that both can be moved together.
     """
 
@@ -186,6 +188,7 @@ class Receipt:
     backfilled: tuple[str, ...] | None = None
     formulas: tuple[str, ...] | None = None
     sql: Mapping[str, str] | None = None
+    jobs: tuple[Mapping[str, Any], ...] | None = None
     output_path: str = field(default="", metadata=_NOT_IN_FILE)
     receipt_version: int = field(default=RECEIPT_VERSION)
 
@@ -277,6 +280,7 @@ class Receipt:
                     "written_by": Writer.from_json(content.get("written_by")),
                     "backfilled": tuple(content["backfilled"]) if content.get("backfilled") else None,
                     "formulas": tuple(content["formulas"]) if content.get("formulas") is not None else None,
+                    "jobs": tuple(content["jobs"]) if content.get("jobs") else None,
                     "widened": tuple(content["widened"]) if content.get("widened") is not None else None,
                     "receipt_version": version,
                 },
@@ -293,6 +297,11 @@ class Receipt:
     def only_formulas(self) -> bool:
         """Whether its rows have ``Id`` and formula fields alone."""
         return self.kind == FORMULAS
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The Bulk API 2.0 jobs whose rows these are."""
+        return tuple(job["id"] for job in self.jobs or ()) or ((self.job_id,) if self.job_id else ())
 
     @property
     def deleted_parts(self) -> tuple[OutputFile, ...]:

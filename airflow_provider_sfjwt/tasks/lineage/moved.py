@@ -14,7 +14,7 @@ from airflow_provider_sfjwt.hooks.lineage import KnownOrg, LineageHook, known_or
 from airflow_provider_sfjwt.salesforce.api.soql import selected, sobject_of
 
 if TYPE_CHECKING:
-    from airflow_provider_sfjwt.extract.extraction import Plan
+    from airflow_provider_sfjwt.extract.plan import Plan
     from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
     from airflow_provider_sfjwt.load.load import Load
     from airflow_provider_sfjwt.tasks.report.reporting import Draft
