@@ -354,10 +354,14 @@ class Extraction:
                 "differ for this query, verify_job_count=False records it instead."
             )
 
+    def _shared_jobs(self, receipt: Receipt) -> tuple[str, ...]:
+        """The jobs whose pages other tasks fetched too."""
+        return ()
+
     def _concluded(self, receipt: Receipt) -> Receipt:
         """Clear away what a published receipt replaces."""
         try:
-            self._folder.clear_replaced()
+            self._folder.clear_replaced(self._shared_jobs(receipt))
         except storage_failures(ValueError) as error:
             # The receipt is written, so the data set stands; readers that follow it never see what is left.
             log.warning("Old parts are left in %s: %s", self._folder.path, error)

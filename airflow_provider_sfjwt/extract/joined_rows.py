@@ -40,7 +40,7 @@ class JoinedRows:
     def fetch(self) -> Result:
         """Fetch the pages that no other task has finished.
 
-        :raises ProtocolError: when the pages of a job do not add up to its result, or when jobs differ in their columns.
+        :raises ProtocolError: when the pages of a job do not add up to its result, or jobs differ in their columns.
         """
         results = [self._proved(each) for each in self._jobs]
         first, *others = results

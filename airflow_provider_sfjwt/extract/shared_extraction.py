@@ -13,6 +13,7 @@ from airflow_provider_sfjwt.extract.extraction import Extraction
 from airflow_provider_sfjwt.extract.joined_rows import JoinedRows
 from airflow_provider_sfjwt.extract.result_pages import Page, ResultPages, UnlistedCalls
 from airflow_provider_sfjwt.extract.route import HandOver
+from airflow_provider_sfjwt.files.data_sets.data_set import OtherAttemptError
 from airflow_provider_sfjwt.files.data_sets.page_manifest import PageManifest
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.errors import storage_errors
@@ -70,6 +71,7 @@ class SharedExtraction(Extraction):
         :param ref: the job.
         :param pages: which ones.
         :param unlisted: the calls that their manifests list as their cost.
+        :raises OtherAttemptError: where the job's rows were published meanwhile. What was fetched here is removed.
         """
         places = frozenset(number for number, _ in pages)
         while True:
@@ -78,9 +80,23 @@ class SharedExtraction(Extraction):
                 with storage_errors(self._folder.path):
                     share.recall(places)
                     with closing(share.at_once(pages)) as fetched:
-                        return list(fetched)
+                        manifests = list(fetched)
+                    self._must_be_unpublished(ref)
+                return manifests
             except TooLargeNumbersError as found:
                 self._widened(found.columns)
+
+    def _must_be_unpublished(self, ref: JobRef) -> None:
+        """End an attempt that went on while another one did its work, and the data set was published."""
+        if self._folder.shared_job(ref.id) is None:
+            self._folder.discard_own()
+            raise OtherAttemptError(
+                f"the rows of job {ref.id} were published in {self._folder.path} while this attempt was at work. They "
+                "stand, and what it fetched was removed"
+            )
+
+    def _shared_jobs(self, receipt: Receipt) -> tuple[str, ...]:
+        return receipt.job_ids
 
     def published(self, job_ids: Sequence[str]) -> Receipt | None:
         """The receipt of some jobs, if an earlier attempt published it and then died.

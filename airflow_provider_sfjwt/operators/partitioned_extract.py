@@ -33,10 +33,10 @@ _NOT_HERE = {
 class SalesforcePartitionedExtract(TaskGroup):
     """Extracts one big object with several tasks: ``plan``, ``fetch`` (mapped), ``commit`` and ``abort``.
 
-    ``plan`` creates a Bulk API 2.0 job, waits for it and shares the pages of its result. Each instance of ``fetch`` signs
-    in by itself and fetches its share; a retry of it keeps its finished pages. ``commit`` proves that all pages are
-    there, and writes the receipt that ``SalesforceExtractOperator`` would write. ``abort`` is a teardown: it aborts the
-    job of a plan that was lost for good, and else does nothing.
+    ``plan`` creates a Bulk API 2.0 job, waits for it and shares the pages of its result. Each instance of ``fetch``
+    signs in by itself and fetches its share; a retry of it keeps its finished pages. ``commit`` proves that all pages
+    are there, and writes the receipt that ``SalesforceExtractOperator`` would write. ``abort`` is a teardown: it aborts
+    the job of a plan that was lost for good, and else does nothing.
 
     It pays where one machine's network or CPU is the limit. ``SalesforceExtractOperator(parallel_pages=…)`` fetches
     several pages at once in one task; ``plan`` logs a warning, with the numbers, where that would do.

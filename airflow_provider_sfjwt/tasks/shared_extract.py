@@ -1,7 +1,7 @@
 """The tasks of an extract whose pages several tasks fetch: plan, a share of the pages, commit, and what is aborted.
 
-They share the folder of the data set. The plan writes down there what it knows of its job (``_job-<job>.json``), a share
-a manifest beside each part, and the commit the receipt, which replaces both.
+They share the folder of the data set. The plan writes down there what it knows of its job (``_job-<job>.json``), a
+share a manifest beside each part, and the commit the receipt, which replaces both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from airflow_provider_sfjwt.files.data_sets.published import listed_parts
 from airflow_provider_sfjwt.files.data_sets.receipt import Receipt
 from airflow_provider_sfjwt.files.storage.receipts import Writer
 from airflow_provider_sfjwt.salesforce.api import soql
-from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef, get_job
+from airflow_provider_sfjwt.salesforce.api.bulk_job import get_job
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.tasks.assets import PublishedEvents, TaskWithAssets
 from airflow_provider_sfjwt.tasks.extract_task import ExtractingTask, ExtractTask
@@ -162,8 +162,8 @@ class PlanTask(ExtractTask):
         size = (rows or 0) * columns * _BYTES_A_CELL
         if rows is not None and size < _WORTH_SHARING:
             self._task.log.warning(
-                "One task would do: %s of %s in %s are about %s of CSV. SalesforceExtractOperator fetches several pages "
-                "at once (parallel_pages), without %s more; several tasks pay from about %.0f GB on",
+                "One task would do: %s of %s in %s are about %s of CSV. SalesforceExtractOperator fetches several "
+                "pages at once (parallel_pages), without %s more; several tasks pay from about %.0f GB on",
                 counted(rows, "row"),
                 counted(columns, "column"),
                 counted(pages, "page"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
+from airflow_provider_sfjwt.operators.shares import FetchShareOperator, PlanSharesOperator
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.operators.load_task import LoadInParts
 
@@ -26,6 +27,20 @@ def extracting(path: str, **arguments: Any) -> SalesforceExtractOperator:
         "parallel_pages": 2,
     }
     return SalesforceExtractOperator(task_id="extract", output_path=path, **{**defaults, **arguments})
+
+
+def planning(path: str, **arguments: Any) -> PlanSharesOperator:
+    """Accounts of a group whose tasks share the pages."""
+    defaults = {"sobject": "Account", "fields": FIELDS, "file_format": "csv", "poll_interval": 0.05}
+    wanted = {**defaults, "transport": "bulk", "deferrable": False, **arguments}
+    return PlanSharesOperator(task_id="plan", group="big", output_path=path, **wanted)
+
+
+def fetching(path: str, share: dict[str, Any], **arguments: Any) -> FetchShareOperator:
+    """A share of these accounts, one page after another."""
+    extract = {"sobject": "Account", "fields": FIELDS, "file_format": "csv", "parallel_pages": 1, "transport": "bulk"}
+    extract |= {"salesforce_conn_id": "salesforce_jwt_default", "output_path": path, **arguments}
+    return FetchShareOperator(task_id="fetch", group="big", share=share, extract=extract)
 
 
 def loading(sobject: str, rows: list[dict[str, Any]], **arguments: Any) -> LoadInParts:

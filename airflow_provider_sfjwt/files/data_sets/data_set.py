@@ -16,7 +16,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from io import TextIOWrapper
@@ -292,15 +292,19 @@ class DataSetFolder:
             self._folder.write_whole(RECEIPT_NAME, text)
         self._published = text
 
-    def clear_replaced(self) -> None:
+    def clear_replaced(self, shared: Collection[str] = ()) -> None:
         """Remove the parts of earlier and broken runs, and all manifests, as far as they were there when this began.
 
         Later files may belong to an attempt that is alive. Where another one has published since, all stays.
+
+        :param shared: jobs whose pages several tasks fetched. Their later files go as well: a task that goes on finds
+            its job gone, and removes what it writes after this.
         """
         with self._folder.alone():
             text = self._folder.receipt_text()
             if text == (self._published or self._found.text):
-                self._remove(self._found.names | self._own)
+                later = {name for name in self._folder.sizes() if _job_of(name) in shared} if shared else set[str]()
+                self._remove(self._found.names | self._own | later)
 
     def discard(self, *job_ids: str) -> None:
         """Remove the files of jobs that failed, except parts that the current receipt lists.

@@ -1,0 +1,43 @@
+"""The example of one big object over many workers, run by ``dag.test()``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_provider_sfjwt.testing import SimulatedOrg
+from tests.examples.conftest import Run
+from tests.examples.outputs import DAY, data_set
+from tests.repository import EXAMPLES
+
+FILE = EXAMPLES / "big_object.py"
+
+
+def test_the_shares_of_a_big_object_make_one_data_set(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    org.bulk_page_size, org.bulk_polls = 5, 2
+    environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = "True"
+    (run,) = in_airflow("run_dag", str(FILE), f"salesforce_big_object!{DAY}", **environment)
+
+    assert run["state"] == "success"
+    receipt, parts = data_set(tmp_path / "output/big/opportunities/run=20261110T000000")
+    rows = org.rows("Opportunity")
+    assert (receipt["records"], len(parts)) == (len(rows), -(-len(rows) // 5))
+    assert receipt["api_calls"] == org.api_calls
+    assert receipt["written_by"]["task_id"] == "opportunities"
+    assert len(org.jobs) == 1
+    returned = run["returned"]["opportunities.commit"]
+    assert returned["records"] == len(rows)
+    assert run["events"] == [{"uri": "salesforce://salesforce_jwt_default/Opportunity", "extra": returned}]
+
+
+def test_the_ranges_of_a_first_load_make_one_data_set(
+    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
+    org.bulk_page_size = 4
+    (run,) = in_airflow("run_dag", str(FILE), "salesforce_first_load!2030-01-01T00:00:00+00:00", **environment)
+
+    assert run["state"] == "success"
+    receipt, _ = data_set(tmp_path / "output/big/contacts/run=20300101T000000")
+    assert [len(jobs) for jobs in (receipt["jobs"], org.jobs)] == [3, 3]
+    assert sum(job["records"] for job in receipt["jobs"]) == receipt["records"] == len(org.rows("Contact"))
