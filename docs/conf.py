@@ -27,6 +27,7 @@ CONTENTS = {
     "Tasks": [
         "operators/query",
         "operators/extract",
+        "operators/partitioned_extract",
         "operators/sync",
         "operators/sync_changes",
         "operators/load",

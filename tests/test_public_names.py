@@ -46,7 +46,8 @@ NAMES: dict[str, set[str]] = {
     "operators.publish": {"SalesforcePublishOperator"},
     "operators.query": {"SalesforceQueryOperator"},
     "operators.rest": {"SalesforceApexRestOperator", "SalesforceRestOperator"},
-    "operators.sync": {"SalesforceSyncGroup"},
+    "operators.partitioned_extract": {"SalesforcePartitionedExtract"},
+    "operators.sync": {"SalesforcePartitionedExtract", "SalesforceSyncGroup"},
     # Flows for hook.connect() and hook.aconnect().
     "salesforce.api.descriptions": {"Dated", "describe_global_since", "describe_since"},
     "salesforce.api.org": {
@@ -93,6 +94,11 @@ PARAMETERS: dict[str, str] = {
         "results_path parallel_jobs row_retries group_by transport assignment_rule_id file_format delimiter encoding header "
         "on_invalid timezone trim min_api_calls_left dry_run deferrable poll_interval timeout salesforce_conn_id "
         "api_version kwargs"
+    ),
+    "operators.partitioned_extract:SalesforcePartitionedExtract": (
+        "group_id output_path sobject soql fields where window ranges shares file_format compression numbers "
+        "include_deleted incremental cursor_field commit_lag parallel_pages min_api_calls_left verify_job_count "
+        "list_parts emit_empty inlets outlets deferrable poll_interval timeout salesforce_conn_id api_version kwargs"
     ),
     "operators.publish:SalesforcePublishOperator": "event events id_field salesforce_conn_id api_version kwargs",
     "operators.query:SalesforceQueryOperator": "soql include_deleted max_rows salesforce_conn_id api_version kwargs",

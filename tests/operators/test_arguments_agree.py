@@ -17,8 +17,9 @@ from airflow_provider_sfjwt.hooks.query import QuerySpec
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.operators.extract import SalesforceExtractOperator
 from airflow_provider_sfjwt.operators.query import SalesforceQueryOperator
-from airflow_provider_sfjwt.operators.sync import SalesforceSyncGroup
+from airflow_provider_sfjwt.operators.sync import SalesforcePartitionedExtract, SalesforceSyncGroup
 from airflow_provider_sfjwt.sync.spec import SyncSpec
+from airflow_provider_sfjwt.tasks.shared_extract import SharedSpec
 
 DOCS = Path(__file__).parents[2] / "docs" / "operators"
 REQUIRED = inspect.Parameter.empty
@@ -55,6 +56,15 @@ TASKS = {
         "extract_reference.md",
         OF_THE_CONNECTION | OF_A_TASK | {"incremental", "commit_lag", "list_parts", "emit_empty"},
         set(),
+    ),
+    "partitioned extract": Task(
+        SalesforcePartitionedExtract,
+        SalesforceJwtHook.extract,
+        SharedSpec,
+        "partitioned_extract.md",
+        OF_THE_CONNECTION | OF_A_TASK | {"incremental", "commit_lag", "list_parts", "emit_empty", "shares"},
+        {"transport"},
+        frozenset({"group_id", "ranges", "inlets", "outlets"}),
     ),
     "query": Task(
         SalesforceQueryOperator, SalesforceJwtHook.query, QuerySpec, "query.md", OF_THE_CONNECTION | {"max_rows"}, set()
