@@ -66,7 +66,9 @@ def test_real_receipts_follow_it_and_hold_nothing_that_it_does_not_describe(
     for receipt in (extract(**order), extract(**order)):  # the second one replaces the first: it has a drift
         assert faults(receipt) == []
         assert undescribed(SCHEMA, receipt) == []
-        assert set(SCHEMA["properties"]) - {"sql", "cursor_field", "condition_sha256", "backfilled"} == set(receipt)
+        assert set(SCHEMA["properties"]) - {"sql", "jobs", "cursor_field", "condition_sha256", "backfilled"} == set(
+            receipt
+        )
     assert receipt["drift"] is not None
 
 

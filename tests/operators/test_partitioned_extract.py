@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from airflow.sdk import DAG, Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
@@ -18,6 +19,7 @@ from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.operators.airflow_run import StateStore, run_to_end
 from tests.operators.extract_task import ACCOUNTS, JOB, RESULTS, WAYS, extract, published, receipt_of, rows_of
 from tests.operators.shared_group import START, SharedGroup
+from tests.repository import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -214,6 +216,7 @@ def test_rows_in_ranges_make_one_receipt(org: SimulatedOrg, tmp_path: Path) -> N
         " >= 2025-01-01T00:00:00Z",
     ]
     assert "CreatedDate" not in receipt["soql"]
+    jsonschema.validate(receipt, json.loads((REPOSITORY / "docs/receipt.schema.json").read_text(encoding="utf-8")))
     assert (result["job_id"], result["records"], receipt["window"][0]) == (None, 1004, "1999-01-01T00:00:00+00:00")
     assert receipt["api_calls"] == calls_made(org)
     ids = [row["Id"] for row in rows_of(tmp_path)]
