@@ -125,9 +125,16 @@ def lines_of(error: SalesforceError, next_step: str = "") -> list[str]:
     :param error: why the task failed.
     :param next_step: what to do in Airflow.
     """
-    texts = _labelled(error) if isinstance(error, ConfigurationError) else [str(error)]
+    texts = _labelled(error) if isinstance(error, ConfigurationError) else [_explained(error)]
     pieces = [piece for text in (*texts, next_step) for piece in text.split("; ")]
     return [line for piece in pieces for line in textwrap.wrap(piece, LINE, subsequent_indent="  ")]
+
+
+def _explained(error: SalesforceError) -> str:
+    """The message, without the short remedy of a refused sign-in, which has a line of its own."""
+    if isinstance(error, AuthenticationError) and error.short_remedy:
+        return str(error).replace(f"{error.cause}: {error.short_remedy}", error.cause, 1)
+    return str(error)
 
 
 def _remedy(error: SalesforceError, next_step: str) -> list[str]:

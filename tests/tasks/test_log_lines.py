@@ -93,19 +93,36 @@ def test_a_long_query_is_broken_between_its_words(caplog: pytest.LogCaptureFixtu
     assert " ".join(line.strip() for line in caplog.messages[1:-1]) == soql
 
 
+def logged(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What the operator logs is the log of its task; Airflow puts the time and the level before each line."""
+    lines = capsys.readouterr().out.splitlines()
+    return [line.partition("] ")[2].rpartition(" [airflow.task.")[0].strip() for line in lines]
+
+
 def test_a_failure_ends_with_what_to_do(org: SimulatedOrg, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task: Any = SalesforceExtractOperator(
         task_id="x", soql="SELECT Id FROM Account WHERE Nowhere = 1", output_path=f"file://{tmp_path}/x"
     )
     with pytest.raises(AirflowFailException):
         task.execute({})
-    # What the operator logs is the log of its task; Airflow puts the time and the level before each line.
-    shown = [
-        line.partition("] ")[2].rpartition(" [airflow.task.")[0].strip()
-        for line in capsys.readouterr().out.splitlines()
-    ]
+    shown = logged(capsys)
     summary = next(place for place, line in enumerate(shown) if "outcome=failure" in line)
     assert pairs(shown[summary])["error"] == "INVALID_FIELD"
     after = [line for line in shown[summary + 1 :] if line]
     assert max(map(len, after)) <= 100
     assert after[-1] == "What to do: Check the field's API name, and that the user's field-level security shows it."
+
+
+def test_a_refused_sign_in_says_its_remedy_once(
+    org: SimulatedOrg, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    org.user_active = False
+    task: Any = SalesforceExtractOperator(
+        task_id="x", soql="SELECT Id FROM Account", output_path=f"file://{tmp_path}/x"
+    )
+    with pytest.raises(AirflowFailException):
+        task.execute({})
+    log = " ".join(line for line in logged(capsys) if line)
+    assert "is deactivated or frozen (inactive_user: user is inactive). Setup → Users → the user" in log
+    assert log.count("activate or unfreeze the user") == 1
+    assert "What to do: activate or unfreeze the user." in log
