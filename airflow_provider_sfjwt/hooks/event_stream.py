@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib import import_module
 from typing import Any
 
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, SessionExpiredError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.salesforce.api.event_bus.change_event import EventSchema, ReceivedEvent
-from airflow_provider_sfjwt.salesforce.api.event_bus.topics import check_topic, explained
+from airflow_provider_sfjwt.salesforce.api.event_bus.topics import PACKAGES, check_topic, explained
 from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.org.agreed_time import agreed_time
 from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg
@@ -31,6 +32,16 @@ _LOST_PLACE = ("fetch.replayid.validation.failed", "fetch.replayid.corrupted")
 _TOKEN_MAX_AGE = 1800.0
 #: The change type of an event that cannot be read. Nothing is known of it but that something changed.
 UNREADABLE = "GAP_UNREADABLE"
+
+
+def warm_up() -> None:
+    """Import what a stream needs, which takes up to half a second, and build the messages. Not on an event loop.
+
+    :raises ImportError: when packages of the extra ``events`` are missing.
+    """
+    for name in PACKAGES:
+        import_module(name)
+    messages()
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,11 @@ def moment_text(moment: datetime) -> str:
 def moment_of(text: str) -> datetime:
     """A moment as :func:`moment_text` or Salesforce wrote it.
 
-    :param text: e.g. ``2026-11-20T13:08:34Z`` or ``2026-11-20T13:08:34.000+0000``.
+    :param text: in UTC, e.g. ``2026-11-20T13:08:34Z`` or ``2026-11-20T13:08:34.000+0000``.
     :raises ValueError: for any other text.
     """
-    form = "%Y-%m-%dT%H:%M:%S.%f%z" if "." in text else "%Y-%m-%dT%H:%M:%S%z"
-    return datetime.strptime(text, form)  # noqa: DTZ007 - both forms have the zone
+    # Thousands of rows are read at a look, on the event loop: strptime takes thirty times as long.
+    for zone in ("Z", "+0000"):
+        if isinstance(text, str) and text.endswith(zone):
+            return datetime.fromisoformat(f"{text.removesuffix(zone)}+00:00")
+    raise ValueError(f"not a moment in UTC: {text!r}")

@@ -255,6 +255,7 @@ class PollingProducer(SharedStreamProducer):
             return []
         events = []
         for known, found in zip(asked, await org.run(rows_of, windows), strict=True):
+            await asyncio.sleep(0)  # one object may have thousands of rows: others have their turn between two
             subject = f"asset '{known.watch.asset_name}'"
             if isinstance(found, ApiError):
                 known.not_before = time.monotonic() + _LONGEST_PAUSE

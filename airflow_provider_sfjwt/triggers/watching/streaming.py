@@ -154,6 +154,7 @@ class StreamingProducer(SharedStreamProducer):
         while True:
             opened = time.monotonic()
             try:
+                await asyncio.to_thread(streams.warm_up)
                 await self._remember()
                 async with streams.event_stream(
                     self._topic.salesforce_conn_id, self._topic.api_version, self._topic.name, self._patience

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.wire.event_bus import EventBus
 
 #: What the extra ``events`` installs, as it is imported.
-_PACKAGES = ("fastavro", "grpc")
+PACKAGES = ("fastavro", "grpc")
 _EVENT, _CHANGES = "__e", "ChangeEvent"
 #: Values of gRPC's status codes.
 _NOT_FOUND, _PERMISSION_DENIED = 5, 7
@@ -20,7 +20,7 @@ _CAPTURE, _PLATFORM_EVENTS, _PERMISSION_SETS = "Change Data Capture", "Platform 
 
 def missing_packages() -> list[str]:
     """The packages of the extra ``events`` that are not installed here."""
-    return [name for name in _PACKAGES if find_spec(name) is None]
+    return [name for name in PACKAGES if find_spec(name) is None]
 
 
 def topic_of(sobject: str) -> str:
