@@ -110,13 +110,16 @@ class EventStream:
             await subscription.request(
                 request(topic_name=self._topic, replay_preset=preset, replay_id=replay_id, num_requested=_WINDOW)
             )
+            # What an answer says is outstanding does not count what was asked for while it travelled.
+            outstanding = _WINDOW
             while (answer := await subscription.response(self._patience)) is not None:
                 events = [await self._event(each.event) for each in answer.events]
                 yield Received(tuple(events), bytes(answer.latest_replay_id), gap)
                 gap = None
-                if answer.pending_num_requested <= _WINDOW // 2:
-                    more = _WINDOW - answer.pending_num_requested
-                    await subscription.request(request(topic_name=self._topic, num_requested=more))
+                outstanding -= len(answer.events)
+                if outstanding <= _WINDOW // 2:
+                    await subscription.request(request(topic_name=self._topic, num_requested=_WINDOW - outstanding))
+                    outstanding = _WINDOW
         finally:
             subscription.close()
 

@@ -36,12 +36,14 @@ class BusFaults:
     :param corrupted: replay ids are refused as corrupted.
     :param forbidden: names of topics that the user may not read: of platform events, whose permission is Read. For
         change events the org's ``view_all_data`` and ``view_all_objects`` count.
+    :param latency: seconds that a request for more events travels.
     :param keep_alive: seconds without events after which a stream says where it is.
     """
 
     silent: bool = False
     corrupted: bool = False
     forbidden: set[str] = field(default_factory=set)
+    latency: float = 0.0
     keep_alive: float = 270.0
 
 
@@ -199,6 +201,7 @@ class EventBusServer:
 
     async def _read(self, requests: AsyncIterator[bytes], wanted: list[int]) -> None:
         async for message in requests:
+            await asyncio.sleep(self.faults.latency)
             wanted[0] += number_of(decode(message), 4)
 
     async def _events(

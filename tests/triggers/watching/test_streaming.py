@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -83,6 +84,21 @@ async def test_a_backlog_is_delivered_whole_and_no_watcher_overflows(
         seen = [record for each in running.events for record in each["record_ids"]]
         assert sorted(seen) == sorted(made)
         assert running.ended == []
+
+
+async def test_no_more_events_are_asked_for_than_may_be_outstanding(
+    org: SimulatedOrg, bus: EventBusServer, states: States
+) -> None:
+    async with triggerer() as running:
+        await watching(running, states)
+        bus.faults.latency = 1.0
+        org.insert("Contact", [{"LastName": str(number)} for number in range(60)])
+        await running.events_of(1)
+        # They come while the request for more is on its way.
+        org.insert("Contact", [{"LastName": str(number)} for number in range(30)])
+        await running.until(lambda: sum(each["count"] for each in running.events) == 90)
+        await asyncio.sleep(2.5)
+        assert (bus.opened, bus.streams) == (1, 1)
 
 
 async def test_events_that_are_not_stored_come_again(org: SimulatedOrg, bus: EventBusServer, states: States) -> None:
