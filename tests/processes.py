@@ -10,6 +10,7 @@ _IMPORTED = (
     "tests.attacks.attempts",
     "tests.attacks.tasks",
     "tests.tables.killed_merges",
+    "tests.triggers.watching.killed_triggerer",
     "airflow_provider_sfjwt.hooks.salesforce_jwt",
     "airflow_provider_sfjwt.tasks.extract_task",
     "airflow_provider_sfjwt.tasks.load_task",

@@ -186,10 +186,11 @@ class SimulatedOrg(OrgData):
         """Path of the certificate that clients must trust; None where the org serves http, or has not served yet."""
         return self._listener.ca_bundle
 
-    def start_event_bus(self, *sobjects: str) -> EventBusServer:
+    def start_event_bus(self, *sobjects: str, port: int = 0) -> EventBusServer:
         """Serve the Pub/Sub API: needs the packages of the extra ``events``.
 
         :param sobjects: the objects whose changes are published, and the platform events.
+        :param port: on 127.0.0.1, where it does not serve yet; 0: any free one.
         :return: the server; its ``endpoint`` belongs in the connection's extra ``pubsub_endpoint``.
         :raises KeyError: for an unknown object.
         """
@@ -198,7 +199,7 @@ class SimulatedOrg(OrgData):
 
         if self._event_bus is None:
             bus = Bus(self._store, self._settings, self.user_id)
-            self._event_bus = EventBusServer(bus, self._services.sessions, self._identity)
+            self._event_bus = EventBusServer(bus, self._services.sessions, self._identity, port)
             self._event_bus.start(self._listener.served)
         for name in sobjects:
             self._event_bus.bus.select(self._schema.get(name))

@@ -96,9 +96,26 @@ class LocalAirflow:
 
         :param name: which of ``COMPONENTS``.
         """
-        [place] = [place for place, child in enumerate(self._children) if child.name == name]
-        stop_all([self._children[place]])
-        self._children[place] = self._started(name)
+        child = self.child(name)
+        stop_all([child])
+        self._children[self._children.index(child)] = self._started(name)
+
+    def start_another(self, name: str) -> str:
+        """Start a component once more.
+
+        :param name: which of ``COMPONENTS``.
+        :return: its own name.
+        """
+        self._children.append(self._started(f"{name} 2"))
+        return f"{name} 2"
+
+    def child(self, name: str) -> ChildProcess:
+        """The process of a component.
+
+        :param name: which of ``COMPONENTS``, or as :meth:`start_another` named it.
+        """
+        [found] = [child for child in self._children if child.name == name]
+        return found
 
     @property
     def pids(self) -> list[int]:
@@ -298,7 +315,7 @@ class LocalAirflow:
 
     def _started(self, name: str) -> ChildProcess:
         log = self.home.logs / "components" / f"{name}.log"
-        return ChildProcess(name, self.home.command(*COMPONENTS[name]), env=self.home.env, log=log)
+        return ChildProcess(name, self.home.command(*COMPONENTS[name.split()[0]]), env=self.home.env, log=log)
 
     def _run(self, dag_id: str, run_id: str | None, run_type: str) -> Run | None:
         return next(

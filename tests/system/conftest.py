@@ -15,8 +15,8 @@ from tests.repository import EXAMPLES
 from tests.system.gateway import LoginGateway
 
 CONN_ID = "salesforce_jwt_default"
-#: One starts Airflow's triggerer ten times, the other waits for Airflow to notice a pause.
-collect_ignore = [] if SOAK else ["test_first_kill.py", "test_watched_pause.py"]
+#: They kill triggerers for minutes, or wait for Airflow to notice a pause.
+collect_ignore = [] if SOAK else ["test_first_kill.py", "test_killed_watchers.py", "test_watched_pause.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from uuid import uuid4
+from datetime import timedelta
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from airflow_provider_sfjwt.testing.data.platform_events import SUFFIX
 from airflow_provider_sfjwt.testing.data.schema import SObject
@@ -47,6 +48,7 @@ class Bus:
         self._schemas: dict[str, AvroSchema] = {}
         self._logged = 0
         self._replay = 1_000
+        self._as_gaps = False
         self.oldest = 0
 
     def select(self, sobject: SObject) -> None:
@@ -122,6 +124,15 @@ class Bus:
             told = header(sobject, ids, kind, self._replay + 1, self._settings.now(), self._user_id)
             self._publish(topic, schema, schema.encode({}, told), str(uuid4()))
 
+    def publish_gaps(self, instead: bool) -> None:
+        """Publish a gap event instead of each change event from now on, as Salesforce does for what it cannot publish.
+
+        :param instead: False: change events again.
+        """
+        with self._lock:
+            self._gather()
+            self._as_gaps = instead
+
     def expire(self) -> None:
         """Forget all events so far, as Salesforce does after 72 hours."""
         with self._lock:
@@ -141,17 +152,21 @@ class Bus:
             if change.sobject.endswith(SUFFIX):
                 self._publish(topic, schema, schema.encode(change.content), change.content["EventUuid"])
                 continue
-            told = header(
-                change.sobject, [change.record], change.kind, self._replay + 1, self._settings.now(), self._user_id
-            )
+            kind = f"GAP_{change.kind}" if self._as_gaps else change.kind
+            at = change.at + timedelta(seconds=self._settings.clock_offset)
+            told = header(change.sobject, [change.record], kind, self._replay + 1, at, self._user_id)
             values = change.content
-            if change.kind == "UPDATE":
+            if self._as_gaps:
+                values = {}
+            elif change.kind == "UPDATE":
                 told["changedFields"] = schema.bitmaps(each for each in change.changed if values[each] is not None)
                 told["nulledFields"] = schema.bitmaps(each for each in change.changed if values[each] is None)
                 values = {each: values[each] for each in change.changed}
             elif change.kind == "DELETE":
                 values = {}
-            self._publish(topic, schema, schema.encode(values, told), str(uuid4()))
+            # An org that is started again with its records publishes the same events, not others like them.
+            event_id = str(uuid5(NAMESPACE_OID, f"change {change.number}"))
+            self._publish(topic, schema, schema.encode(values, told), event_id)
 
     def _publish(self, topic: str, schema: AvroSchema, payload: bytes, event_id: str) -> None:
         self._replay += 1

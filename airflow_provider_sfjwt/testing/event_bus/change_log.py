@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_sfjwt.testing.data.schema import SObject
@@ -12,8 +13,10 @@ from airflow_provider_sfjwt.testing.data.store import Store, quoted
 
 _TABLE = (
     'CREATE TABLE IF NOT EXISTS "change log" (n INTEGER PRIMARY KEY AUTOINCREMENT, sobject TEXT, id TEXT, kind TEXT, '
-    "changed TEXT, content TEXT)"
+    "changed TEXT, content TEXT, at INTEGER)"
 )
+#: Milliseconds since 1970 by this machine's clock.
+_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Change:
     :param kind: ``CREATE``, ``UPDATE``, ``DELETE`` or ``UNDELETE``.
     :param changed: names of the columns that changed.
     :param content: the values as they were stored then, by column.
+    :param at: when it was committed, by this machine's clock.
     """
 
     number: int
@@ -34,6 +38,7 @@ class Change:
     kind: str
     changed: tuple[str, ...]
     content: dict[str, Any]
+    at: datetime
 
 
 def watch(store: Store, sobject: SObject) -> None:
@@ -52,7 +57,7 @@ def watch(store: Store, sobject: SObject) -> None:
         "CASE WHEN NEW.IsDeleted > OLD.IsDeleted THEN 'DELETE' WHEN NEW.IsDeleted < OLD.IsDeleted THEN 'UNDELETE' "
         "ELSE 'UPDATE' END"
     )
-    into = 'INSERT INTO "change log" (sobject, id, kind, changed, content) VALUES'
+    into = 'INSERT INTO "change log" (sobject, id, kind, changed, content, at) VALUES'
     store.write(_TABLE, ())
     for suffix, event, what, which in (
         ("made", "INSERT", "'CREATE'", "''"),
@@ -62,7 +67,7 @@ def watch(store: Store, sobject: SObject) -> None:
         store.write(f"DROP TRIGGER IF EXISTS {trigger}", ())  # the object may have another field now
         store.write(
             f"CREATE TRIGGER {trigger} AFTER {event} ON {table} BEGIN "
-            f"{into} ('{name}', NEW.Id, {what}, {which}, '{{' || {content} || '}}'); END",
+            f"{into} ('{name}', NEW.Id, {what}, {which}, '{{' || {content} || '}}', {_NOW}); END",
             (),
         )
 
@@ -76,7 +81,9 @@ def since(store: Store, number: int) -> Iterator[Change]:
     if not store.select("SELECT 1 FROM sqlite_master WHERE name = 'change log'"):
         return
     rows = store.select(
-        'SELECT n, sobject, id, kind, changed, content FROM "change log" WHERE n > ? ORDER BY n LIMIT 5000', [number]
+        'SELECT n, sobject, id, kind, changed, content, at FROM "change log" WHERE n > ? ORDER BY n LIMIT 5000',
+        [number],
     )
-    for found, sobject, record, kind, changed, content in rows:
-        yield Change(found, sobject, record, kind, tuple(str(changed).split()), json.loads(content))
+    for found, sobject, record, kind, changed, content, at in rows:
+        when = datetime.fromtimestamp(at / 1000, timezone.utc)
+        yield Change(found, sobject, record, kind, tuple(str(changed).split()), json.loads(content), when)

@@ -53,15 +53,16 @@ class EventBusServer:
     :param bus: what it serves.
     :param sessions: who may ask.
     :param identity: whose org it is.
+    :param port: on 127.0.0.1; 0: any free one.
     """
 
-    def __init__(self, bus: Bus, sessions: Sessions, identity: Identity) -> None:
+    def __init__(self, bus: Bus, sessions: Sessions, identity: Identity, port: int = 0) -> None:
         self.faults = BusFaults()
         self.streams = self.opened = 0
         self.bus = bus
         self._sessions = sessions
         self._identity = identity
-        self._port = 0
+        self._port = port
         self._ends: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

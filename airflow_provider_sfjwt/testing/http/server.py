@@ -46,6 +46,8 @@ class Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind, without the reverse look-up of the host name that takes seconds on some machines."""
+        # As allow_reuse_address says: without it, a port is taken for a minute after a server that was killed.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "localhost", int(self.server_address[1])

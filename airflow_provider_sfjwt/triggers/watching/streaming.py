@@ -11,7 +11,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -142,6 +142,7 @@ class StreamingProducer(SharedStreamProducer):
         self._unstored = asyncio.Semaphore(_MOST_UNSTORED)
         self._known: OrderedDict[str, None] = OrderedDict()
         self._place: Place | None = None
+        self._begins = False
         self._failures = 0
 
     async def open_stream(self) -> AsyncIterator[tuple[Event, Event]]:
@@ -174,6 +175,7 @@ class StreamingProducer(SharedStreamProducer):
                 pause = self._pause() if _passes(error) else _MENDING
                 if time.monotonic() - opened < _LONGEST_PAUSE or not _passes(error):
                     self._said.wrong(subject, str(error), f"The stream is opened again in {pause:.0f} s.")
+            self._begins = False  # what has changed since the beginning is missed unless it is read
             await asyncio.sleep(pause)
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
@@ -204,18 +206,18 @@ class StreamingProducer(SharedStreamProducer):
         if self._place is None:
             begin = Place(None, b"", datetime.now(timezone.utc).replace(microsecond=0))
             await self._store.aset(STATE_KEY, begin.as_json())
-            self._place = replace(begin, org="new")
+            self._place, self._begins = begin, True
 
     async def _read(self, stream: EventStream) -> AsyncIterator[Event]:
         """The events of one connection: first of a gap, where there is one."""
         place = self._place
         gap = None
-        if place is None or place.org == "new":
+        if place is None or self._begins:
             responses = stream.responses(None)
         elif place.org not in (None, stream.org_id):
             gap, responses = "another org", stream.responses(None)
         elif not place.replay_id:
-            gap, responses = "the watcher ended before its first event", stream.responses(None)
+            gap, responses = "the stream broke before its first answer", stream.responses(None)
         else:
             responses = stream.responses(place.replay_id)
         async for received in responses:

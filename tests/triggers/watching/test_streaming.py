@@ -185,7 +185,24 @@ async def test_a_watcher_that_ended_before_its_first_answer_has_a_gap(
     async with triggerer() as running:
         running.start(watcher())
         (event, *_) = await running.events_of(1)
-        assert event["gap"] == "the watcher ended before its first event"
+        assert event["gap"] == "the stream broke before its first answer"
+
+
+async def test_what_changes_before_the_first_answer_is_read_where_the_stream_breaks(
+    org: SimulatedOrg, bus: EventBusServer, states: States
+) -> None:
+    bus.faults.keep_alive = 60
+    async with triggerer() as running:
+        running.start(watcher())
+        await running.until(lambda: bus.streams)
+        bus.stop()
+        (made,) = org.insert("Contact", [{"LastName": "While nobody listened"}])
+        bus.faults.keep_alive = 0.05
+        bus.start()
+        (event,) = await running.events_of(1)
+        (row,) = [each for each in org.rows("Contact") if each["Id"] == made]
+        assert event["gap"] == "the stream broke before its first answer"
+        assert moment_of(event["since"]) < row["SystemModstamp"] < moment_of(event["until"])
 
 
 @pytest.mark.parametrize(("kind", "ids"), [("GAP_UPDATE", ["0035e0000000001AAA"]), ("GAP_OVERFLOW", None)])

@@ -61,11 +61,20 @@ class Polled(SalesforceChangesTrigger):
 
 
 class Triggerer:
-    """Runs watchers. An event is stored as soon as it is fired, while ``stores`` is true."""
+    """Runs watchers. While ``stores`` is true, an event that is fired is stored ``delay`` seconds later.
 
-    def __init__(self, ack_timeout: float = 300) -> None:
+    :param ack_timeout: seconds after which an event that is not stored is given up.
+    :param on_stored: gets each event that is stored.
+    """
+
+    def __init__(
+        self, ack_timeout: float = 300, *, on_stored: Callable[[dict[str, Any]], object] | None = None
+    ) -> None:
         self.manager = SharedStreamManager(ack_timeout=ack_timeout)
         self.events: list[dict[str, Any]] = []
+        self.delay = 0.0
+        self._on_stored = on_stored
+        self._waiting: set[asyncio.TimerHandle] = set()
         self.ended: list[BaseException] = []
         self.stores = True
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -82,6 +91,21 @@ class Triggerer:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+
+    async def kill(self) -> None:
+        """End all at once. Events that are not stored are lost."""
+        for handle in self._waiting:
+            handle.cancel()
+        await self.stop()
+
+    def start_ended(self, *watchers: Any) -> int:
+        """Start again those of some watchers that have ended, as Airflow does every two seconds.
+
+        :return: how many.
+        """
+        ended = [each for each in watchers if (task := self._tasks.get(each.asset_name)) and task.done()]
+        self.start(*ended)
+        return len(ended)
 
     async def until(self, condition: Callable[[], Any], seconds: float = 15) -> None:
         deadline = time.monotonic() + seconds
@@ -105,13 +129,25 @@ class Triggerer:
             async for event in events:
                 sequence = self.manager.bind_pending_event(trigger_id=number, key=key)
                 self.events.append(json.loads(json.dumps(event.payload)))
-                if self.stores and sequence is not None:
-                    self.manager.confirm_persisted([sequence])
+                self._store(self.events[-1], sequence)
         except Exception as error:
             self.ended.append(error)
             raise
         finally:
             await self.manager.unsubscribe(number, key)
+
+    def _store(self, event: dict[str, Any], sequence: int | None) -> None:
+        def store() -> None:
+            self._waiting.discard(handle)
+            if not self.stores:
+                return
+            if self._on_stored is not None:
+                self._on_stored(event)
+            if sequence is not None:
+                self.manager.confirm_persisted([sequence])
+
+        handle = asyncio.get_running_loop().call_later(self.delay, store)
+        self._waiting.add(handle)
 
 
 @asynccontextmanager
