@@ -6,7 +6,7 @@ Needs a connection ``salesforce_jwt_default`` of the type Salesforce JWT, and st
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from airflow.sdk import DAG, AssetAlias
 
@@ -28,7 +28,7 @@ with DAG(
         output_path=OUTPUT + "/big/opportunities/run={{ dag_run.run_after | ts_nodash }}",
         shares=8,  # tasks; each fetches parallel_pages at once
         outlets=[AssetAlias("salesforce")],
-        default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+        default_args={"retries": 3},
     )
     # [END partitioned]
 
@@ -45,6 +45,6 @@ with DAG(
         window=("1999-01-01T00:00:00Z", "{{ dag_run.run_after | ts }}"),  # what changes later, the next window has
         ranges=["2020-01-01T00:00:00Z", "2024-01-01T00:00:00Z"],  # of CreatedDate: three jobs
         output_path=OUTPUT + "/big/contacts/run={{ dag_run.run_after | ts_nodash }}",
-        default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+        default_args={"retries": 3},
     )
 # [END ranges]

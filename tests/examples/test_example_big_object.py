@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_provider_sfjwt.testing import SimulatedOrg
+from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.examples.conftest import Run
 from tests.examples.outputs import DAY, data_set
 from tests.repository import EXAMPLES
@@ -12,10 +12,14 @@ from tests.repository import EXAMPLES
 FILE = EXAMPLES / "big_object.py"
 
 
-def test_the_shares_of_a_big_object_make_one_data_set(
+def test_the_shares_of_a_big_object_make_one_data_set_though_one_is_retried(
     in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     org.bulk_page_size, org.bulk_polls = 5, 2
+    # One page at all attempts of its request, so that its share fails, and Airflow retries it alone.
+    org.add_fault(Fault(method="GET", path="*/results*", nth=2, times=5, status=503))
+    environment["AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY"] = "0.001"
+    environment["AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY"] = "0"
     environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = "True"
     (run,) = in_airflow("run_dag", str(FILE), f"salesforce_big_object!{DAY}", **environment)
 
@@ -26,6 +30,7 @@ def test_the_shares_of_a_big_object_make_one_data_set(
     assert receipt["api_calls"] == org.api_calls
     assert receipt["written_by"]["task_id"] == "opportunities"
     assert len(org.jobs) == 1
+    assert sum("/results" in request.path for request in org.requests) == len(parts) + 5
     returned = run["returned"]["opportunities.commit"]
     assert returned["records"] == len(rows)
     assert run["events"] == [{"uri": "salesforce://salesforce_jwt_default/Opportunity", "extra": returned}]
