@@ -27,7 +27,7 @@ def test_the_shares_of_a_big_object_make_one_data_set_though_one_is_retried(
     receipt, parts = data_set(tmp_path / "output/big/opportunities/run=20261110T000000")
     rows = org.rows("Opportunity")
     assert (receipt["records"], len(parts)) == (len(rows), -(-len(rows) // 5))
-    assert receipt["api_calls"] == org.api_calls
+    assert receipt["api_calls"] == sum(request.path.startswith("/services/data/v") for request in org.requests)
     assert receipt["written_by"]["task_id"] == "opportunities"
     assert len(org.jobs) == 1
     assert sum("/results" in request.path for request in org.requests) == len(parts) + 5
