@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
@@ -44,7 +43,6 @@ from airflow_provider_sfjwt.compat.variables import (
     StateStore,
     TakenAlong,
     VariableStore,
-    one_message_at_a_time,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +74,6 @@ __all__ = [
     "has_state_stores",
     "has_trigger_on_kill",
     "hook_lineage_collector",
-    "mask",
     "place_of",
     "settling_time",
     "sql_connection_type",
@@ -89,7 +86,6 @@ __all__ = [
 T = TypeVar("T")
 #: Seconds for which the state of a task is waited for.
 _LONGEST_LOOKUP = 15.0
-_SHORTEST_SECRET = 5  # the masker warns of shorter ones
 
 # -- what this Airflow has ---------------------------------------------------------------------------------------------
 
@@ -145,30 +141,6 @@ def settling_time() -> float:
 
 
 # -- secrets and connections -------------------------------------------------------------------------------------------
-
-
-def mask(*secrets: str) -> None:
-    """Tell Airflow's masker in this process, and in the one that writes the log.
-
-    :param secrets: what to mask. Airflow masks nothing under five characters.
-    """
-    from airflow.sdk.log import mask_secret
-
-    with _one_message():
-        mask_secret([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
-
-
-def _one_message() -> AbstractContextManager[object]:
-    """Keeps the threads of a worker from sending to its supervisor at once, which Airflow cannot do before 3.2.
-
-    Never on an event loop: a trigger that waits for its answer lets others run on the same thread. They would wait for
-    the lock, and the whole triggerer with them.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return one_message_at_a_time
-    return nullcontext()
 
 
 def sql_connection_type(conn_id: str) -> str:

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_sfjwt.compat import mask
+from airflow_provider_sfjwt.compat.masking import mask
 from airflow_provider_sfjwt.doctor.permissions import permission_findings
 from airflow_provider_sfjwt.doctor.verdicts import Finding, failed, verdict_on, warned
 from airflow_provider_sfjwt.doctor.watching import Watched, watching_findings

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from airflow_provider_sfjwt.compat import AirflowNotFoundException, aconnection, mask
+from airflow_provider_sfjwt.compat import AirflowNotFoundException, aconnection
+from airflow_provider_sfjwt.compat.masking import mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.hooks.configuration import limits
 from airflow_provider_sfjwt.hooks.connection_text import HOW_TO_WRITE, fault_of_reading, fault_of_variable

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 
 from airflow_provider_sfjwt import arguments, compat
+from airflow_provider_sfjwt.compat.masking import amask, mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.hooks.configuration import retry_policy
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
@@ -22,7 +23,7 @@ from airflow_provider_sfjwt.salesforce.auth.token import Token
 from airflow_provider_sfjwt.salesforce.auth.token_source import TokenSource
 from airflow_provider_sfjwt.salesforce.org.connected_org import AsyncConnectedOrg, ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
-from airflow_provider_sfjwt.salesforce.wire.secret import sealed
+from airflow_provider_sfjwt.salesforce.wire.secret import asealed, sealed
 from airflow_provider_sfjwt.salesforce.wire.transport import AsyncTransport, Transport
 
 
@@ -112,7 +113,16 @@ class SignedInHook(BaseHook):
                 self._meter.count("sign_ins", outcome="failed")
                 raise
             self._meter.count("sign_ins", outcome="succeeded")
-            sealed(lambda: compat.mask(token.value, quote(token.value, safe="")))
             return token
 
-        return TokenSource(settings.credentials, exchange, **options)
+        return TokenSource(settings.credentials, exchange, announce=_mask, aannounce=_amask, **options)
+
+
+def _mask(token: Token) -> None:
+    """Let no log show a token."""
+    sealed(lambda: mask(token.value, quote(token.value, safe="")))
+
+
+async def _amask(token: Token) -> None:
+    """The same from an event loop."""
+    await asealed(lambda: amask(token.value, quote(token.value, safe="")))

@@ -12,6 +12,7 @@ from airflow.sdk.execution_time.comms import DeleteVariable, GetVariable, PutVar
 
 from airflow_provider_sfjwt import compat
 from airflow_provider_sfjwt.compat import StateNotKeptError, VariableStore
+from airflow_provider_sfjwt.compat.masking import mask
 from airflow_provider_sfjwt.load.ledger import Ledger, LedgerJob
 from tests.compat.supervisor import Supervisor, supervisor
 
@@ -81,7 +82,7 @@ def test_not_found_is_believed_only_where_a_value_can_be_written_and_read(superv
 
 def test_threads_that_mask_and_keep_take_turns(supervisor: Supervisor) -> None:
     def work(number: int) -> Any:
-        compat.mask(f"secret number {number}")
+        mask(f"secret number {number}")
         store().set(f"key {number}", number)
         return store().get(f"key {number}")
 
@@ -105,7 +106,7 @@ async def test_triggers_that_mask_do_not_wait_for_each_other(monkeypatch: pytest
 
     async def trigger(number: int) -> int:
         await greenback.ensure_portal()
-        compat.mask(f"secret number {number}")
+        mask(f"secret number {number}")
         return number
 
     assert await asyncio.gather(*map(trigger, range(3))) == [0, 1, 2]

@@ -10,7 +10,7 @@ import asyncio
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -87,6 +87,8 @@ class TokenSource:
 
     :param credentials: who signs in.
     :param exchange: makes the flow that signs in.
+    :param announce: is called with each new token; None: nobody must know it.
+    :param aannounce: the same from an event loop.
     :param max_age: seconds after which a token is replaced though it works; None for never. For the triggerer, which
         outlives every session.
     :param shared: false to sign in anew and to keep the token to oneself, as a connection test must.
@@ -98,11 +100,14 @@ class TokenSource:
         credentials: Credentials,
         exchange: Callable[[], Flow[Token]],
         *,
+        announce: Callable[[Token], None] | None = None,
+        aannounce: Callable[[Token], Awaitable[None]] | None = None,
         max_age: float | None = None,
         shared: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = exchange
+        self._announce, self._aannounce = announce, aannounce
         self._max_age = max_age
         self._clock = clock
         self._last = _of_this_process.of(credentials) if shared else _SignIn()
@@ -135,6 +140,22 @@ class TokenSource:
             raise
         self._last.succeeded(token, self._clock())
         return token
+
+    def announce(self, token: Token) -> None:
+        """Let those know of a new token who must know it.
+
+        :param token: that was just made.
+        """
+        if self._announce is not None:
+            self._announce(token)
+
+    async def aannounce(self, token: Token) -> None:
+        """The same from an event loop.
+
+        :param token: that was just made.
+        """
+        if self._aannounce is not None:
+            await self._aannounce(token)
 
     def thread_lock(self) -> Any:
         """The lock under which threads sign in."""

@@ -168,6 +168,20 @@ class Renewal(Protocol):
         """Make a new token and keep it for :meth:`alive`."""
         ...
 
+    def announce(self, token: Any) -> None:
+        """Let those know of a new token who must know it before anybody has it.
+
+        :param token: that was just made.
+        """
+        ...
+
+    async def aannounce(self, token: Any) -> None:
+        """The same from an event loop, which it does not hold up.
+
+        :param token: that was just made.
+        """
+        ...
+
     def thread_lock(self) -> Any:
         """The lock under which threads renew, shared by all who share the token."""
         ...

@@ -143,7 +143,10 @@ class Transport:
         renewal = _required(self.renewal)
         with renewal.thread_lock():
             token = renewal.alive(stale)
-            return self.run(renewal.make()) if token is None else token
+            if token is None:
+                token = self.run(renewal.make())
+                renewal.announce(token)
+            return token
 
     def _send(self, request: Request, upload: Upload | None) -> Response:
         proxy = usable_proxy(request, self.settings, "socks")
@@ -238,7 +241,10 @@ class AsyncTransport:
         renewal = _required(self.renewal)
         async with renewal.task_lock():
             token = renewal.alive(stale)
-            return await self.run(renewal.make()) if token is None else token
+            if token is None:
+                token = await self.run(renewal.make())
+                await renewal.aannounce(token)
+            return token
 
     async def _send(self, request: Request) -> Response:
         if request.sink is not None or request.source is not None:

@@ -77,6 +77,20 @@ def test_a_process_shares_a_token_among_equal_credentials(credentials: Credentia
     assert renew(ours.source(replace(credentials, audience="https://test.salesforce.com"))) == "token-3"
 
 
+def test_each_new_token_is_announced_once(credentials: Credentials) -> None:
+    ours, announced = SignIns(), []
+
+    async def aannounce(token: Token) -> None:
+        announced.append(f"{token.value} in a loop")
+
+    source = ours.source(credentials, announce=lambda token: announced.append(token.value), aannounce=aannounce)
+    renew(source)
+    renew(source)
+    transport = AsyncTransport(TransportSettings(), source)
+    asyncio.run(transport.run(flow.renew(source.alive(None))))
+    assert announced == ["token-1", "token-2 in a loop"]
+
+
 def test_a_source_may_keep_its_token_to_itself(credentials: Credentials) -> None:
     ours = SignIns()
     assert renew(ours.source(credentials)) == "token-1"

@@ -141,6 +141,7 @@ class Renewals:
 
     def __init__(self, url: str, refusal: Exception | None = None) -> None:
         self.made: list[int] = []
+        self.announced: list[int] = []
         self.locked = 0
         self._url, self._refusal = url, refusal
 
@@ -154,6 +155,13 @@ class Renewals:
             raise self._refusal
         self.made.append(len(self.made) + answer.status)
         return self.made[-1]
+
+    def announce(self, token: int) -> None:
+        assert self.locked == 1
+        self.announced.append(token)
+
+    async def aannounce(self, token: int) -> None:
+        self.announce(token)
 
     @contextmanager
     def thread_lock(self) -> Iterator[None]:
@@ -184,7 +192,7 @@ def test_a_session_is_made_once_and_anew_when_it_is_stale(carry: MakeCarrier, se
 
     renewals = Renewals(f"{server.url}/status/200")
     assert carry(renewals).run(sessions()) == [200, 200, 201, 201]
-    assert renewals.made == [200, 201]
+    assert renewals.made == renewals.announced == [200, 201]
     assert renewals.locked == 0
 
 
