@@ -26,6 +26,8 @@ from tests.benchmarks import (
     transfer,
     typed_parquet,
     waiting_triggers,
+    watching,
+    watching_costs,
 )
 from tests.benchmarks.peers.salesforce_cli import SalesforceCli
 from tests.benchmarks.runs import PEERS_PYTHON, Section, finished
@@ -51,6 +53,8 @@ MEASUREMENTS: dict[str, Callable[[PageServer, int], Section]] = {
     "sync": syncing.measure,
     "formulas": formulas.measure,
     "triggers": waiting_triggers.measure,
+    "watching": watching.measure,
+    "watching-costs": watching_costs.measure,
 }
 #: They take minutes for each run.
 _SLOW = (
@@ -65,6 +69,7 @@ _SLOW = (
     "sync",
     "formulas",
     "triggers",
+    "watching",
 )
 _VERSIONS = (
     "import importlib.metadata as m; "

@@ -15,8 +15,9 @@ from tests.repository import EXAMPLES
 from tests.system.gateway import LoginGateway
 
 CONN_ID = "salesforce_jwt_default"
-#: They kill triggerers for minutes, or wait for Airflow to notice a pause.
-collect_ignore = [] if SOAK else ["test_first_kill.py", "test_killed_watchers.py", "test_watched_pause.py"]
+#: They kill triggerers for minutes, start hundreds of sensors, or wait for Airflow to notice a pause or a deletion.
+_SOAKED = ("first_kill", "killed_watchers", "many_sensors", "watched_again", "watched_pause")
+collect_ignore = [] if SOAK else [f"test_{name}.py" for name in _SOAKED]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +65,8 @@ def airflow(
 ) -> Iterator[LocalAirflow]:
     """The running Airflow, with a connection to the org."""
     dags = [EXAMPLES, Path(__file__).parent / "dags"]
+    if SOAK:
+        dags.append(Path(__file__).parent / "again_dags")
     path = [os.environ.get("PYTHONPATH", "")]
     if can_be_built():  # the metadata of a release stands before those of the checkout, which has no addresses yet
         path.insert(0, str(what_airflow_reads(tmp_path_factory.mktemp("release"))))
