@@ -10,7 +10,10 @@ from tests.local_airflow.processes import poll_until
 from tests.local_airflow.stack import LocalAirflow
 from tests.system.watching import DAG_ID, looks, told
 
-pytestmark = pytest.mark.skipif(not has_shared_streams(), reason="missing: Airflow 3.3, which has shared streams")
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(not has_shared_streams(), reason="missing: Airflow 3.3, which has shared streams"),
+]
 
 
 def _stands_still(org: SimulatedOrg) -> bool:
