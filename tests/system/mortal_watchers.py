@@ -12,7 +12,8 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import TriggerEvent
 from airflow.triggers.shared_stream import SharedStreamProducer
 
-from airflow_provider_sfjwt.assets.watched import changes_uri, topic_of
+from airflow_provider_sfjwt.assets.watched import changes_uri
+from airflow_provider_sfjwt.salesforce.api.event_bus.topics import topic_of
 from airflow_provider_sfjwt.triggers.changes import SalesforceChangesTrigger, SalesforceEventsTrigger
 from airflow_provider_sfjwt.triggers.watching.polling import Polling
 from airflow_provider_sfjwt.triggers.watching.streaming import Topic
