@@ -140,6 +140,15 @@ _CONFIG = {
             "example": None,
             "default": "600.0",
         },
+        "org_reserve": {
+            "description": "API calls of its 24 hours that an org keeps for its other users: where fewer are left, no "
+            "task, sensor or watcher of this Airflow makes more. A number of calls, or a share of the org's "
+            "allocation as 5% (5%% in airflow.cfg). Empty: none.",
+            "version_added": "0.2.0",
+            "type": "string",
+            "example": "10%%",
+            "default": "",
+        },
         "ui_tab": {
             "description": "Whether each task instance has a tab Salesforce with its report. Airflow shows such a tab "
             "on every task of every DAG. The link Salesforce report of this provider's tasks leads there in any case.",

@@ -35,6 +35,7 @@ with DAG(
         output_path=ROOT,
         deletes="replicated",  # also those that are no longer in the recycle bin
         deletes_every=43_200,  # seconds; in each nightly run
+        refresh_formulas=43_200,  # the same for formula fields, which change without their rows
         default_args={"retries": 3},
     )
 

@@ -58,6 +58,11 @@ def check_command() -> Any:
                 default=[],
                 help="Then ask whether the user may read the events of these objects, platform events or topics",
             ),
+            Arg(
+                ("--make-pool",),
+                action="store_true",
+                help="Then make a pool in Airflow for the tasks of this org, and explain how many slots it has",
+            ),
             Arg(("--json",), action="store_true", help="Print the steps as JSON"),
             ARG_VERBOSE,
         ),
@@ -67,8 +72,8 @@ def check_command() -> Any:
 def check(args: Namespace) -> None:
     """Examine a connection, and print a line for each step.
 
-    :param args: ``conn_id``, ``dags``, ``certificate``, ``try_audiences``, ``permissions``, ``watch``, ``json`` and
-        ``verbose``.
+    :param args: ``conn_id``, ``dags``, ``certificate``, ``try_audiences``, ``permissions``, ``watch``, ``make_pool``,
+        ``json`` and ``verbose``.
     :raises SystemExit: 1 when a step failed, 2 when the examination could not begin.
     """
     quietly(_check)(args)
@@ -82,6 +87,8 @@ def _check(args: Namespace) -> None:
         give_up("Give the id of a connection, or --dags with a folder of DAG files.")
     if args.watch and args.conn_id is None:
         give_up("--watch asks with a connection: give its id.")
+    if args.make_pool and args.conn_id is None:
+        give_up("--make-pool makes the pool of a connection's org: give its id.")
     watched, passed = [Watched.named(name) for name in args.watch], True
     if args.dags is not None:
         dags = WatchedDags(args.dags)
@@ -110,6 +117,7 @@ def _check_connection(args: Namespace, watched: Sequence[Watched]) -> bool:
     from dataclasses import asdict
 
     from airflow_provider_sfjwt.cli.stored_connection import stored_connection
+    from airflow_provider_sfjwt.compat.pools import make_pool
     from airflow_provider_sfjwt.doctor.checkup import Checkup
     from airflow_provider_sfjwt.exceptions import ConfigurationError
     from airflow_provider_sfjwt.hooks.configuration import retry_policy
@@ -133,6 +141,7 @@ def _check_connection(args: Namespace, watched: Sequence[Watched]) -> bool:
         try_audiences=args.try_audiences,
         permissions=args.permissions,
         watched=watched,
+        make_pool=make_pool if args.make_pool else None,
     )
     findings = []
     for finding in checkup.findings():

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.compat.masking import mask
+from airflow_provider_sfjwt.doctor.org_pool import MakePool, pool_finding
 from airflow_provider_sfjwt.doctor.permissions import permission_findings
 from airflow_provider_sfjwt.doctor.verdicts import Finding, failed, verdict_on, warned
 from airflow_provider_sfjwt.doctor.watching import Watched, watching_findings
@@ -71,6 +72,7 @@ class Checkup:
     :param try_audiences: whether other audiences are tried when Salesforce refuses the connection's; default false.
     :param permissions: objects whose permissions are looked at after all other steps; default none.
     :param watched: what is watched, which is looked at last; default none.
+    :param make_pool: makes the org's pool in Airflow at the end; default None for no pool.
     :param clock: this machine's clock, seconds since the epoch.
     :param sleep: what waits before a repetition.
     """
@@ -85,6 +87,7 @@ class Checkup:
         try_audiences: bool = False,
         permissions: Sequence[str] = (),
         watched: Sequence[Watched] = (),
+        make_pool: MakePool | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -94,7 +97,7 @@ class Checkup:
         self._api_version = api_version
         self._certificate = certificate
         self._try_audiences = try_audiences
-        self._sobjects, self._watched = permissions, watched
+        self._sobjects, self._watched, self._make_pool = permissions, watched, make_pool
         self._clock = clock
         self._sleep = sleep
         self._summary = ""
@@ -134,6 +137,8 @@ class Checkup:
                 if self._sobjects:
                     yield from permission_findings(visit.org, self._sobjects)
                 yield from watching_findings(visit.org, settings, self._watched)
+                if self._make_pool is not None:
+                    yield pool_finding(visit.org, self._make_pool)
             self._summary, self.audience_refused = visit.summary, visit.audience_refused
             if self._try_audiences and visit.audience_refused:
                 yield visit.other_audience("audiences")

@@ -12,7 +12,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.compat.masking import amask, mask
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
-from airflow_provider_sfjwt.hooks.configuration import retry_policy
+from airflow_provider_sfjwt.hooks.configuration import org_reserve, retry_policy
 from airflow_provider_sfjwt.hooks.connections import aconnection_settings, find_settings
 from airflow_provider_sfjwt.hooks.metrics import AirflowMeter
 from airflow_provider_sfjwt.salesforce.api.retry import RetryPolicy
@@ -99,7 +99,8 @@ class SignedInHook(BaseHook):
 
     def _session(self, settings: ConnectionSettings) -> Session:
         meter = self._meter
-        return Session(self.api_version or settings.api_version, retry_policy(meter.repeated), meter=meter)
+        version, policy = self.api_version or settings.api_version, retry_policy(meter.repeated)
+        return Session(version, policy, meter=meter, reserve=org_reserve())
 
     @compat.cached_property
     def _meter(self) -> AirflowMeter:

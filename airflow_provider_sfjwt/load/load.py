@@ -56,6 +56,7 @@ def prepared_load(
     :raises ConfigurationError: naming what is wrong, by argument or by file and row. Nothing was sent then.
     :raises RequestLimitError: retryable, when the org has too few API calls left.
     """
+    org = org.with_own_budget()  # what an insert has saved over REST cannot be looked up, so it is seen through
     started = time.monotonic() - (max(0.0, time.time() - began_at) if began_at is not None else 0.0)
     folder = ResultsFolder(spec.results_path, spec.written_by) if spec.results_path is not None else None
     if folder is not None:

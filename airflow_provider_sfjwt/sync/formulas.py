@@ -170,43 +170,34 @@ class _Refresh:
 
     def _know_chain(self, hashes: FormulaHashes) -> None:
         """Take the hashes that were kept, and apply what was published since; all of the chain where there are none."""
-        import pyarrow as pa
-        import pyarrow.ipc as ipc
-
-        kept = self._kept()
-        since: list[PublishedDataSet] = []
-        with pa.OSFile(str(kept)) if kept else pa.BufferReader(b"") as file:
-            source = self._opened(file) if kept else None
-            known = source.schema.metadata[b"receipt_sha256"].decode() if source is not None else ""
-            for data_set in newest_first(self.turn.root, self.turn.state):
-                if data_set.receipt_sha256 == known and isinstance(source, ipc.RecordBatchFileReader):
-                    hashes.know(source.get_batch(place) for place in range(source.num_record_batches))
-                    break
-                since.append(data_set)
+        kept, since = self._kept(), list[PublishedDataSet]()
+        for data_set in newest_first(self.turn.root, self.turn.state):
+            if kept is not None and kept.schema.metadata[b"receipt_sha256"] == data_set.receipt_sha256.encode():
+                hashes.know(map(kept.get_batch, range(kept.num_record_batches)))
+                break
+            since.append(data_set)
         for data_set in reversed(since):
             names = {each["name"] for each in data_set.receipt.columns}
             wanted = ["Id", *(column.name for column in self.columns if column.name in names)]
             hashes.know_rows(data_set.tables(wanted), unknown=data_set.receipt.only_formulas)
 
-    def _kept(self) -> Path | None:
-        """A copy of the file of hashes on the worker's disk, which takes jumps; None where there is none."""
-        target = self.scratch / "kept.arrow"
-        return target if self.turn.root.copy_to(target, self.turn.sobject, HASHES_NAME) else None
-
-    def _opened(self, file: pa.NativeFile) -> pa.ipc.RecordBatchFileReader | None:
+    def _kept(self) -> pa.ipc.RecordBatchFileReader | None:
+        """The hashes that were kept of these columns; None where there are none that can be read."""
         import pyarrow as pa
         import pyarrow.ipc as ipc
 
         from airflow_provider_sfjwt.sync.formula_hashes import SCHEMA
 
+        copy = self.scratch / "kept.arrow"  # the format takes jumps, which cost requests in an object store
+        if not self.turn.root.copy_to(copy, self.turn.sobject, HASHES_NAME):
+            return None
         try:
-            reader = ipc.open_file(file)
+            reader = ipc.open_file(pa.memory_map(str(copy)))
         except pa.ArrowInvalid as error:
             log.warning("%s of %s is damaged (%s), and is made again", HASHES_NAME, self.turn.sobject, error)
             return None
-        if not reader.schema.equals(SCHEMA) or (reader.schema.metadata or {}).get(b"columns") != self._what.encode():
-            return None
-        return reader
+        is_of_these = (reader.schema.metadata or {}).get(b"columns") == self._what.encode()
+        return reader if is_of_these and reader.schema.equals(SCHEMA) else None
 
     def _keep(self, hashes: FormulaHashes, receipt_sha256: str) -> None:
         """Write the hashes beside the state, before it: a run that ends here leaves hashes of a link of the chain."""

@@ -94,7 +94,7 @@ def spare_api_calls(
         return
     deadline = time.time() + spec.timeout
     task.log.info(
-        "Waiting until the org has %d API calls left (min_api_calls_left), until %s at most",
+        "Waiting until the org has %d API calls left (min_api_calls_left, org_reserve), until %s at most",
         budget.wanted,
         datetime.fromtimestamp(deadline, timezone.utc).isoformat(timespec="seconds"),
     )

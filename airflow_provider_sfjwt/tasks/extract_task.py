@@ -357,11 +357,11 @@ class ExtractTask:
 
     @contextmanager
     def _sparing_api_calls(self) -> Iterator[None]:
-        """Where Salesforce refuses a call and the author wants calls to be left, wait for them in the triggerer."""
+        """Where Salesforce refuses a call and calls must be left to others, wait for them in the triggerer."""
         try:
             yield
         except RequestLimitError:
-            if self._spec.deferrable and self._spec.min_api_calls_left is not None:
+            if self._spec.deferrable and self._extraction.budget.is_limited:
                 self._extraction.budget.look_again()
                 self._spare_api_calls()
             raise

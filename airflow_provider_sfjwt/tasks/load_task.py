@@ -71,7 +71,7 @@ class LoadTask:
         store = task_state_store(context, outlives_clear=True)
         self._ledger = Ledger(store, entries, sends=not spec.dry_run, attempt=task_attempt(context))
         seen_through = self._resumes and not may_stop(spec, self._ledger)
-        self._budget = ApiBudget(org, None if seen_through else spec.min_api_calls_left)
+        self._budget = ApiBudget(org, spec.min_api_calls_left, may_stop=not seen_through)
         org.session.usage.calls += int(event.get("api_calls") or 0) if event else 0
 
     def run(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class LoadTask:
             return self._load()
         except RequestLimitError as error:
             # Where Salesforce refused the call, what it last reported is no longer true.
-            if self._spec.deferrable and self._budget.at_least is not None and error.retryable:
+            if self._spec.deferrable and self._budget.is_limited and error.retryable:
                 self._budget.look_again()
                 self._spare_api_calls()
             raise

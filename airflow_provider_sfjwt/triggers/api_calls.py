@@ -63,9 +63,11 @@ class SalesforceApiCallsTrigger(OrgTrigger):
         )
         if enough:
             return {"status": "available"}
+        rule = org.session.calls_to_leave()
+        if rule.least < self.at_least:  # the task asked for more than the configuration
+            rule = org.session.calls_to_leave(self.at_least)
         message = (
-            f"the org still has {counted(org.session.usage.left or 0, 'API call')} left, fewer than "
-            f"min_api_calls_left={self.at_least}, and the time to wait for them is up. Run again later, or lower "
-            "min_api_calls_left."
+            f"the org still has {counted(org.session.usage.left or 0, 'API call')} left, fewer than {rule.name}, and "
+            f"the time to wait for them is up. {rule.remedy}"
         )
         return {"status": "timeout", "message": message, "retryable": True}

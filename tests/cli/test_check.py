@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,13 @@ def test_other_audiences_are_tried_when_asked_for(
     assert done.code == 1
     assert "! audiences:   Salesforce accepts the audience https://login.salesforce.com (1 more row" in done.out
     assert done.out.endswith("  Remedy: Empty Audience in the connection.\n")
+
+
+def test_a_pool_needs_a_connection_and_a_database(
+    airflow: Airflow, org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = airflow("check", "--dags", "none", "--make-pool")
+    assert done.code == 2 and "--make-pool makes the pool of a connection's org" in done.err
 
 
 def test_json_is_for_scripts(airflow: Airflow, org: SimulatedOrg) -> None:
@@ -138,9 +147,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from airflow.configuration import conf
 from airflow.models import Connection
+from airflow.models.pool import Pool
 fields = json.loads(sys.argv[1])
 engine = create_engine(conf.get("database", "sql_alchemy_conn"))
 Connection.__table__.create(engine)
+Pool.metadata.create_all(engine, [Pool.__table__, *(key.column.table for key in Pool.__table__.foreign_keys)])
 with Session(engine) as session:
     session.add(Connection(conn_id="stored", **fields | {"extra": json.dumps(fields["extra"])}))
     session.commit()
@@ -161,6 +172,25 @@ def test_connections_of_the_database_are_seen(org: SimulatedOrg, tmp_path: Path)
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["passed"] is True
+    _check_pool([*command[:-1], "--make-pool"], env, tmp_path / "airflow.db")
+
+
+def _check_pool(command: list[str], env: dict[str, str], path: Path) -> None:
+    """The pool of the org is made once, explained, and left alone where there is one."""
+    name = "salesforce_00D5e0000000001EAA"
+    said = {3: f"Pool {name} with 3 slots was made.", 9: f"Pool {name} is there with 9 slots, and stays as it is."}
+    for slots, expected in said.items():
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE slot_pool SET slots = ? WHERE pool = ?", (slots, name))
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout and f"pool='{name}'" in done.stdout
+        assert "lets 5 calls of 20 seconds or more run at once in a Developer Edition or a trial" in done.stdout
+        assert "3 slots leave 2 to the org's other users" in done.stdout
+        assert (f"Remedy: Airflow pools set {name} 3" in done.stdout) == (slots == 9)
+        with closing(sqlite3.connect(path)) as database:
+            kept = database.execute("SELECT slots, include_deferred FROM slot_pool WHERE pool = ?", (name,)).fetchall()
+        assert kept == [(slots, 0)]
 
 
 def test_airflows_start_pays_next_to_nothing_for_the_commands() -> None:

@@ -22,7 +22,9 @@ from tests.sync.syncs import Syncs, task
 from tests.tables.databases import SQLite
 
 LAG = 2
-CHANGES = ("insert", "insert", "update", "update", "update", "delete", "undelete", "purge", "merge")
+CHANGES = ("insert", "insert", "update", "update", "update", "delete", "undelete", "purge", "merge", "recalculate")
+#: A field whose value changes without a stamp.
+FORMULA = "Formula__c"
 DRIFTS = ("add", "add checkbox", "hide", "show", "drop")
 FAULTS: dict[str, dict[str, Any]] = {
     "503": {"status": 503, "times": 6},
@@ -72,6 +74,7 @@ class History:
                 Field("Text__c"),
                 Field("Number__c", "double", precision=18, scale=2),
                 Field("Flag__c", "boolean"),
+                Field(FORMULA, "double", precision=18, scale=2, calculated=True, createable=False),
             ]
             master = Field("MasterRecordId", "reference", reference_to=(name,), relationship_name="MasterRecord")
             self.org.define_object(name, [*fields, master], replicateable=self.random.random() < 0.8)
@@ -108,6 +111,10 @@ class History:
             self._note(row)
             self.purged[row["Id"]] = max(self.org.now(), row["SystemModstamp"])
             self.org.purge(name, row["Id"])
+        elif kind == "recalculate" and alive and FORMULA in self._fields(name):
+            row = self.random.choice(alive)
+            self._note(row)
+            self.org.recalculate(name, row["Id"], {FORMULA: self.random.choice((None, 1.25, 2, 3))})
         elif kind == "merge" and len(alive) > 1:
             winner, loser = self.random.sample(alive, 2)
             self._note(winner, loser)
@@ -207,7 +214,7 @@ class History:
         cut = self.random.randint(1, len(receipts))
         for some in (receipts[:cut], receipts[:cut], receipts):
             merge(some, sql_conn_id="warehouse", table="things")
-        shown = [each for each in ("Id", "Text__c", "Number__c") if each in self._fields(name)]
+        shown = [each for each in ("Id", "Text__c", "Number__c", FORMULA) if each in self._fields(name)]
         found = {row[0]: tuple(map(_plain, row)) for row in database.rows("things", shown)}
         expected = {
             record: tuple(_plain(row.get(each)) for each in shown) for record, row in in_org(self.org, name).items()
@@ -217,6 +224,7 @@ class History:
 
     def _sync(self, of: Any) -> Any:
         asked: dict[str, Any] = {"deletes": self.deletes, "deletes_every": 1, "commit_lag": LAG, "rest_rows": 5}
+        asked |= {"refresh_formulas": 1}
         return self.syncs.run(self.names, of=of, **asked)
 
     def _meanwhile(self) -> None:

@@ -227,7 +227,9 @@ def retire_job(session: Session, ref: JobRef) -> Flow[Job | None]:
 
 
 def _patch_state(session: Session, ref: JobRef, state: str) -> Flow[Job]:
-    answer = yield from session.json("PATCH", ref.resource, json_body={"state": state}, api_version=ref.api_version)
+    answer = yield from session.json(
+        "PATCH", ref.resource, json_body={"state": state}, api_version=ref.api_version, on_reserve=True
+    )
     return decode_job(answer, ref)
 
 

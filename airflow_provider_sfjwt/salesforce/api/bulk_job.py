@@ -139,7 +139,7 @@ def get_job(session: Session, ref: JobRef) -> Flow[Job]:
     :param ref: the job.
     :raises NotFoundError: when the job was deleted, purged (7 days after its end) or is another user's.
     """
-    answer = yield from session.json("GET", ref.resource, api_version=ref.api_version)
+    answer = yield from session.json("GET", ref.resource, api_version=ref.api_version, on_reserve=True)
     return decode_job(answer, ref)
 
 
@@ -260,7 +260,8 @@ def abort_job(session: Session, ref: JobRef) -> Flow[bool]:
     https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/query_abort_job.htm
     """
     try:
-        yield from session.json("PATCH", ref.resource, json_body={"state": "Aborted"}, api_version=ref.api_version)
+        body = {"state": "Aborted"}
+        yield from session.json("PATCH", ref.resource, json_body=body, api_version=ref.api_version, on_reserve=True)
     except NotFoundError:
         return False
     except ApiError as refusal:

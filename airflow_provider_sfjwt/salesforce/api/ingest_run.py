@@ -96,8 +96,8 @@ class _Run:
 
     def _may_begin(self) -> Flow[bool]:
         """Whether the org has enough API calls left; where no job runs, wait until it has, or until time is up."""
-        least = self._min_api_calls_left
-        if least is None or (self._session.usage.left or 0) >= least:
+        least = self._session.calls_to_leave(self._min_api_calls_left).least
+        if (self._session.usage.left or 0) >= least:
             return True
         if self.running:
             return False

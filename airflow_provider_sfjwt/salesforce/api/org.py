@@ -102,7 +102,7 @@ def limits(session: Session) -> Flow[dict[str, dict[str, Any]]]:
 
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_limits.htm
     """
-    answer = yield from session.json("GET", "limits")
+    answer = yield from session.json("GET", "limits", on_reserve=True)
     if not isinstance(answer, dict):
         raise ProtocolError("GET limits did not answer with an object")
     return answer

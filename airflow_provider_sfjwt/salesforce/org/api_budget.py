@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_sfjwt.exceptions import RequestLimitError
 from airflow_provider_sfjwt.salesforce.api import org as org_api
+from airflow_provider_sfjwt.salesforce.api.reserve import Rule
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
 from airflow_provider_sfjwt.salesforce.wire.flow import Flow
@@ -19,18 +20,30 @@ class ApiBudget:
     """The org's API calls that must stay unused.
 
     :param org: the org.
-    :param at_least: how many must be left of its allocation for 24 hours; None for no limit.
+    :param at_least: how many must be left of its allocation for 24 hours; None for no limit but that of the
+        configuration, of which the stricter one holds.
+    :param may_stop: whether the work can be interrupted, so that there is a limit at all.
     """
 
-    def __init__(self, org: ConnectedOrg, at_least: int | None) -> None:
+    def __init__(self, org: ConnectedOrg, at_least: int | None, *, may_stop: bool = True) -> None:
         self._org = org
+        self._may_stop = may_stop
         self.at_least = at_least
         self._ahead = 0
 
     @property
+    def is_limited(self) -> bool:
+        """Whether calls must be left at all."""
+        return self._may_stop and (self.at_least is not None or bool(self._org.session.reserve))
+
+    @property
     def wanted(self) -> int:
         """How many calls must be left before the work can begin or go on; 0 where there is no limit."""
-        return 0 if self.at_least is None else self.at_least + self._ahead
+        return self._rule.least + self._ahead if self.is_limited else 0
+
+    @property
+    def _rule(self) -> Rule:
+        return self._org.session.calls_to_leave(self.at_least)
 
     @property
     def spent(self) -> bool:
@@ -38,7 +51,7 @@ class ApiBudget:
 
         An org that refuses to answer has none left.
         """
-        if self.at_least is None:
+        if not self.is_limited:
             return False
         try:
             return self._org.run(org_api.api_calls_left) < self.wanted
@@ -59,17 +72,8 @@ class ApiBudget:
         self._ahead = calls - 1
         if self.spent:
             usage = self._org.session.usage
-            left = "no" if usage.left is None else f"{usage.left} of its {usage.allowed}"
             more = f" and {self._ahead} more for this load" if self._ahead else ""
-            raise RequestLimitError(
-                f"the org has {left} API calls of 24 hours left, fewer than min_api_calls_left={self.at_least}{more}",
-                remedy="Run again later, or lower min_api_calls_left.",
-                setup_page="Company Information",
-                status=403,
-                method="GET",
-                path="limits",
-                retryable=True,
-            )
+            raise self._rule.broken(usage.left, usage.allowed, more)
 
 
 class SparingOrg(ConnectedOrg):

@@ -41,6 +41,10 @@ class ConnectedOrg:
         """The same org with a count of API calls of its own, for one of several things that are done at once."""
         return ConnectedOrg(self.session.part(), self.transport)
 
+    def with_own_budget(self) -> ConnectedOrg:
+        """The same org for work that looks itself where it may stop, by an :class:`~.api_budget.ApiBudget`."""
+        return ConnectedOrg(self.session.with_own_budget(), self.transport)
+
     def token(self, stale: Token | None = None) -> Token:
         """A token that works, for clients that carry their own requests.
 

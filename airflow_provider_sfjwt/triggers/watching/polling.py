@@ -199,17 +199,17 @@ class PollingProducer(SharedStreamProducer):
     async def _may_call(self, org: Any) -> bool:
         from airflow_provider_sfjwt.salesforce.api.org import limits
 
-        least = self._polling.min_api_calls_left
+        rule = org.session.calls_to_leave(self._polling.min_api_calls_left)
         left = org.session.usage.left
-        if least is None or left is None or left >= least:
+        if left is None or left >= rule.least:
             return True
         await org.run(limits)  # one call, which says how many are left now
         left = org.session.usage.left
         subject = f"connection '{self._polling.salesforce_conn_id}', API calls"
-        if left is None or left >= least:
+        if left is None or left >= rule.least:
             self._said.right(subject)
             return True
-        self._said.wrong(subject, f"fewer than min_api_calls_left={least} are left.", "Nothing is watched meanwhile.")
+        self._said.wrong(subject, f"fewer than {rule.name} are left.", "Nothing is watched meanwhile.")
         await asyncio.sleep(max(0.0, _LONGEST_PAUSE - self._polling.interval))
         return False
 
