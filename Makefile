@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tables demo-sync ui test test-lowest test-matrix test-upgrade test-wheel soak fuzz lint format pins matrix-pins docs linkcheck bench clean
+.PHONY: help demo demo-tables demo-sync ui test test-lowest test-matrix test-upgrade test-wheel test-executors soak fuzz lint format pins matrix-pins docs linkcheck bench clean
 
 DEVELOPMENT := .venv
 DEMO := .demo/venv
@@ -47,6 +47,14 @@ test-upgrade: $(MATRIX)/.complete ## upgrade Airflow 3.2 to 3.3 in place, and se
 
 test-wheel: $(MATRIX)/.complete ## build what is published, and use it outside the checkout
 	@$(MATRIX)/bin/python -m tests.matrix.published
+
+# Needs PostgreSQL and redis-server; without them it skips, and says so.
+SURVIVAL_TESTS := $(foreach name,extract_survives load_dags sync_survives lost_processes,tests/system/test_$(name).py)
+test-executors: export SFJWT_EXECUTOR := CeleryExecutor
+test-executors: export SFJWT_SURVIVAL ?= $(CURDIR)/.cache/survival
+test-executors: $(DEVELOPMENT)/.complete ## kill tasks, a worker, a triggerer and a scheduler on Celery, and print what became of each run
+	@$(DEVELOPMENT)/bin/python -m pytest -q --durations=5 -k 'survives or lost or killed or marking or 503s' $(SURVIVAL_TESTS)
+	@$(DEVELOPMENT)/bin/python -m tests.system.survival "$$SFJWT_SURVIVAL"
 
 # What the tests need beside the package, in the newest versions that fit.
 LOWEST_TOOLS := apache-airflow-providers-sqlite grimp hypothesis jsonschema pandas pytest-asyncio pytest-timeout pytest-xdist

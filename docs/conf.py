@@ -41,7 +41,7 @@ CONTENTS = {
     "Guarantees": ["operators/extract_guarantees", "operators/load_guarantees"],
     "Data": ["reading_data_sets", "reading_a_sync", "query_engines", "tables", "loaders"],
     "When something is wrong": ["doctor", "errors"],
-    "Run it": ["operations", "report", "metrics", "logs", "lineage"],
+    "Run it": ["operations", "executors", "report", "metrics", "logs", "lineage"],
     "Test": ["testing_your_dags", "simulated_org"],
     "Reference": ["operators/extract_reference", "operators/load_reference", "reference"],
     "Know more": ["benchmarks", "soak", "architecture", "decisions/index"],

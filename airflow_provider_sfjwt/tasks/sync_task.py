@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from airflow_provider_sfjwt.compat import task_attempt
 from airflow_provider_sfjwt.exceptions import ObjectsFailedError, SalesforceError, counted
 from airflow_provider_sfjwt.files.data_sets.receipt import ChainLink
+from airflow_provider_sfjwt.files.storage.errors import perhaps_elsewhere
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME, Writer
 from airflow_provider_sfjwt.hooks.lineage import HookLineage
 from airflow_provider_sfjwt.salesforce.org.connected_org import ConnectedOrg
@@ -114,8 +115,9 @@ class SyncTask:
     def _planned(self) -> RunPlan:
         plan = read_plan(self._run.root, self._id.key)
         if plan is None:
+            path = self._run.root.path
             raise SalesforceError(
-                f"this run has no plan in {self._run.root.path}, so nothing was extracted: see the log of task 'plan'"
+                f"this run has no plan in {path}, so nothing was extracted: see the log of task 'plan'{perhaps_elsewhere(path)}"
             )
         return plan
 

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, text
 
 from tests.local_airflow.processes import LocalAirflowError
 
@@ -85,6 +86,19 @@ class AirflowHome:
             shown = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
             raise LocalAirflowError(f"airflow {' '.join(arguments)} ended with {done.returncode}:\n{shown}")
         return done.stdout
+
+    def change_database(self, statement: str, **values: object) -> None:
+        """Change the metadata database behind Airflow's back.
+
+        :param statement: of SQL.
+        :param values: of its parameters.
+        """
+        uri = self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+        patience = {"timeout": 60} if uri.startswith("sqlite") else {}
+        engine = create_engine(uri, connect_args=patience)
+        with engine.begin() as transaction:
+            transaction.execute(text(statement), values)
+        engine.dispose()
 
     def _forget_database(self) -> None:
         for suffix in ("", "-wal", "-shm"):

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from upath import UPath
+
 
 class WrongDataSetError(Exception):
     """The files are not what the receipt says."""
@@ -16,13 +18,13 @@ class WrongDataSetError(Exception):
 
 @dataclass(frozen=True)
 class DataSet:
-    """A published data set on the local disk.
+    """A published data set.
 
-    :param folder: that it lies in.
+    :param folder: that it lies in, on the local disk or in an object store.
     :param receipt: decoded.
     """
 
-    folder: Path
+    folder: UPath
     receipt: dict[str, Any]
 
     @classmethod
@@ -31,11 +33,18 @@ class DataSet:
 
         :param uri: ``file://…/_receipt.json``.
         """
-        path = Path(urlsplit(uri).path)
-        return cls(path.parent, json.loads(path.read_text(encoding="utf-8")))
+        return cls.in_folder(UPath(Path(urlsplit(uri).path).parent))
+
+    @classmethod
+    def in_folder(cls, folder: UPath) -> DataSet:
+        """Read the receipt of a folder.
+
+        :param folder: that the data set lies in.
+        """
+        return cls(folder, json.loads((folder / "_receipt.json").read_text(encoding="utf-8")))
 
     @property
-    def parts(self) -> list[Path]:
+    def parts(self) -> list[UPath]:
         """The files, in the order of the result."""
         return [self.folder / part["name"] for part in self.receipt["parts"]]
 
@@ -47,7 +56,10 @@ class DataSet:
         """Rows that can be read back from the files, rows of the pages, and rows of the job."""
         import pyarrow.parquet
 
-        written = sum(pyarrow.parquet.ParquetFile(part).metadata.num_rows for part in self.parts)
+        written = 0
+        for part in self.parts:
+            with part.open("rb") as file:
+                written += pyarrow.parquet.ParquetFile(file).metadata.num_rows
         return written, self.receipt["counts"]["pages"], self.receipt["counts"]["job"]
 
     def check(self) -> int:
@@ -72,8 +84,17 @@ class DataSet:
         :param rows: how many.
         :param columns: which.
         """
+
+        found: list[dict[str, Any]] = self._table(self.parts[0], columns).slice(0, rows).to_pylist()
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All rows, in the order of the result."""
+        return [row for part in self.parts for row in self._table(part).to_pylist()]
+
+    @staticmethod
+    def _table(part: UPath, columns: list[str] | None = None) -> Any:
         import pyarrow.parquet
 
-        table = pyarrow.parquet.read_table(self.parts[0], columns=columns)
-        found: list[dict[str, Any]] = table.slice(0, rows).to_pylist()
-        return found
+        with part.open("rb") as file:
+            return pyarrow.parquet.read_table(file, columns=columns)

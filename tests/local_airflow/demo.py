@@ -105,7 +105,7 @@ def show(console: Console, data: DataSet) -> None:
     :param data: what was published.
     :raises WrongDataSetError: when it is not what the receipt says.
     """
-    with console.step(f"The receipt, {_short(data.folder)}/_receipt.json"):
+    with console.step(f"The receipt, {_short(Path(data.folder.path))}/_receipt.json"):
         console.say(json.dumps(_shortened(data.receipt), indent=2, ensure_ascii=False))
     with console.step("The first rows"):
         console.say(table(data.first_rows(5, _COLUMNS)))

@@ -128,6 +128,13 @@ class ChildProcess:
                 continue
         return found
 
+    def kill(self) -> None:
+        """``kill -9`` of the program and all that it has started, as when a machine is lost."""
+        started = psutil.Process(self.pid).children(recursive=True)
+        _signal_all([psutil.Process(self.pid), *started, *self.members()], signal.SIGKILL)
+        poll_until(lambda: not self.members(), 5.0)
+        self.reap()
+
     def reap(self) -> None:
         """Give the id of the dead process back, for which the guard must no longer look."""
         self._guard.kill()

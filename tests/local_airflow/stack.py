@@ -37,6 +37,8 @@ class LocalAirflow:
     :param dags: folders of DAG files.
     :param port: of the API server; 0: any free one.
     :param env: further variables for all of its processes, which win.
+    :param components: further processes by their names, each with the arguments of ``airflow`` that start it. Each has a
+        temporary folder of its own, as on a machine of its own.
     :param start_timeout: seconds in which all components must have come up.
     :param upgrade: whether to keep the home's database, which another version may have made, and bring it up to this one.
     """
@@ -48,10 +50,13 @@ class LocalAirflow:
         *,
         port: int = 0,
         env: Mapping[str, str] | None = None,
+        components: Mapping[str, Sequence[str]] | None = None,
         start_timeout: float = 300,
         upgrade: bool = False,
     ) -> None:
         self._upgrade = upgrade
+        self._further: Mapping[str, Sequence[str]] = components or {}
+        self._components = {**COMPONENTS, **self._further}
         self.home = AirflowHome(home, dags, port or free_port(), env or {})
         self.url = self.home.url
         self._api = RestApi(self.url)
@@ -77,7 +82,7 @@ class LocalAirflow:
         else:
             self.home.reset()
         try:
-            self._children = [self._started(name) for name in COMPONENTS]
+            self._children = [self._started(name) for name in self._components]
             if not poll_until(self._healthy, self._start_timeout, interval=0.5):
                 raise LocalAirflowError(f"Airflow did not come up in {self._start_timeout:.0f} s. {self._complaints()}")
         except BaseException:
@@ -94,7 +99,7 @@ class LocalAirflow:
     def restart(self, name: str) -> None:
         """End a component, and start it again.
 
-        :param name: which of ``COMPONENTS``.
+        :param name: which of them.
         """
         child = self.child(name)
         stop_all([child])
@@ -103,7 +108,7 @@ class LocalAirflow:
     def start_another(self, name: str) -> str:
         """Start a component once more.
 
-        :param name: which of ``COMPONENTS``.
+        :param name: which of them.
         :return: its own name.
         """
         self._children.append(self._started(f"{name} 2"))
@@ -112,15 +117,38 @@ class LocalAirflow:
     def child(self, name: str) -> ChildProcess:
         """The process of a component.
 
-        :param name: which of ``COMPONENTS``, or as :meth:`start_another` named it.
+        :param name: which of them, or as :meth:`start_another` named it.
         """
         [found] = [child for child in self._children if child.name == name]
         return found
+
+    def kill(self, name: str) -> None:
+        """End a component with everything that it has started, without a word, as when its machine is lost.
+
+        :param name: which of them; :meth:`begin` starts another one.
+        """
+        child = self.child(name)
+        self._children.remove(child)
+        child.kill()
+
+    def begin(self, name: str) -> None:
+        """Start a component that was killed.
+
+        :param name: which of them.
+        """
+        self._children.append(self._started(name))
 
     @property
     def pids(self) -> list[int]:
         """Of the components."""
         return [child.pid for child in self._children]
+
+    def pid(self, name: str) -> int:
+        """The process id of a component.
+
+        :param name: which of them.
+        """
+        return self.child(name).pid
 
     def cli(self, *arguments: str) -> str:
         """Run a command of Airflow in this home.
@@ -315,7 +343,12 @@ class LocalAirflow:
 
     def _started(self, name: str) -> ChildProcess:
         log = self.home.logs / "components" / f"{name}.log"
-        return ChildProcess(name, self.home.command(*COMPONENTS[name.split()[0]]), env=self.home.env, log=log)
+        env = self.home.env
+        if name in self._further:
+            folder = self.home.folder / "tmp" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            env = env | {"TMPDIR": str(folder)}
+        return ChildProcess(name, self.home.command(*self._components[name.split()[0]]), env=env, log=log)
 
     def _run(self, dag_id: str, run_id: str | None, run_type: str) -> Run | None:
         return next(

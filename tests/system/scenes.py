@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 import psutil
-import pyarrow.parquet
+from upath import UPath
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.local_airflow.data_set import DataSet
 from tests.local_airflow.processes import poll_until
 from tests.local_airflow.stack import LocalAirflow
+from tests.system.survival import Outcome, SurvivalTable
 
-TASK_ID = "extract"
 ROWS, PAGE = 600, 100
 #: The path of a job itself; ids have 18 characters.
 JOB = "*/jobs/query/" + "?" * 18
 RESULTS = "*/jobs/query/*/results?locator=*"
+#: States of a job that uses what the org has few of.
+UNFINISHED = ("Open", "UploadComplete", "InProgress")
 #: More polls than any test lasts.
 FOREVER = 10**6
 
@@ -43,11 +43,14 @@ class Scene:
     :param folder: of the data set.
     """
 
+    #: Of the task that is killed, marked or cleared.
+    task_id: ClassVar[str] = "extract"
+
     airflow: LocalAirflow
     name: str
     dag_id: str
     org: SimulatedOrg
-    folder: Path
+    folder: UPath
     run_id: str = field(default="")
 
     def begin(self) -> None:
@@ -58,7 +61,7 @@ class Scene:
     @property
     def task(self) -> dict[str, Any]:
         """The task instance as the REST API shows it."""
-        [task] = self.airflow.tasks(self.dag_id, self.run_id)
+        [task] = [each for each in self.airflow.tasks(self.dag_id, self.run_id) if each["task_id"] == self.task_id]
         return task
 
     @property
@@ -85,7 +88,7 @@ class Scene:
 
     def wait_until_deferred(self) -> None:
         """Until the triggerer waits for the job; a trigger that never ran would have nothing to end."""
-        self.airflow.wait_for_task(self.dag_id, self.run_id, TASK_ID, "deferred", seconds=180)
+        self.airflow.wait_for_task(self.dag_id, self.run_id, self.task_id, "deferred", seconds=180)
         self.reach(lambda: self.looks() > 0, "the trigger looks at the job")
 
     def wait_until_running(self, try_number: int = 1) -> None:
@@ -102,12 +105,12 @@ class Scene:
 
     def mark_failed(self) -> None:
         """As a user does in the UI."""
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{TASK_ID}"
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{self.task_id}"
         self.airflow.api("PATCH", path, {"new_state": "failed"})
 
     def clear(self) -> None:
         """As a user does in the UI."""
-        order = {"dag_run_id": self.run_id, "task_ids": [TASK_ID], "dry_run": False, "only_failed": False}
+        order = {"dag_run_id": self.run_id, "task_ids": [self.task_id], "dry_run": False, "only_failed": False}
         cleared = self.airflow.api("POST", f"dags/{self.dag_id}/clearTaskInstances", order)
         assert cleared["total_entries"] == 1
 
@@ -127,9 +130,8 @@ class Scene:
 
     def hand_over(self, triggerer: int) -> None:
         """What a triggerer does with the triggers of one that was not heard of for 30 s, and that still runs them."""
-        with closing(sqlite3.connect(self.airflow.home.database, timeout=60)) as database, database:
-            order = "UPDATE trigger SET triggerer_id = ? WHERE id = ?"
-            database.execute(order, (triggerer, self.task["trigger"]["id"]))
+        order = "UPDATE trigger SET triggerer_id = :triggerer WHERE id = :id"
+        self.airflow.home.change_database(order, triggerer=triggerer, id=self.task["trigger"]["id"])
 
     def trigger_logs(self) -> str:
         """What the triggers of the task said, in whatever triggerer."""
@@ -138,7 +140,7 @@ class Scene:
 
     def link(self) -> str | None:
         """The link to the job, as the UI gets it."""
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{TASK_ID}/links"
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{self.task_id}/links"
         shown: dict[str, str | None] = self.airflow.api("GET", path)["extra_links"]
         return shown["Salesforce job"]
 
@@ -149,15 +151,38 @@ class Scene:
     def succeed(self) -> DataSet:
         """Wait for a run that is green, and hold its data set against the org's rows."""
         self.airflow.wait_for_run(self.dag_id, run_id=self.run_id)
-        summary = self.airflow.xcom(self.dag_id, self.run_id, TASK_ID)
-        data = DataSet.of_receipt(summary["receipt"])
-        assert data.folder == self.folder
+        summary = self.airflow.xcom(self.dag_id, self.run_id, self.task_id)
+        assert summary["receipt"].endswith(f"/{self.name}/_receipt.json")
+        data = DataSet.in_folder(self.folder)
         # Nothing but the receipt and its parts is left either.
         assert data.check() == ROWS
         assert len(data.parts) == ROWS // PAGE
-        rows = [row for part in data.parts for row in pyarrow.parquet.read_table(part).to_pylist()]
-        assert rows == [{"Id": row["Id"], "Name": row["Name"]} for row in self.org.rows("Account")]
+        assert data.rows() == [{"Id": row["Id"], "Name": row["Name"]} for row in self.org.rows("Account")]
         return data
+
+    def written(self) -> list[str]:
+        """The key of each row that the run has brought where it belongs."""
+        return [row["Id"] for row in DataSet.in_folder(self.folder).rows()] if self.published else []
+
+    @property
+    def published(self) -> bool:
+        """Whether there is a receipt."""
+        return (self.folder / "_receipt.json").exists()
+
+    def outcome(self) -> Outcome:
+        """What has become of the run, its rows and its jobs."""
+        run = self.airflow.api("GET", f"dags/{self.dag_id}/dagRuns/{self.run_id}")
+        keys = self.written()
+        left = [job for job in self.org.jobs.values() if job["state"] in UNFINISHED]
+        event = self.name.replace("_", " ").removesuffix(f" {self.task_id}")
+        return Outcome(
+            event=f"{self.task_id.partition('.')[0]}: {event}",
+            state=run["state"],
+            rows=len(keys),
+            twice=len(keys) - len(set(keys)),
+            jobs=len(self.org.jobs),
+            left=len(left),
+        )
 
     def fail(self) -> None:
         """Wait for a run that is red."""
@@ -186,17 +211,19 @@ class _InTurn(dict[str, S]):
         return scene
 
 
-def begun(scenes: dict[str, S], ends: ExitStack) -> dict[str, S]:
+def begun(scenes: dict[str, S], ends: ExitStack, survival: SurvivalTable) -> dict[str, S]:
     """Begin all runs at once: while one is looked at, the others come to where they wait.
 
     On Airflow 3.2 they begin in turn: several that start together lock its API server out of a database of SQLite.
 
     :param scenes: by their names.
     :param ends: where their ends are noted.
+    :param survival: gets the outcome of each at its end.
     """
     together = not version("apache-airflow-core").startswith("3.2.")
     for scene in scenes.values():
         ends.callback(scene.leave)
+        ends.callback(survival.note, scene)
         if together:
             scene.begin()
     return scenes if together else _InTurn(scenes)

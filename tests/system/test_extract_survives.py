@@ -6,16 +6,17 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import psutil
 import pytest
+from upath import UPath
 
 from airflow_provider_sfjwt.testing import Fault, LoggedRequest, SimulatedOrg
 from tests.local_airflow.data_set import DataSet
 from tests.local_airflow.processes import ChildProcess, stop_all
 from tests.local_airflow.stack import COMPONENTS, LocalAirflow
 from tests.system.scenes import FOREVER, JOB, PAGE, RESULTS, ROWS, Scene, begun, eventually
+from tests.system.survival import SurvivalTable
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 #: The DAG and the polls that a job takes, in the order in which the tests need them.
 SCENES = {
     "killed_in_worker": ("extract_in_worker", 1),
-    "killed_behind_deferral": ("extract_deferred", 1),
+    "killed_after_deferral": ("extract_deferred", 1),
     "failed_in_worker": ("extract_in_worker", FOREVER),
     "failed_at_the_retry": ("extract_in_worker", FOREVER),
     "failed_deferred": ("extract_deferred", FOREVER),
@@ -34,7 +35,7 @@ SCENES = {
 
 
 @pytest.fixture(scope="module")
-def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, Scene]]:
+def scenes(airflow: LocalAirflow, output: UPath, survival: SurvivalTable) -> Iterator[dict[str, Scene]]:
     """All runs, each with an org of its own."""
     with ExitStack() as ends:
         made = {}
@@ -42,12 +43,12 @@ def scenes(airflow: LocalAirflow, output: Path) -> Iterator[dict[str, Scene]]:
             org = ends.enter_context(SimulatedOrg(records={}, bulk_page_size=PAGE, bulk_polls=polls))
             org.insert("Account", [{"Name": f"Account {number}"} for number in range(ROWS)])
             made[name] = Scene(airflow, name, dag_id, org, output / name)
-        for name in ("killed_in_worker", "killed_behind_deferral"):
+        for name in ("killed_in_worker", "killed_after_deferral"):
             # Of six pages three come, and the others hang until the worker is killed.
             made[name].org.add_fault(Fault(method="GET", path=RESULTS, nth=4, times=3, delay=600))
         for name in ("cleared_deferred", "cleared_success", "triggerer_changed"):
             _hold(made[name].org)
-        yield begun(made, ends)
+        yield begun(made, ends, survival)
 
 
 def _hold(org: SimulatedOrg) -> None:
@@ -61,7 +62,7 @@ def pages_asked_for(requests: list[LoggedRequest]) -> Counter[str]:
     return Counter(each.query for each in requests if each.path.endswith("/results"))
 
 
-@pytest.mark.parametrize("name", ["killed_in_worker", "killed_behind_deferral"])
+@pytest.mark.parametrize("name", ["killed_in_worker", "killed_after_deferral"])
 def test_a_retry_of_a_killed_worker_fetches_the_missing_pages_of_the_same_job(
     scenes: dict[str, Scene], name: str
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.local_airflow.stack import LocalAirflow
@@ -39,7 +40,7 @@ def test_the_first_kill_in_a_fresh_triggerer_aborts_the_job(
     for number in range(TRIGGERERS):
         airflow_on_postgres.restart("triggerer")
         with SimulatedOrg(records={"Account": 10}, bulk_polls=FOREVER) as org:
-            scene = Scene(airflow_on_postgres, f"kill_{number}", "extract_deferred", org, tmp_path / str(number))
+            scene = Scene(airflow_on_postgres, f"kill_{number}", "extract_deferred", org, UPath(tmp_path / str(number)))
             scene.begin()
             scene.wait_until_deferred()
             scene.mark_failed()

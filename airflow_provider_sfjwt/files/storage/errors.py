@@ -100,6 +100,26 @@ def storage_errors(path: str, argument: str = "output_path") -> Iterator[None]:
     except storage_failures() as error:
         raise SalesforceError(
             f"writing to {path} ({argument}) failed: {reason_of(error)}. {_CONSEQUENCES.get(argument, '')}"
-            "Check space and permissions there.",
+            f"{_what_to_do(path, error)}",
             retryable=True,
         ) from error
+
+
+def _what_to_do(path: str, error: Exception) -> str:
+    """What helps where a folder that was there cannot be written."""
+    if isinstance(error, FileNotFoundError) and (elsewhere := perhaps_elsewhere(path)):
+        return f"The task had a folder there before{elsewhere}."
+    return "Check space and permissions there."
+
+
+def perhaps_elsewhere(path: str) -> str:
+    """What to add to a message of what is not there; nothing for an object store, which all machines share.
+
+    :param path: what is not there.
+    """
+    if "://" in path and not path.startswith("file:"):
+        return ""
+    return (
+        ". If another worker wrote there, on a disk of its own: give a folder in an object store, or one that every worker "
+        "has mounted at this path"
+    )

@@ -12,7 +12,7 @@ from airflow_provider_sfjwt.files.data_sets.receipt import Receipt, read_receipt
 from airflow_provider_sfjwt.files.formats.faults import unreadable
 from airflow_provider_sfjwt.files.formats.input_file import AS_IT_IS, InputFile, ReadOptions, unread
 from airflow_provider_sfjwt.files.formats.registry import FORMATS, fault_of_format, input_file
-from airflow_provider_sfjwt.files.storage.errors import reason_of, storage_failures
+from airflow_provider_sfjwt.files.storage.errors import perhaps_elsewhere, reason_of, storage_failures
 from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path, text_of_path
 from airflow_provider_sfjwt.files.storage.receipts import RECEIPT_NAME
 from airflow_provider_sfjwt.load.reading.file_rows import FileRows
@@ -100,7 +100,7 @@ def _of_path(text: str, file_format: str | None, options: ReadOptions) -> list[I
         if path.is_dir():
             return _of_receipt(f"{text.rstrip('/')}/{RECEIPT_NAME}")
         if not path.exists():
-            raise unreadable(text, "there is no such file")
+            raise unreadable(text, f"there is no such file{perhaps_elsewhere(text)}")
     except (FileNotFoundError, PermissionError) as error:
         raise unreadable(text, f"it cannot be opened: {reason_of(error)}") from error
     except storage_failures() as error:
@@ -149,7 +149,7 @@ def _of_receipt(text: str) -> list[InputFile]:
         raise unreadable(text, str(error)) from None
     if receipt is None:
         reason = "there is no receipt, so it is unknown which files belong to the data. Give a glob instead"
-        raise unreadable(text, reason)
+        raise unreadable(text, f"{reason}{perhaps_elsewhere(text)}")
     files = [input_file(folder / part.name, receipt.file_format, part) for part in receipt.parts]
     for file, part in zip(files, receipt.parts, strict=True):
         if not file.path.exists():
