@@ -117,7 +117,8 @@ class SyncTask:
         if plan is None:
             path = self._run.root.path
             raise SalesforceError(
-                f"this run has no plan in {path}, so nothing was extracted: see the log of task 'plan'{perhaps_elsewhere(path)}"
+                f"this run has no plan in {path}, so nothing was extracted: see the log of task 'plan'"
+                f"{perhaps_elsewhere(path)}"
             )
         return plan
 

@@ -120,6 +120,6 @@ def perhaps_elsewhere(path: str) -> str:
     if "://" in path and not path.startswith("file:"):
         return ""
     return (
-        ". If another worker wrote there, on a disk of its own: give a folder in an object store, or one that every worker "
-        "has mounted at this path"
+        ". If another worker wrote there, on a disk of its own: give a folder in an object store, or one that every "
+        "worker has mounted at this path"
     )
