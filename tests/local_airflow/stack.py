@@ -143,13 +143,6 @@ class LocalAirflow:
         """Of the components."""
         return [child.pid for child in self._children]
 
-    def pid(self, name: str) -> int:
-        """The process id of a component.
-
-        :param name: which of them.
-        """
-        return self.child(name).pid
-
     def cli(self, *arguments: str) -> str:
         """Run a command of Airflow in this home.
 

@@ -64,7 +64,7 @@ def lost(airflow: LocalAirflow, scenes: dict[str, Scene]) -> dict[str, Scene]:
     load.wait_until_half_done()
     sync.reach(lambda: sync.has_begun("Lead"), "the last object's turn comes")
     for scene in (extract, load, sync):
-        assert airflow.pid(FIRST) in {each.pid for each in psutil.Process(scene.task["pid"]).parents()}
+        assert airflow.child(FIRST).pid in {each.pid for each in psutil.Process(scene.task["pid"]).parents()}
     for name in (FIRST, "triggerer", "scheduler"):
         airflow.kill(name)
     for name in (SECOND, "triggerer"):
