@@ -174,9 +174,10 @@ class Scene:
         run = self.airflow.api("GET", f"dags/{self.dag_id}/dagRuns/{self.run_id}")
         keys = self.written()
         left = [job for job in self.org.jobs.values() if job["state"] in UNFINISHED]
-        event = self.name.replace("_", " ").removesuffix(f" {self.task_id}")
+        kind = self.task_id.partition(".")[0]
+        event = self.name.replace("_", " ").removesuffix(f" {kind}")
         return Outcome(
-            event=f"{self.task_id.partition('.')[0]}: {event}",
+            event=f"{kind}: {event}",
             state=run["state"],
             rows=len(keys),
             twice=len(keys) - len(set(keys)),
