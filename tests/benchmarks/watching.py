@@ -191,6 +191,8 @@ def _ended(airflow: LocalAirflow, runs: Mapping[str, str]) -> dict[str, str]:
         for name, run in runs.items():
             if name not in ended:
                 (task,) = airflow.tasks("awaiting", run)
+                if task["state"] == "failed":
+                    raise RuntimeError(f"the sensor of {run} failed:\n{airflow.task_log('awaiting', run, 'wait')}")
                 if task["state"] == "success":
                     ended[name] = task["end_date"]
         return len(ended) == len(runs)
@@ -211,4 +213,5 @@ def _percentiles(way: str, seen: list[tuple[float | None, float]]) -> Sample:
         if known:
             sample[f"{way}_{what}_p50"] = statistics.median(known)
             sample[f"{way}_{what}_p99"] = known[math.ceil(0.99 * len(known)) - 1]
+    print(f"  {way}: {', '.join(f'{name} {value:.1f} s' for name, value in sample.items())}", flush=True)
     return sample
