@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_sfjwt.exceptions import ConfigurationError
+from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.extract.bulk_route import JobRows
 from airflow_provider_sfjwt.extract.extraction import Extraction
 from airflow_provider_sfjwt.extract.joined_rows import JoinedRows
@@ -77,18 +77,25 @@ class SharedExtraction(Extraction):
         while True:
             share = ResultPages(self._fetch(), ref, None, resumable=True, unlisted=unlisted)
             try:
-                with storage_errors(self._folder.path):
+                with self._unless_published(ref), storage_errors(self._folder.path):
                     share.recall(places)
                     with closing(share.at_once(pages)) as fetched:
-                        manifests = list(fetched)
-                    self._must_be_unpublished(ref)
-                return manifests
+                        return list(fetched)
             except TooLargeNumbersError as found:
                 self._widened(found.columns)
 
+    @contextmanager
+    def _unless_published(self, ref: JobRef) -> Iterator[None]:
+        """End an attempt that goes on after another one did its work, and the data set was published."""
+        try:
+            yield
+        except SalesforceError:
+            self._must_be_unpublished(ref)
+            raise
+        self._must_be_unpublished(ref)
+
     def _must_be_unpublished(self, ref: JobRef) -> None:
-        """End an attempt that went on while another one did its work, and the data set was published."""
-        if self._folder.shared_job(ref.id) is None:
+        if self.shared(ref.id) is None:
             self._folder.discard_own()
             raise OtherAttemptError(
                 f"the rows of job {ref.id} were published in {self._folder.path} while this attempt was at work. They "

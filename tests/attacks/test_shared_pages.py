@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from tests.attacks.attempts import Attempt
 from tests.attacks.tasks import faults_of_data_set, fetching, files_in, planning
+from tests.operators.broken_store import BUCKET, broken_store
 from tests.operators.shared_group import SharedGroup
 
 RESULTS = "*/results*"
@@ -38,6 +40,31 @@ class Worker:
         return Attempt(*self._arguments, self._tries)
 
 
+class HeldPage:
+    """An answer that the org holds back until it is let go.
+
+    :param org: where from.
+    :param nth: of the pages that are asked for from now on.
+    """
+
+    def __init__(self, org: SimulatedOrg, nth: int) -> None:
+        self._asked, self._let_go = threading.Event(), threading.Event()
+        org.add_fault(Fault(method="GET", path=RESULTS, nth=nth, times=1, edit_headers=self._hold))
+
+    def is_asked_for(self) -> None:
+        """Wait until somebody asks for it."""
+        assert self._asked.wait(60)
+
+    def goes_on(self) -> None:
+        """Let it go."""
+        self._let_go.set()
+
+    def _hold(self, headers: dict[str, str]) -> dict[str, str]:
+        self._asked.set()
+        assert self._let_go.wait(60)
+        return headers
+
+
 def until(condition: Any, seconds: float = 60) -> None:
     """Wait for something that must come."""
     end = time.monotonic() + seconds
@@ -61,11 +88,12 @@ def test_a_lost_worker_costs_its_unfinished_page(org: SimulatedOrg, tmp_path: Pa
     shares = group.plan()
     assert group.fetch(1)["pages"] == 3
     worker = Worker(org, tmp_path / "worker", fetching, path=f"file://{folder}", share=shares[0])
-    org.add_fault(Fault(method="GET", path=RESULTS, nth=2, times=1, delay=3))  # its second page comes too late
+    page = HeldPage(org, nth=2)
     first = worker.attempt()
-    until(lambda: fetched(org) == 5)
+    page.is_asked_for()
     first.signal(signal.SIGKILL)
     assert first.ends() == {"killed": True}
+    page.goes_on()
     second = worker.attempt().ends()
     assert second.get("result", second)["pages"] == 3
     assert fetched(org) == 7  # 3 of the other share, 1 finished, 1 lost, 2 of the second attempt
@@ -84,16 +112,41 @@ def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(org: SimulatedO
     group = SharedGroup(folder, shares=1, parallel_pages=1)
     (share,) = group.plan()
     worker = Worker(org, tmp_path / "worker", fetching, path=f"file://{folder}", share=share)
-    org.add_fault(Fault(method="GET", path=RESULTS, nth=3, times=1, delay=3))
+    page = HeldPage(org, nth=3)
     first = worker.attempt()
-    until(lambda: fetched(org) == 3)
+    page.is_asked_for()
     first.signal(signal.SIGSTOP)
+    page.goes_on()
     assert group.fetch(0)["pages"] == 6
     assert group.commit()["records"] == 60
     first.signal(signal.SIGCONT)
     ended = first.ends()
     assert "were published" in ended.get("message", ""), ended
     assert faults_of_data_set(files_in(folder), org) == []
+
+
+@pytest.mark.attack(
+    "two attempts of each share are at work at once, on S3, which replaces an object without a word",
+    before="no such task",
+    after="names of their own, the receipt true, no stray object",
+)
+def test_two_attempts_of_each_share_on_an_object_store(org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
+    with broken_store() as store:
+        monkeypatch.setenv("AIRFLOW_CONN_S3", store.connection)
+        group = SharedGroup(f"s3://s3@{BUCKET}/out", parallel_pages=2)
+        shares = range(len(group.plan()))
+        threads = [threading.Thread(target=group.fetch, args=(share,)) for share in (*shares, *shares)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert group.commit()["records"] == 60
+        found = store.client.list_objects_v2(Bucket=BUCKET, Prefix="out/")["Contents"]
+        files = {
+            each["Key"].rpartition("/")[2]: store.client.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read()
+            for each in found
+        }
+        assert faults_of_data_set(files, org) == []
 
 
 @pytest.mark.attack(

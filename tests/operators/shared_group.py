@@ -22,11 +22,11 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 class SharedGroup:
     """The group ``big`` of the accounts, in three shares.
 
-    :param path: of the folder.
+    :param path: of the folder; text for one on an object store.
     :param arguments: of the group, beside the defaults here.
     """
 
-    def __init__(self, path: Path, **arguments: Any) -> None:
+    def __init__(self, path: Path | str, **arguments: Any) -> None:
         defaults: dict[str, Any] = {
             "sobject": "Account",
             "fields": FIELDS,
@@ -38,11 +38,13 @@ class SharedGroup:
         if "soql" in arguments:
             del defaults["sobject"], defaults["fields"]
         with DAG("dag", schedule=None, start_date=START) as dag:
-            SalesforcePartitionedExtract("big", output_path=f"file://{path}", **{**defaults, **arguments})
+            place = path if isinstance(path, str) else f"file://{path}"
+            SalesforcePartitionedExtract("big", output_path=place, **{**defaults, **arguments})
         self.dag = dag
         self.stores: dict[str, StateStore] = {}
         self.xcoms: dict[tuple[str, str], Any] = {}
         self.shared: dict[str, list[dict[str, Any]]] = {}
+        self.committed: Any = None
 
     def plan(self, task: str = "plan", **context: Any) -> list[dict[str, Any]]:
         """Run a plan. What it returns is given to the other tasks."""
@@ -63,7 +65,7 @@ class SharedGroup:
 
     def commit(self, **context: Any) -> dict[str, Any]:
         """Run ``commit``."""
-        operator = self.task("commit")
+        self.committed = operator = self.task("commit")
         operator.planned = list(self.shared.values())
         return operator.execute(self.context("commit", **context))  # type: ignore[no-any-return]
 

@@ -335,3 +335,27 @@ def test_an_event_of_the_object_that_was_published(org: SimulatedOrg, tmp_path: 
         group.fetch(share)
     result = group.commit(outlet_events=Events())
     assert added == {ACCOUNTS.uri: result}
+
+
+def test_the_commit_alone_reports_and_has_a_lineage(org: SimulatedOrg, tmp_path: Path) -> None:
+    group = SharedGroup(tmp_path, parallel_pages=1)
+    group.run()
+    reports = {task: report for (task, key), report in group.xcoms.items() if key == "salesforce_report"}
+    assert list(reports) == ["big.commit"]
+    report = reports["big.commit"]
+    assert (report["kind"], report["sobject"], report["rows"]) == ("extract", "Account", 1000)
+    assert report["api_calls"] == receipt_of(tmp_path)["api_calls"]
+    assert [job["id"] for job in report["jobs"]] == list(org.jobs)
+    lineage = group.committed.lineage()
+    assert [source.name.rpartition("/")[2] for source in lineage.sources] == ["Account"]
+    assert [target.name for target in lineage.targets] == [str(tmp_path)]
+    assert group.task("plan").lineage().targets == ()
+
+
+def test_a_share_that_fails_reports_why(org: SimulatedOrg, tmp_path: Path) -> None:
+    group = SharedGroup(tmp_path)
+    group.plan()
+    org.add_fault(Fault(method="GET", path=RESULTS, times=None, status=503))
+    with pytest.raises(ApiError):
+        group.fetch(0)
+    assert group.xcoms["big.fetch", "salesforce_report"]["failure"]

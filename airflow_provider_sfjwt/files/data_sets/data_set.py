@@ -17,6 +17,7 @@ import re
 import time
 import uuid
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from io import TextIOWrapper
@@ -55,6 +56,8 @@ _OUR_DRAFT = re.compile(
     rf"\.(?:{_PART}|{_MANIFEST.replace('<job>', '<its_job>')}|{_SHARED_JOB.replace('<job>', '<shared_job>')}"
     r"|_receipt\.json|writable|\.writable-[0-9a-f]{32})-[0-9a-f]{32}"
 )
+#: Manifests that are read at once.
+_READ_AT_ONCE = 16
 #: Seconds that may lie between the last look at the receipt and its replacement; after more, it is looked at again.
 _MOST_BETWEEN = 2.0
 
@@ -227,15 +230,12 @@ class DataSetFolder:
         :param pages: the places that are asked for; None for all.
         """
         sizes = self._folder.sizes()
-        finished = {}
-        for name in sizes:
-            match = _OUR_MANIFEST.fullmatch(name)
-            if match is None or match["job"] != job_id or (pages is not None and int(match["page"]) not in pages):
-                continue
-            manifest = PageManifest.from_json((self._folder / name).read_text(encoding="utf-8"))
-            if manifest is not None and sizes.get(manifest.part.name) == manifest.part.bytes:
-                finished[manifest.page] = manifest
-        return finished
+        matches = [match for name in sizes if (match := _OUR_MANIFEST.fullmatch(name)) and match["job"] == job_id]
+        names = [match[0] for match in matches if pages is None or int(match["page"]) in pages]
+        with ThreadPoolExecutor(max_workers=_READ_AT_ONCE) as pool:  # an object store takes its time for each
+            texts = pool.map(lambda name: (self._folder / name).read_text(encoding="utf-8"), names)
+            manifests = [manifest for text in texts if (manifest := PageManifest.from_json(text)) is not None]
+        return {each.page: each for each in manifests if sizes.get(each.part.name) == each.part.bytes}
 
     @property
     def is_local(self) -> bool:
