@@ -108,5 +108,7 @@ def airflow(
         components=executor.components,
         upgrade=executor.own_database,
     ) as running:
-        running.add_connection(CONN_ID, running_org.connection_json())
+        # The second one so that the watched contacts of a test are another asset than those of the example.
+        for conn_id in (CONN_ID, "salesforce_polled"):
+            running.add_connection(conn_id, running_org.connection_json())
         yield running

@@ -48,13 +48,14 @@ class OrgProcess:
     def start(self) -> None:
         """Start it, after a kill at the same addresses and with the records that it had."""
         context = processes()
-        self._pipe, pipe = context.Pipe()
-        arguments = (self._database, self._key, *self._ports, pipe)
-        self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
-        pipe.close()
-        #: The Airflow connection.
-        self.connection: str = self._pipe.recv()
+        with self._lock:
+            self._pipe, pipe = context.Pipe()
+            arguments = (self._database, self._key, *self._ports, pipe)
+            self._process = context.Process(target=_serve, args=arguments, daemon=True)
+            self._process.start()
+            pipe.close()
+            #: The Airflow connection.
+            self.connection: str = self._pipe.recv()
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -76,15 +77,17 @@ class OrgProcess:
             return found
 
 
-def write(org: SimulatedOrg, bus: EventBusServer, name: str, late: bool) -> None:
+def write(org: SimulatedOrg, bus: EventBusServer, name: str, late: bool) -> float:
     """Make a record of each object.
 
     :param name: of both.
     :param late: whether they are stamped before they are committed.
+    :return: when both were committed.
     """
     stamp = {"SystemModstamp": org.now() - _LATE} if late else {}
     for sobject, fields in ROWS.items():
         org.insert(sobject, [{"LastName": name, **fields, **stamp}])
+    return time.time()
 
 
 def written(org: SimulatedOrg, bus: EventBusServer, prefix: str) -> dict[str, dict[str, tuple[str, float]]]:

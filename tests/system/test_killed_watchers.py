@@ -77,10 +77,14 @@ class Kills:
         """Of the names of all records of this scene."""
         return f"Scene {self._scenes}."
 
-    def scene(self, act: Callable[[Kills], None]) -> dict[str, tuple[int, int, int]]:
+    def scene(self, act: Callable[[Kills], None]) -> dict[str, tuple[int, int, int, int]]:
         """Write all the while, let something happen, and wait until all is covered.
 
-        :return: by mode, how many changes were made, how many no DAG run covers, and how often one was named again.
+        Airflow leaves an event without a run that it stores while a run of the DAG waits to be made; the next event's run
+        gets it too. So there is one more change where something is not covered.
+
+        :return: by mode, how many changes were made, how many no DAG run covers, how many waited for one more change, and
+            how often one was named again.
         """
         self._scenes += 1
         begun = time.time()
@@ -90,10 +94,15 @@ class Kills:
             act(self)
             time.sleep(6)
         made = self.org.do(org_process.written, self.prefix)
-        poll_until(lambda: not any(self._missing(mode, made, committed) for mode in MODES), 180, interval=1)
+        poll_until(lambda: not any(self._missing(mode, made, committed) for mode in MODES), 90, interval=1)
+        waited = {mode: len(self._missing(mode, made, committed)) for mode in MODES}
+        if any(waited.values()):
+            self.org.do(org_process.write, "One more", False)
+            poll_until(lambda: not any(self._missing(mode, made, committed) for mode in MODES), 90, interval=1)
         time.sleep(7)  # what comes once more
+        missing = {mode: len(self._missing(mode, made, committed)) for mode in MODES}
         return {
-            mode: (len(made[sobject]), len(self._missing(mode, made, committed)), self._again(mode, begun))
+            mode: (len(made[sobject]), missing[mode], waited[mode] - missing[mode], self._again(mode, begun))
             for mode, sobject in MODES.items()
         }
 
@@ -107,11 +116,11 @@ class Kills:
             while not end.wait(0.5):
                 number += 1
                 name = f"{self.prefix}{number}"
+                committed[name] = time.time()
                 try:
-                    self.org.do(org_process.write, name, number % 3 == 0)
+                    committed[name] = self.org.do(org_process.write, name, number % 3 == 0)
                 except EOFError:  # it may have been written
                     time.sleep(0.2)
-                committed[name] = time.time()
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -245,10 +254,10 @@ EVENTS: dict[str, Callable[[Kills], None]] = {
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("event", EVENTS)
 def test_runs_cover_each_change_whatever_is_killed(kills: Kills, database: str, event: str, said: list[str]) -> None:
-    for mode, (made, missing, duplicates) in kills.scene(EVENTS[event]).items():
+    for mode, (made, missing, waited, duplicates) in kills.scene(EVENTS[event]).items():
         said.append(
             f"Kill table, watchers {database:<10} {event:<30} {mode:<6} "
-            f"made {made}, covered {made - missing}, missing {missing}, duplicates {duplicates}"
+            f"made {made}, covered {made - missing}, missing {missing}, by the next run {waited}, duplicates {duplicates}"
         )
         print(said[-1], flush=True)
         assert made > 20

@@ -15,6 +15,7 @@ from airflow_provider_sfjwt.exceptions import ApiError, ErrorItem, SessionExpire
 from airflow_provider_sfjwt.salesforce.wire.event_bus_messages import PACKAGE, SERVICE, messages
 from airflow_provider_sfjwt.salesforce.wire.secret import Secret
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings
+from airflow_provider_sfjwt.salesforce.wire.within import within
 
 #: Seconds for a call with one answer.
 _ANSWER = 60.0
@@ -94,7 +95,7 @@ class Subscription:
 
         with _errors("Subscribe"):
             try:
-                answer = await asyncio.wait_for(self._call.read(), patience)
+                answer = await within(patience, self._call.read())
             except asyncio.TimeoutError:
                 message = f"the event bus has sent nothing for {patience:g} s"
                 raise TransportError(message, request_was_sent=True, code="silence") from None

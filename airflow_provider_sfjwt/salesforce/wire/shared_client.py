@@ -23,6 +23,7 @@ from airflow_provider_sfjwt.salesforce.wire.received import HeldBody, PackingErr
 from airflow_provider_sfjwt.salesforce.wire.redact import host_of
 from airflow_provider_sfjwt.salesforce.wire.secret import asealed
 from airflow_provider_sfjwt.salesforce.wire.settings import TransportSettings, tls_context
+from airflow_provider_sfjwt.salesforce.wire.within import within
 
 if TYPE_CHECKING:
     import httpx
@@ -68,7 +69,7 @@ class SharedClient:
         turn = await _Turn.of(self._turns.setdefault(host_of(request.url), asyncio.Semaphore(MOST_AT_ONCE)), settings)
         limit = settings.answer_seconds
         try:
-            return await asyncio.wait_for(self._answer(request), limit)
+            return await within(limit, self._answer(request))
         except asyncio.TimeoutError:
             slow = SlowAnswerError(f"its answer was not whole after {limit:g} s")
             raise transport_error(request, slow, settings, request_was_sent=True) from None

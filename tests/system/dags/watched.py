@@ -11,7 +11,7 @@ from airflow_provider_sfjwt.assets import salesforce_asset
 
 with DAG(
     dag_id="on_changed_contacts",
-    schedule=salesforce_asset("Contact", poll_interval=5),
+    schedule=salesforce_asset("Contact", "salesforce_polled", poll_interval=5),
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
 ):
