@@ -30,9 +30,9 @@ with DAG(
     tags=["example", "salesforce"],
 ):
 
-    @task
-    def window(triggering_asset_events: Any) -> tuple[str, str] | None:
-        return changed_window(triggering_asset_events)
+    @task(inlets=[CONTACT_EVENTS])
+    def window(triggering_asset_events: Any, inlet_events: Any) -> tuple[str, str] | None:
+        return changed_window(triggering_asset_events, inlet_events)
 
     SalesforceExtractOperator(
         task_id="changed_contacts",

@@ -31,9 +31,9 @@ with DAG(
     tags=["example", "salesforce"],
 ):
 
-    @task
-    def window(triggering_asset_events: Any) -> tuple[str, str] | None:
-        return changed_window(triggering_asset_events)
+    @task(inlets=[CHANGED_ACCOUNTS])
+    def window(triggering_asset_events: Any, inlet_events: Any) -> tuple[str, str] | None:
+        return changed_window(triggering_asset_events, inlet_events)
 
     SalesforceExtractOperator(
         task_id="changed_accounts",

@@ -187,21 +187,37 @@ def _trigger(path: str, kwargs: Mapping[str, Any]) -> BaseEventTrigger:
     return made
 
 
-def changed_window(triggering_asset_events: Mapping[Any, Iterable[Any]]) -> tuple[str, str] | None:
+def changed_window(
+    triggering_asset_events: Mapping[Any, Iterable[Any]], inlet_events: Mapping[Any, Any] | None = None
+) -> tuple[str, str] | None:
     """The window that covers all changes for which a run was started, for ``SalesforceExtractOperator(window=…)``.
 
-    Airflow gives a run every event that came since the last one, also those of a pause.
+    Airflow gives a run the events up to the first that waited for it, also those of a pause. Events that it stores from
+    then until it makes the run are given to the run that the next event starts. With ``inlet_events`` the window covers
+    them at once.
 
     :param triggering_asset_events: of the run's context.
+    :param inlet_events: of the context of a task that has the watched asset in its ``inlets``; None to leave such
+        events to that run.
     :return: begin and end in ISO 8601, the end excluded; None where no watcher started the run, for all rows.
     """
-    payloads = [(event.extra or {}).get("payload") for events in triggering_asset_events.values() for event in events]
-    windows = [each for each in payloads if isinstance(each, Mapping) and "since" in each and "until" in each]
-    if not windows:
+    told = [event for events in triggering_asset_events.values() for event in events if _window(event)]
+    if not told:
         return None
+    if inlet_events is not None:
+        last = max(event.timestamp for event in told).isoformat()
+        told += [event for asset in inlet_events for event in inlet_events[asset].after(last) if _window(event)]
+    windows = [window for event in told if (window := _window(event))]
     # As moments: a text with a fraction of a second sorts before the same second without one.
-    first = min((each["since"] for each in windows), key=_moment)
-    return first, max((each["until"] for each in windows), key=_moment)
+    return min((since for since, _ in windows), key=_moment), max((until for _, until in windows), key=_moment)
+
+
+def _window(event: Any) -> tuple[str, str] | None:
+    """Of an event that a watcher fired."""
+    payload = (event.extra or {}).get("payload")
+    if isinstance(payload, Mapping) and "since" in payload and "until" in payload:
+        return payload["since"], payload["until"]
+    return None
 
 
 def _moment(text: str) -> datetime:

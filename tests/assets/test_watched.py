@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,6 +90,38 @@ def test_the_window_covers_every_event_of_the_run() -> None:
     second = {"since": "2026-11-26T08:00:00Z", "until": "2026-11-26T08:00:59.500Z"}
     told = events({"from_trigger": True, "payload": first}, {"from_trigger": True, "payload": second})
     assert changed_window(told) == ("2026-11-26T08:00:00Z", "2026-11-26T08:01:00Z")
+
+
+class Stored:
+    """What Airflow has stored for an asset, as a task that has it in its inlets gets it."""
+
+    def __init__(self, *events: Any) -> None:
+        self._events = events
+
+    def after(self, moment: str) -> list[Any]:
+        return [each for each in self._events if each.timestamp >= datetime.fromisoformat(moment)]
+
+
+def test_the_window_covers_events_that_airflow_stored_while_the_run_waited_to_be_made() -> None:
+    def event(second: int, since: str, until: str) -> Any:
+        window = {"since": f"2026-11-26T{since}Z", "until": f"2026-11-26T{until}Z"}
+        at = datetime(2026, 11, 26, 9, 0, second, tzinfo=timezone.utc)
+        return SimpleNamespace(extra={"from_trigger": True, "payload": window}, timestamp=at)
+
+    done, first, second = (
+        event(1, "06:00:00", "08:00:00"),
+        event(2, "08:00:00", "08:01:00"),
+        event(3, "07:00:00", "08:02:00"),
+    )
+    by_hand = SimpleNamespace(extra={}, timestamp=second.timestamp)
+    watched = Asset("x")
+    given = {watched: [first]}
+    assert changed_window(given, {watched: Stored(done, first, second, by_hand)}) == (
+        "2026-11-26T07:00:00Z",
+        "2026-11-26T08:02:00Z",
+    )
+    assert changed_window(given, {watched: Stored(done, first)}) == changed_window(given)
+    assert changed_window({}, {watched: Stored(done, first, second)}) is None
 
 
 def test_a_run_that_no_watcher_started_has_no_window() -> None:
