@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from simple_salesforce.exceptions import SalesforceError as SimpleSalesforceError
 
-from airflow_provider_sfjwt import cli
+from airflow_provider_sfjwt.cli.connection_check import check
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.salesforce.api.org import limits
@@ -67,13 +67,15 @@ def check_json(capsys: pytest.CaptureFixture[str]) -> str:
         conn_id="salesforce_jwt_default",
         dags=None,
         permissions=None,
+        watch=[],
+        make_pool=False,
         certificate=None,
         try_audiences=True,
         json=True,
         verbose=False,
     )
     with pytest.raises(SystemExit):
-        cli.check(arguments)
+        check(arguments)
     return "".join(capsys.readouterr())
 
 

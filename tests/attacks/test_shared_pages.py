@@ -132,8 +132,8 @@ def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(org: SimulatedO
 )
 def test_two_attempts_of_each_share_on_an_object_store(org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
     with broken_store() as store:
-        monkeypatch.setenv("AIRFLOW_CONN_S3", store.connection)
-        group = SharedGroup(f"s3://s3@{BUCKET}/out", parallel_pages=2)
+        monkeypatch.setenv("AIRFLOW_CONN_SHARED_S3", store.connection)
+        group = SharedGroup(f"s3://shared_s3@{BUCKET}/out", parallel_pages=2)
         shares = range(len(group.plan()))
         threads = [threading.Thread(target=group.fetch, args=(share,)) for share in (*shares, *shares)]
         for thread in threads:

@@ -74,4 +74,4 @@ def test_U16_an_org_may_have_many_own_objects(org: SimulatedOrg) -> None:
 
 
 def test_U17_the_page_names_the_versions_of_celery_that_start() -> None:
-    assert re.search(r"celery 5\.7\.0.*celery 5\.6\.3", page("operations"), re.DOTALL)
+    assert re.search(r"celery 5\.7\.0.*celery 5\.6\.3", page("executors"), re.DOTALL)

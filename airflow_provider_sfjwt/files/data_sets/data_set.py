@@ -377,8 +377,8 @@ def sent_moment(moment: datetime) -> str:
 
     :param moment: timezone-aware.
     """
-    utc = moment.astimezone(timezone.utc)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 def _job_of(name: str) -> str | None:

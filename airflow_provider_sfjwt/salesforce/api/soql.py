@@ -70,9 +70,8 @@ def literal(moment: datetime) -> str:
 
     https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_dateformats.htm
     """
-    utc = moment.astimezone(timezone.utc)
-    fraction = f".{utc.microsecond // 1000:03d}" if utc.microsecond >= 1000 else ""
-    return f"{utc:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds' if utc.microsecond >= 1000 else 'seconds')}Z"
 
 
 def sobject_of(soql: str) -> str | None:

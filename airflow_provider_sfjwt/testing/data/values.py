@@ -23,7 +23,7 @@ def moment_text(moment: datetime) -> str:
     :param moment: one without a time zone is taken as UTC.
     """
     moment = moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def _stored_moment(value: object) -> str:

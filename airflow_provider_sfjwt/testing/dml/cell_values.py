@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from airflow_provider_sfjwt.testing.data.fields import LENGTHS, SOAP_TYPES, Field
 from airflow_provider_sfjwt.testing.data.numbers import rounded, stored_number
-from airflow_provider_sfjwt.testing.data.values import Stored, is_in_range, stored_any
+from airflow_provider_sfjwt.testing.data.values import Stored, is_in_range, moment_text, stored_any
 from airflow_provider_sfjwt.testing.dml.outcomes import RowError
 
 NULL = "#N/A"
@@ -54,7 +54,10 @@ def _moment(text: str) -> Stored:
         return f"{day}T{hour}:{minute}:{second}.000Z"
     offset = timezone(timedelta(hours=int(hours), minutes=int(minutes)) * (1 if sign == "+" else -1))
     moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}").replace(tzinfo=offset)
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S}.000Z"
+    try:
+        return moment_text(moment)
+    except OverflowError as error:  # in UTC it lies before the year 1
+        raise ValueError(text) from error
 
 
 def _time(text: str) -> Stored:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from airflow_provider_sfjwt.testing.data.values import moment_text
 
 _DAYS = {"YESTERDAY": -1, "TODAY": 0, "TOMORROW": 1}
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "FISCAL_QUARTER": 3, "FISCAL_YEAR": 12}
@@ -105,5 +107,4 @@ def stored_bound(moment: datetime, field_type: str) -> str:
     """Return an end of a span as a date or datetime field stores it."""
     if field_type == "date":
         return moment.date().isoformat()
-    moment = moment.astimezone(timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"
+    return moment_text(moment.replace(microsecond=0))

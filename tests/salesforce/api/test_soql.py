@@ -43,6 +43,7 @@ def test_windows_that_follow_each_other_share_no_moment() -> None:
         (NOON.replace(microsecond=999), "2026-11-21T12:00:00Z"),
         (NOON.replace(microsecond=1000), "2026-11-21T12:00:00.001Z"),
         (NOON.replace(microsecond=999_999), "2026-11-21T12:00:00.999Z"),
+        (NOON.replace(year=999), "0999-11-21T12:00:00Z"),
     ],
 )
 def test_a_moment_is_written_in_utc(moment: datetime, written: str) -> None:

@@ -57,6 +57,7 @@ def test_rows_that_are_refused(org, api, known, header, cells, error):
         ("Score__c", "NaN", "INVALID_FIELD"),
         ("AnnualRevenue", "1e999", "INVALID_FIELD"),
         ("LastVisit__c", "0001-01-01T00:00:00+01:00", "INVALID_FIELD"),
+        ("LastVisit__c", "1000-01-01T00:00:00+02:00", "FIELD_INTEGRITY_EXCEPTION"),
         ("Visits__c", "3.0", "INVALID_FIELD"),
         ("Visits__c", "2147483648", "INVALID_FIELD"),
         ("Active__c", "maybe", "INVALID_FIELD"),
