@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ROWS_OF_A_SHARE = 2**17
 _MOST_SHARES_LOG2 = 8
 _HASH_BITS = 64
+#: Rows that are hashed at once: their texts are Python's own for so long.
+_ROWS_AT_ONCE = 2**15
 #: What the file of hashes holds.
 SCHEMA = pa.schema([pa.field("id", pa.uint64()), pa.field("value", pa.uint64())])
 _WITH_ROW = SCHEMA.append(pa.field("row", pa.int64()))
@@ -58,6 +60,12 @@ def _hashed(values: pa.Array) -> pa.UInt64Array:
     size = _HASH_BITS // 8
     digests = b"".join([blake2b(each, digest_size=size).digest() for each in values.cast(pa.binary()).to_pylist()])
     return pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(digests)])
+
+
+def _pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    for table in tables:
+        for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+            yield table.slice(start, _ROWS_AT_ONCE)
 
 
 def _repeated(value: pa.Array, times: int) -> pa.Array:
@@ -136,7 +144,7 @@ class FormulaHashes:
         :param tables: as :func:`hashes_of` takes them.
         :param unknown: the same.
         """
-        for table in tables:
+        for table in _pieces(tables):
             self._known.add(hashes_of(table, self._columns, unknown=unknown))
 
     def compare(self, tables: Iterable[pa.Table]) -> pa.Buffer:
@@ -145,7 +153,7 @@ class FormulaHashes:
         :param tables: the org's rows, as :func:`hashes_of` takes them.
         :return: a bit for each row, in order, that is set where its values differ.
         """
-        for table in tables:
+        for table in _pieces(tables):
             rows = integers(range(self._rows, self._rows + table.num_rows))
             self._current.add(hashes_of(table, self._columns).append_column(_WITH_ROW.field("row"), rows))
             self._rows += table.num_rows

@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 HASHES_NAME = "_formulas.arrow"
 #: Rows of a part.
 _MOST_ROWS = 1_000_000
+#: Each page that arrives takes memory, and nobody waits for these rows.
+_PAGES_AT_ONCE = 2
 
 
 def refresh_formulas(org: ConnectedOrg, turn: Turn, states: States, run: str) -> ObjectState:
@@ -116,10 +118,13 @@ class _Refresh:
 
         :return: the name of the folder that was published; None where no value differs.
         """
+        import pyarrow as pa
+
         from airflow_provider_sfjwt.sync.formula_hashes import FormulaHashes
 
         started, org = time.monotonic(), self.org.part()
         read = self._read(org)
+        pa.default_memory_pool().release_unused()  # what the extract took
         rows = read.receipt.records + self.turn.state.records
         hashes = FormulaHashes(self.scratch, [column.arrow_field() for column in self.columns], rows)
         self._know_chain(hashes)
@@ -152,7 +157,7 @@ class _Refresh:
             include_deleted=with_deleted,
             file_format="parquet",
             numbers=spec.numbers,
-            parallel_pages=spec.parallel_pages,
+            parallel_pages=min(spec.parallel_pages, _PAGES_AT_ONCE),
             transport="rest" if turn.state.only_rest else turn.asked.transport,
             min_api_calls_left=spec.min_api_calls_left,
             poll_interval=spec.poll_interval,

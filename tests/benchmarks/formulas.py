@@ -19,7 +19,12 @@ from tests.local_airflow.airflow_home import AirflowHome
 
 _MOST_TIMES, _LIMIT_MB = 1.5, 150
 _BATCH = 50_000
-_FIRST, _LATER, _EXTRACT = "first look", "later look, 1 % changed", "extract of Id and the fields"
+_FIRST, _LATER, _EXTRACT = (
+    "run with the first look",
+    "run with a later look, 1 % changed",
+    "extract of Id and the fields",
+)
+_PLAIN = "run without a look"
 
 
 class _Stage:
@@ -77,15 +82,21 @@ def measure(server: PageServer, runs: int) -> Section:
     rows = int(os.environ.get("FORMULA_ROWS", "1_000_000"))
     with _staged(rows) as stage:
         stage.run("refresh")  # the first window brings all rows
-        variants = {_EXTRACT: lambda: stage.run("extract"), _LATER: stage.later, _FIRST: stage.first}
+        variants = {
+            _EXTRACT: lambda: stage.run("extract"),
+            _PLAIN: lambda: stage.run("sync"),
+            _LATER: stage.later,
+            _FIRST: stage.first,
+        }
         samples = interleaved(variants, runs)
     section = Section(
         f"Formula fields of {rows:,} rows",
         [
-            "Three formula fields: a number, a text and a date. A look is a run of a sync whose window is empty: `Id` and the "
-            "fields of all rows by a job of the simulated org, which runs on the same cores, compared with the chain, and "
-            "1 % of the rows published. The first look has no hashes yet, and makes them of the chain's files. Memory is "
-            "above what an imported Airflow takes.",
+            "Three formula fields: a number, a text and a date. The runs are of a sync whose window is empty. A look brings "
+            "`Id` and the fields of all rows by a job of the simulated org, which runs on the same cores, compares them with "
+            "the chain, and publishes 1 % of the rows. What it takes is the difference between a run with it and a run "
+            "without. The first look has no hashes yet, and makes them of the chain's files. Memory is above what an imported "
+            "Airflow takes.",
         ],
         ("", "s", "client CPU, s", "above an imported Airflow, MB"),
     )
@@ -97,9 +108,9 @@ def measure(server: PageServer, runs: int) -> Section:
         for name, found in samples.items()
         for key in ("seconds", "above_bytes")
     }
-    times = median[_LATER, "seconds"] / median[_EXTRACT, "seconds"]
+    times = (median[_LATER, "seconds"] - median[_PLAIN, "seconds"]) / median[_EXTRACT, "seconds"]
     section.verdicts.append(
-        Verdict(f"≤ {_MOST_TIMES} × the extract of the fields", f"{times:.2f} ×", times <= _MOST_TIMES)
+        Verdict(f"a later look: ≤ {_MOST_TIMES} × the extract of the fields", f"{times:.2f} ×", times <= _MOST_TIMES)
     )
     for name in (_LATER, _FIRST):
         above = median[name, "above_bytes"] / MEGABYTE
