@@ -32,6 +32,8 @@ class SalesforceBulkJobTrigger(OrgTrigger):
     :param abort_on_kill: whether the job is the task's own, and is aborted when somebody ends the task.
     """
 
+    jobs_outlive_clear = False
+
     def __init__(
         self,
         salesforce_conn_id: str,

@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_sfjwt.compat import (
     AirflowException,
     AirflowRuntimeError,
+    discards_task_state_on_clear,
     has_trigger_on_kill,
     settling_time,
     still_deferred,
@@ -54,6 +55,9 @@ class OrgTrigger(BaseTrigger):
         ``defer(timeout=)``, which loses what the task knew.
     :param not_before: seconds since the epoch before which no event is fired, or None.
     """
+
+    #: Whether a cleared task picks its jobs up again wherever it can.
+    jobs_outlive_clear = True
 
     def __init__(
         self,
@@ -146,7 +150,7 @@ class OrgTrigger(BaseTrigger):
         from airflow_provider_sfjwt.salesforce.org.unwanted_jobs import abort_jobs, log_still_running
 
         try:
-            if await still_deferred(self):
+            if await self._is_replaced():
                 for ref in refs:
                     self.log.info("Job %s goes on, since its task is still deferred", ref.id)
                 return
@@ -157,6 +161,15 @@ class OrgTrigger(BaseTrigger):
         except asyncio.CancelledError:
             log_still_running(refs, SalesforceError("the triggerer was ended meanwhile"), self.log)
             raise
+
+    async def _is_replaced(self) -> bool:
+        """Whether another trigger waits for the jobs.
+
+        From Airflow 3.4 on no trigger is killed because another triggerer took it. A cleared task that is deferred again
+        by then waits for another job, where its memory was discarded.
+        """
+        forgotten = discards_task_state_on_clear() and not self.jobs_outlive_clear
+        return not forgotten and await still_deferred(self)
 
     def remaining(self) -> float:
         """Seconds that are left; 0 or less when time is up."""

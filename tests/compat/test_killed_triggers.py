@@ -13,8 +13,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, GetTaskStates, TaskStatesResult
 
-from airflow_provider_sfjwt.compat import has_trigger_on_kill
+from airflow_provider_sfjwt.compat import discards_task_state_on_clear, has_trigger_on_kill
 from airflow_provider_sfjwt.testing import SimulatedOrg
+from airflow_provider_sfjwt.triggers.bulk_load import SalesforceBulkLoadTrigger
 from tests.triggers.waiting import job_id, polling_org, trigger
 
 __all__ = ["job_id", "polling_org"]
@@ -37,7 +38,7 @@ class Supervisor:
 @pytest.mark.parametrize(
     ("states", "aborted"),
     [
-        ({"run": {"load": "deferred"}}, False),
+        ({"run": {"load": "deferred"}}, discards_task_state_on_clear()),
         ({"run": {"load": "failed"}}, True),
         ({"run": {"load": None}}, True),
         ({}, True),
@@ -53,6 +54,17 @@ async def test_only_a_job_that_nobody_waits_for_is_aborted(
     killed.task_instance = SimpleNamespace(dag_id="dag", task_id="load", run_id="run", map_index=-1)
     await (killed.on_kill if has_trigger_on_kill() else killed.cleanup)()
     assert (org.jobs[job_id]["state"] == "Aborted") == aborted
+
+
+async def test_jobs_of_a_load_go_on_while_their_task_is_deferred_since_a_clear_forgets_no_ledger(
+    monkeypatch: pytest.MonkeyPatch, org: SimulatedOrg, job_id: str
+) -> None:
+    comms = Supervisor({"run": {"load": "deferred"}})
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", comms, raising=False)
+    killed = SalesforceBulkLoadTrigger("salesforce_jwt_default", [[job_id, "67.0"]])
+    killed.task_instance = SimpleNamespace(dag_id="dag", task_id="load", run_id="run", map_index=-1)
+    await (killed.on_kill if has_trigger_on_kill() else killed.cleanup)()
+    assert not [request for request in org.requests if request.method == "PATCH"]
 
 
 async def test_a_trigger_that_fired_leaves_its_job_alone(org: SimulatedOrg, job_id: str) -> None:
