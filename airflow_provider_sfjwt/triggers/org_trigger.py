@@ -165,8 +165,8 @@ class OrgTrigger(BaseTrigger):
     async def _is_replaced(self) -> bool:
         """Whether another trigger waits for the jobs.
 
-        From Airflow 3.4 on no trigger is killed because another triggerer took it. A cleared task that is deferred again
-        by then waits for another job, where its memory was discarded.
+        From Airflow 3.4 on no trigger is killed because another triggerer took it. A cleared task that is deferred
+        again by then waits for another job, where its memory was discarded.
         """
         forgotten = discards_task_state_on_clear() and not self.jobs_outlive_clear
         return not forgotten and await still_deferred(self)
