@@ -202,12 +202,12 @@ def changed_window(
     :return: begin and end in ISO 8601, the end excluded; None where no watcher started the run, for all rows.
     """
     told = [event for events in triggering_asset_events.values() for event in events if _window(event)]
-    if not told:
-        return None
-    if inlet_events is not None:
+    if told and inlet_events is not None:
         last = max(event.timestamp for event in told).isoformat()
-        told += [event for asset in inlet_events for event in inlet_events[asset].after(last) if _window(event)]
+        told += (event for asset in inlet_events for event in inlet_events[asset].after(last))
     windows = [window for event in told if (window := _window(event))]
+    if not windows:
+        return None
     # As moments: a text with a fraction of a second sorts before the same second without one.
     return min((since for since, _ in windows), key=_moment), max((until for _, until in windows), key=_moment)
 

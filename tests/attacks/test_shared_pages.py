@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from airflow_provider_sfjwt.testing import SimulatedOrg
 from tests.attacks.attempts import Attempt
 from tests.attacks.tasks import faults_of_data_set, fetching, files_in, planning
+from tests.held_answer import HeldAnswer
 from tests.operators.broken_store import BUCKET, broken_store
 from tests.operators.shared_group import SharedGroup
 
@@ -40,31 +41,6 @@ class Worker:
         return Attempt(*self._arguments, self._tries)
 
 
-class HeldPage:
-    """An answer that the org holds back until it is let go.
-
-    :param org: where from.
-    :param nth: of the pages that are asked for from now on.
-    """
-
-    def __init__(self, org: SimulatedOrg, nth: int) -> None:
-        self._asked, self._let_go = threading.Event(), threading.Event()
-        org.add_fault(Fault(method="GET", path=RESULTS, nth=nth, times=1, edit_headers=self._hold))
-
-    def is_asked_for(self) -> None:
-        """Wait until somebody asks for it."""
-        assert self._asked.wait(60)
-
-    def goes_on(self) -> None:
-        """Let it go."""
-        self._let_go.set()
-
-    def _hold(self, headers: dict[str, str]) -> dict[str, str]:
-        self._asked.set()
-        assert self._let_go.wait(60)
-        return headers
-
-
 def until(condition: Any, seconds: float = 60) -> None:
     """Wait for something that must come."""
     end = time.monotonic() + seconds
@@ -88,12 +64,12 @@ def test_a_lost_worker_costs_its_unfinished_page(org: SimulatedOrg, tmp_path: Pa
     shares = group.plan()
     assert group.fetch(1)["pages"] == 3
     worker = Worker(org, tmp_path / "worker", fetching, path=f"file://{folder}", share=shares[0])
-    page = HeldPage(org, nth=2)
+    page = HeldAnswer(org, "GET", RESULTS, nth=2)
     first = worker.attempt()
-    page.is_asked_for()
+    page.wait_until_reached()
     first.signal(signal.SIGKILL)
     assert first.ends() == {"killed": True}
-    page.goes_on()
+    page.release()
     second = worker.attempt().ends()
     assert second.get("result", second)["pages"] == 3
     assert fetched(org) == 7  # 3 of the other share, 1 finished, 1 lost, 2 of the second attempt
@@ -112,11 +88,11 @@ def test_an_attempt_that_goes_on_after_the_commit_leaves_nothing(org: SimulatedO
     group = SharedGroup(folder, shares=1, parallel_pages=1)
     (share,) = group.plan()
     worker = Worker(org, tmp_path / "worker", fetching, path=f"file://{folder}", share=share)
-    page = HeldPage(org, nth=3)
+    page = HeldAnswer(org, "GET", RESULTS, nth=3)
     first = worker.attempt()
-    page.is_asked_for()
+    page.wait_until_reached()
     first.signal(signal.SIGSTOP)
-    page.goes_on()
+    page.release()
     assert group.fetch(0)["pages"] == 6
     assert group.commit()["records"] == 60
     first.signal(signal.SIGCONT)

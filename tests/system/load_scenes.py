@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
-from threading import Event
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.held_answer import HeldAnswer
 from tests.system.scenes import Scene
 
 #: The path of a job itself; ids have 18 characters.
@@ -18,36 +17,13 @@ INGEST_JOB = "*/jobs/ingest/" + "?" * 18
 SMALL, LARGE = (400, "a note"), (300, "x" * 100_000)
 
 
-class HeldAnswer:
-    """An answer that is held back, until it is released; the request has been processed."""
-
-    def __init__(self) -> None:
-        self._reached, self._released = Event(), Event()
-
-    def __call__(self, body: bytes) -> bytes:
-        self._reached.set()
-        self._released.wait(600)
-        return body
-
-    def reached(self) -> bool:
-        """Whether somebody waits for the answer."""
-        return self._reached.is_set()
-
-    def release(self) -> None:
-        """Let it go."""
-        self._released.set()
-
-
-@dataclass
 class LoadScene(Scene):
-    """One run of the load into an org of its own, from a folder with a Parquet file.
-
-    :param second_upload: the answer to it, where a scene holds it back.
-    """
+    """One run of the load into an org of its own, from a folder with a Parquet file."""
 
     task_id = "load"
-    keys: list[str] = field(default_factory=list)
-    second_upload: HeldAnswer = field(default_factory=HeldAnswer)
+    keys: list[str]
+    #: Where the scene holds it back.
+    second_upload: HeldAnswer
 
     def write(self, rows: int, notes: str) -> None:
         """Write the rows that are to be loaded."""

@@ -14,6 +14,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.held_answer import HeldAnswer
 from tests.local_airflow.stack import LocalAirflow
 from tests.system.load_scenes import INGEST_JOB, LARGE, SMALL, LoadScene
 from tests.system.scenes import begun, eventually
@@ -99,9 +100,9 @@ def scenes(airflow: LocalAirflow, output: UPath, survival: SurvivalTable) -> Ite
             org.bulk_batch_rows = 10
             made[name] = LoadScene(airflow, name, dag_id, org, output / name)
             made[name].write(*rows)
-        second_upload = made["killed_between_parts"].second_upload
-        ends.callback(second_upload.release)
-        made["killed_between_parts"].org.add_fault(Fault("PUT", "*/batches", nth=2, edit_body=second_upload))
+        between = made["killed_between_parts"]
+        between.second_upload = HeldAnswer(between.org, "PUT", "*/batches", nth=2)
+        ends.callback(between.second_upload.release)
         made["killed_in_its_results"].org.add_fault(Fault("GET", "*/successfulResults/", delay=600))
         # As often as the first attempt asks; the second one meets none of them, however late it is looked at.
         made["cut_by_503s"].org.add_fault(Fault("GET", INGEST_JOB, times=5, status=503))
@@ -114,7 +115,7 @@ def scenes(airflow: LocalAirflow, output: UPath, survival: SurvivalTable) -> Ite
 
 def test_a_worker_killed_between_two_parts(scenes: dict[str, LoadScene]) -> None:
     scene = scenes["killed_between_parts"]
-    scene.reach(scene.second_upload.reached, "the second part is uploaded")
+    scene.reach(scene.second_upload.is_reached, "the second part is uploaded")
     scene.kill_worker()
     scene.second_upload.release()
     assert scene.states == ["Open", "Open"]
