@@ -7,8 +7,8 @@ from typing import Any
 
 #: The options of Airflow's configuration that turn metrics on.
 _OPTIONS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
-#: Since Airflow 3.3, in Airflow 3.2, and before.
-_PLACES = ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats")
+#: Since Airflow 3.2, and before.
+_PLACES = ("airflow.sdk.observability.stats", "airflow.stats")
 
 
 def airflow_stats(conf: Any) -> Any | None:
@@ -21,19 +21,27 @@ def airflow_stats(conf: Any) -> Any | None:
         return None
     for place in _PLACES:
         try:
-            found: Any = import_module(place)
+            return _prepared(import_module(place))
         except ImportError:
             continue
-        return _prepared(found) if hasattr(found, "initialize") else found.Stats
     return None
 
 
-def _prepared(stats: Any) -> Any:
-    """The module of Airflow 3.3, which sends nothing before it is prepared.
+def _prepared(module: Any) -> Any:
+    """What takes metrics. Since Airflow 3.2 it sends nothing before it is prepared.
 
     Airflow prepares the one of tasks in their workers alone. The triggerer has another one, and ``dag.test()`` none.
     """
-    if getattr(import_module(stats.initialize.__module__), "_factory", stats) is None:
-        utilities = import_module("airflow.sdk.observability.metrics.stats_utils")
-        stats.initialize(factory=utilities.get_stats_factory(), export_legacy_names=False)
+    if hasattr(module, "initialize"):  # since Airflow 3.3
+        if getattr(import_module(module.initialize.__module__), "_factory", module) is None:
+            module.initialize(factory=_utilities().get_stats_factory(), export_legacy_names=False)
+        return module
+    stats = module.Stats
+    # In Airflow 3.2 an unprepared one takes a factory that sends nothing, when it is first asked.
+    if hasattr(type(stats), "initialize") and getattr(stats.factory, "__name__", None) in (None, "NoStatsLogger"):
+        stats.initialize(factory=_utilities().get_stats_factory(stats))
     return stats
+
+
+def _utilities() -> Any:
+    return import_module("airflow.sdk.observability.metrics.stats_utils")

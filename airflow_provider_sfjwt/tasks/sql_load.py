@@ -6,12 +6,11 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.arguments import argument, optional
-from airflow_provider_sfjwt.compat import task_state_store
+from airflow_provider_sfjwt.compat import cached_property, task_state_store
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder

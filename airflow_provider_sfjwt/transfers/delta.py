@@ -64,8 +64,9 @@ class SalesforceToDeltaOperator(MergeOperator):
 
 def _place(table_uri: str) -> tuple[str, dict[str, str]]:
     """A table's address and the options of its object store, as the ``deltalake`` package takes them."""
+    from airflow_provider_sfjwt.compat import conn_id_of
     from airflow_provider_sfjwt.exceptions import ConfigurationError
-    from airflow_provider_sfjwt.files.storage.paths import is_local, storage_path
+    from airflow_provider_sfjwt.files.storage.paths import is_local, place_named, storage_path
 
     path = storage_path(table_uri)
     if is_local(path):
@@ -73,7 +74,7 @@ def _place(table_uri: str) -> tuple[str, dict[str, str]]:
     if path.protocol not in ("s3", "s3a"):
         fault = f"'{table_uri}' is neither on S3 nor on local files"
         raise ConfigurationError({"table_uri": fault}, subject="the task")
-    return f"s3://{path.bucket}/{path.key}", _s3_options(path.conn_id)
+    return place_named(table_uri).uri, _s3_options(conn_id_of(path))
 
 
 def _s3_options(conn_id: str | None) -> dict[str, str]:

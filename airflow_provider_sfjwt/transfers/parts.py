@@ -40,20 +40,20 @@ def redshift_manifest(result: Any) -> str:
     from airflow_provider_sfjwt.exceptions import ConfigurationError
     from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet, folders_of
     from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
-    from airflow_provider_sfjwt.files.storage.paths import storage_path
+    from airflow_provider_sfjwt.files.storage.paths import place_named
 
     (folder,) = folders_of(result)
-    path = storage_path(folder)
-    if not path.protocol.startswith("s3"):
+    place = place_named(folder)
+    if not place.store.startswith("s3://"):
         raise ConfigurationError({"result": f"Redshift reads from S3, and {folder} is not there"}, subject="the task")
     parts = PublishedDataSet(folder).receipt.parts
     entries = [
         {
-            "url": f"s3://{path.bucket}/{(path / part.name).key}",
+            "url": f"{place.uri}/{part.name}",
             "mandatory": True,
             "meta": {"content_length": part.bytes},
         }
         for part in parts
     ]
     OutputFolder(folder, "result").write_whole(_MANIFEST, json.dumps({"entries": entries}, indent=2) + "\n")
-    return str((path / _MANIFEST).key)
+    return f"{place.name}/{_MANIFEST}"

@@ -41,6 +41,7 @@ def airflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
     def run(*arguments: str) -> Outcome:
         code = 0
+        capsys.readouterr()  # what Airflow has printed before
         try:
             if has_declarative_forms():
                 args = _parser().parse_args(["salesforce-jwt", *arguments])

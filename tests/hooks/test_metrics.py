@@ -8,13 +8,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from airflow.sdk.observability import stats
-from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 
 from airflow_provider_sfjwt.exceptions import AuthenticationError
 from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook
 from airflow_provider_sfjwt.salesforce.api import org as org_api
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
+from tests.hooks.airflow_metrics import forget, is_prepared, prepare
 from tests.hooks.statsd import StatsD
 
 CONN = "conn_id=salesforce_jwt_default"
@@ -28,10 +27,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsD]:
         "STATSD_INFLUXDB_ENABLED": "True",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"AIRFLOW__METRICS__{name}", value)
-    stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
+    prepare()
     yield server
     monkeypatch.undo()
-    stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
+    prepare()
     server.close()
 
 
@@ -88,13 +87,13 @@ def test_the_event_loop_of_a_triggerer_counts_as_a_worker_does(org: SimulatedOrg
             await connected.run(org_api.limits)
 
     # The triggerer's process leaves the metrics of tasks as they are.
-    stats.initialize(factory=None, export_legacy_names=False)  # type: ignore[arg-type]
+    forget()
     asyncio.run(limits())
     assert server.metrics()[f"airflow.salesforce_jwt.api_calls,{CONN}"] >= 1
 
 
 def test_without_metrics_nothing_is_prepared(org: SimulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW__METRICS__STATSD_ON", raising=False)
-    stats.initialize(factory=None, export_legacy_names=False)  # type: ignore[arg-type]
+    forget()
     SalesforceJwtHook().limits()
-    assert vars(__import__(stats.initialize.__module__, fromlist=["_factory"]))["_factory"] is None
+    assert not is_prepared()

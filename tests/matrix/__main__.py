@@ -19,6 +19,11 @@ from tests.repository import REPOSITORY
 
 #: Tried by ``features.py``, in one process.
 FEATURES = ("imports", "form", "query", "extract", "deferrable", "watermark", "load")
+#: Tests in one process each; random ones and those of a running Airflow are left to the suite and to ``survival``.
+ROOMS = (
+    *("assets", "cli", "compat", "doctor", "extract", "files", "hooks", "load", "operators", "salesforce", "sensors"),
+    *("sync", "tables", "tasks", "transfers", "triggers", "ui"),
+)
 #: Runs of pytest, by the name of their column. Kill, 503s, clear, mark failed, another triggerer, on a real scheduler.
 TESTS = {
     "survival": (
@@ -26,8 +31,8 @@ TESTS = {
         *("-k", "test_extract_survives or killed or marking or 503s"),
     ),
     "unit": (
-        *("tests/compat", "tests/salesforce", "tests/files", "tests/hooks", "tests/extract", "tests/load"),
-        *("tests/tasks", "tests/triggers", "tests/operators", "tests/transfers", "tests/cli", "tests/doctor"),
+        *("-n", "auto", "--max-worker-restart", "0", "-m", "not soak and not system and not browser"),
+        *(f"tests/{room}" for room in ROOMS),
     ),
 }
 COLUMNS = ("installs", *FEATURES, "demo", *TESTS)

@@ -7,7 +7,10 @@ import json
 from importlib import import_module
 from typing import Any
 
-from airflow.sdk.exceptions import TaskDeferred
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import TaskDeferred  # type: ignore
 
 
 class StateStore:

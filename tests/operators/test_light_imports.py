@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -47,11 +48,13 @@ HEAVY = [
     ],
 )
 def test_importing_it_imports_nothing_heavy_that_airflow_did_not(module: str) -> None:
+    moved = find_spec("airflow.sdk.configuration") is not None  # in Airflow 3.2
+    configuration = "airflow.sdk.configuration" if moved else "airflow.configuration"
     script = (
         "import sys\n"
         "from airflow.sdk import DAG, BaseOperator\n"
         "import airflow.triggers.base\n"
-        "import airflow.sdk.configuration\n"
+        f"import {configuration}\n"
         "before = set(sys.modules)\n"
         f"import airflow_provider_sfjwt.{module}\n"
         # Airflow itself imports what its entry points name.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -233,11 +234,12 @@ def test_the_scheduler_may_start_it_in_the_triggerer(org: SimulatedOrg) -> None:
 
 
 def test_it_survives_the_dags_serialization() -> None:
-    from airflow.serialization.serialized_objects import DagSerialization
-
+    serialized_objects = import_module("airflow.serialization.serialized_objects")
+    # Before Airflow 3.2 it had another name.
+    serialization = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
     with DAG("waiting", schedule=None) as dag:
         sensor(start_from_trigger=True)
-    again = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("wait")
+    again = serialization.from_dict(serialization.to_dict(dag)).get_task("wait")
     assert again.start_from_trigger
     assert again.start_trigger_args is not None
 

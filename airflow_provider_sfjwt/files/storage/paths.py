@@ -26,8 +26,13 @@ def storage_path(text: str) -> StoragePath:
     :raises ImportError: if its client is not installed.
     """
     from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
 
-    return ObjectStoragePath(text)
+    path = ObjectStoragePath(text)
+    # Airflow 3.1 finds out when the path is first used.
+    if not has_fs(path.protocol):
+        raise ValueError(f"No filesystem registered for scheme {path.protocol}")
+    return path
 
 
 def text_of_path(value: object) -> str | None:

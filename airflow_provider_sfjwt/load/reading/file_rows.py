@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sfjwt.compat import cached_property
 from airflow_provider_sfjwt.files.formats.faults import Fault, unreadable
 from airflow_provider_sfjwt.files.formats.input_file import InputFile
 from airflow_provider_sfjwt.files.formats.registry import FORMATS, reader_of

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,22 +182,3 @@ def test_the_same_instance_and_another_run_replace(tmp_path: Path, other: Writer
     publish(again, OTHER_JOB, writer=other)
     assert names(tmp_path) == {f"part-00000-{OTHER_JOB}.csv", RECEIPT_NAME}
     assert ("written_by" in json.loads((tmp_path / RECEIPT_NAME).read_text())) == (other is not None)
-
-
-def test_a_slow_receipt_does_not_hold_up_other_folders(tmp_path: Path) -> None:
-    for name in ("slow", "published"):
-        (tmp_path / name).mkdir()
-    os.mkfifo(tmp_path / "slow" / RECEIPT_NAME)
-    slow, other = DataSetFolder(f"file://{tmp_path}/slow"), DataSetFolder(f"file://{tmp_path}/other")
-    reader = threading.Thread(target=lambda: slow.previous_receipt, daemon=True)
-    reader.start()
-    asker = threading.Thread(target=lambda: other.previous_receipt, daemon=True)
-    text = publish(DataSetFolder(f"file://{tmp_path}/published"), JOB).to_json()
-    # Opening the pipe returns once the reader has opened it.
-    with (tmp_path / "slow" / RECEIPT_NAME).open("w", encoding="utf-8") as pipe:
-        asker.start()
-        asker.join(timeout=30)
-        assert not asker.is_alive()
-        pipe.write(text)
-    reader.join(timeout=30)
-    assert slow.previous_receipt is not None
