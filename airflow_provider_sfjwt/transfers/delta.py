@@ -66,15 +66,15 @@ def _place(table_uri: str) -> tuple[str, dict[str, str]]:
     """A table's address and the options of its object store, as the ``deltalake`` package takes them."""
     from airflow_provider_sfjwt.compat import conn_id_of
     from airflow_provider_sfjwt.exceptions import ConfigurationError
-    from airflow_provider_sfjwt.files.storage.paths import is_local, place_named, storage_path
+    from airflow_provider_sfjwt.files.storage.paths import place_named, storage_path
 
-    path = storage_path(table_uri)
-    if is_local(path):
-        return path.path, {}
-    if path.protocol not in ("s3", "s3a"):
+    place = place_named(table_uri)
+    if place.store == "file":
+        return place.name, {}
+    if not place.store.startswith("s3://"):
         fault = f"'{table_uri}' is neither on S3 nor on local files"
         raise ConfigurationError({"table_uri": fault}, subject="the task")
-    return place_named(table_uri).uri, _s3_options(conn_id_of(path))
+    return place.uri, _s3_options(conn_id_of(storage_path(table_uri)))
 
 
 def _s3_options(conn_id: str | None) -> dict[str, str]:

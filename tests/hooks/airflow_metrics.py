@@ -23,7 +23,7 @@ def prepare() -> None:
         _module.Stats.initialize(factory=_factory(_module.Stats))
     else:  # before Airflow 3.2, when it is imported
         kind = type(_module.Stats)
-        kind.instance = None
+        _module.Stats.instance = None
         del kind.factory
         kind.__init__(_module.Stats)
 

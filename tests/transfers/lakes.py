@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import boto3
-from moto.server import ThreadedMotoServer
+
+from tests.processes import moto_server
 
 
 class Lake(NamedTuple):
@@ -27,16 +28,16 @@ class Lake(NamedTuple):
 @contextmanager
 def running() -> Iterator[Lake]:
     """Serve it as long as the ``with`` block lasts."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url, region, login, password = f"http://{host}:{port}", "us-east-1", "test-key", "test-secret"
+    # In a process of its own: deltalake 1.5 holds Python's lock while it waits for an answer.
+    with moto_server() as url:
+        yield _lake(url)
+
+
+def _lake(url: str) -> Lake:
+    region, login, password = "us-east-1", "test-key", "test-secret"
     extra = {"endpoint_url": url, "region_name": region}
     connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
     client = boto3.client("s3", **extra, aws_access_key_id=login, aws_secret_access_key=password)
     client.create_bucket(Bucket="lake")
     options = {"AWS_ACCESS_KEY_ID": login, "AWS_SECRET_ACCESS_KEY": password, "AWS_REGION": region}
-    try:
-        yield Lake(client, options | {"AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true"}, json.dumps(connection))
-    finally:
-        server.stop()
+    return Lake(client, options | {"AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true"}, json.dumps(connection))
