@@ -108,9 +108,9 @@ def _in_checkout(environment: Environment, name: str, *arguments: str) -> int:
 
 
 def _counts(log: str) -> str:
-    """The last line of pytest, without its time."""
-    found = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", log.splitlines()[-1] if log else "")
-    return ", ".join(found) or "FAILED"
+    """What pytest counted. Processes that end after it may print more."""
+    lines = re.findall(r"^(?:=+ )?(\d+ (?:passed|failed|error|skipped).*) in [\d.]+s", log, re.MULTILINE)
+    return ", ".join(re.findall(r"\d+ (?:passed|failed|errors?|skipped)", lines[-1])) if lines else "FAILED"
 
 
 def _good(cell: str) -> bool:

@@ -25,6 +25,10 @@ from starlette.testclient import TestClient
 from airflow_provider_sfjwt.tasks.report.task_report import KEY
 from airflow_provider_sfjwt.ui.plugin import SalesforcePlugin
 
+#: Since Airflow 3.4 the class reads both tables of XComs, of which this one is written.
+_XCOMS = getattr(models.xcom, "XComModelV2", XComModel)
+#: The column of the map index, which Airflow 3.4 has named anew.
+_INDEX = "map_index" if "map_index" in TaskInstance.__table__.columns else "region_index"
 BEGINNING = datetime(2026, 11, 20, 7, tzinfo=timezone.utc)
 
 
@@ -99,12 +103,13 @@ class Pages:
                 DagRun, **run, state=state, run_type="manual", run_after=when, queued_at=when, logical_date=when
             ).inserted_primary_key
             for index, content in enumerate(contents):
-                place = {**run, "task_id": task_id, "map_index": index if mapped else -1}
+                place = {**run, "task_id": task_id, _INDEX: index if mapped else -1}
                 # A text before Airflow 3.3.
                 number_of_task = TaskInstance.__table__.c.id.type.python_type(str(uuid.uuid4()))
                 insert(TaskInstance, id=number_of_task, **place, state=state)
+                owner = {"dag_run_id": number, **place} if _XCOMS is XComModel else {"task_instance_id": number_of_task}
                 if content is not None:
-                    insert(XComModel, dag_run_id=number, **place, key=KEY, value=content, timestamp=when)
+                    insert(_XCOMS, **owner, key=KEY, value=content, timestamp=when)
 
 
 def _needed(table: Any) -> dict[str, Any]:
@@ -142,5 +147,5 @@ def pages(readable: set[str], path: str = "") -> Iterator[Pages]:
     finally:
         setattr(holder, name, before)
         with settings.engine.begin() as connection:
-            for model in (XComModel, TaskInstance, DagRun, DagModel, DagBundleModel):
+            for model in (_XCOMS, TaskInstance, DagRun, DagModel, DagBundleModel):
                 connection.execute(model.__table__.delete())

@@ -30,7 +30,7 @@ def storage_path(text: str) -> StoragePath:
 
     path = ObjectStoragePath(text)
     # Airflow 3.1 finds out when the path is first used.
-    if not has_fs(path.protocol):
+    if not is_local(path) and not has_fs(path.protocol):
         raise ValueError(f"No filesystem registered for scheme {path.protocol}")
     return path
 
