@@ -30,10 +30,15 @@ async def amask(*secrets: str) -> None:
 
     :param secrets: what to mask.
     """
-    if has_trigger_on_kill():
+    if _may_be_told_from_a_thread():
         await asyncio.to_thread(mask, *secrets)
     else:
         mask(*secrets)
+
+
+def _may_be_told_from_a_thread() -> bool:
+    """Whether a thread may tell it while the event loop waits: since 3.3, with the kills of triggers."""
+    return has_trigger_on_kill()
 
 
 def _one_message() -> AbstractContextManager[object]:
