@@ -115,15 +115,21 @@ def test_a_call_that_salesforce_refuses_becomes_the_wait(
 def test_jobs_begin_only_while_calls_are_left(org: SimulatedOrg, context: dict[str, Any], deferrable: bool) -> None:
     begun: list[int] = []
 
-    def more(answer: Any) -> Any:
-        begun.append(sum(job["state"] != "Open" for job in org.jobs.values()))
-        org.daily_api_requests += 100
+    def fewer(answer: Any) -> Any:
+        org.daily_api_requests -= 200
         return answer
 
-    # The first job begins, and with the look at it too few are left.
-    least = 89 if deferrable else 90
-    org.add_fault(Fault(path="*/limits", nth=3 if deferrable else 2, times=None, edit_json=more))
-    operator = task("Item__c", items(20), min_api_calls_left=least, deferrable=deferrable, parallel_jobs=1)
+    def more(answer: Any) -> Any:
+        if answer["DailyApiRequests"]["Remaining"] < 100:
+            begun.append(sum(job["state"] != "Open" for job in org.jobs.values()))
+            org.daily_api_requests += 200
+        return answer
+
+    # The first job begins, and somebody else takes what was left.
+    org.daily_api_requests = 300
+    org.add_fault(Fault(method="PATCH", path="*/jobs/ingest/*", times=1, edit_json=fewer))
+    org.add_fault(Fault(path="*/limits", times=None, edit_json=more))
+    operator = task("Item__c", items(20), min_api_calls_left=100, deferrable=deferrable, parallel_jobs=1)
     assert run_to_end(operator, context)["records"] == 20
     assert begun[0] == 1
     assert in_org(org) == counted(items(20))

@@ -24,6 +24,8 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import (
     completed,
     decode_job,
     get_job,
+    timed_out,
+    too_slow,
     wait_for_job,
 )
 from airflow_provider_sfjwt.salesforce.api.session import Session
@@ -187,3 +189,29 @@ def test_another_refusal_to_abort_is_an_error(session: Session) -> None:
 
 def test_each_state_is_in_one_list() -> None:
     assert sorted(bulk_job._ENDED) == sorted(RUNNING + ENDED)
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("QUERY_TIMEOUT: Your query request was running for too long.", "timeout"),
+        ("InternalServerError : x: REQUEST_RUNNING_TOO_LONG", "timeout"),
+        ("Your query timed out", "timeout"),
+        ("ApiBatchItems Entity not found: retry your request", "passing"),
+        ("SERVER_UNAVAILABLE: try again", "passing"),
+        ("MALFORMED_QUERY: unexpected token: 'timed out'", "final"),
+        ("No such column", "final"),
+    ],
+)
+def test_why_a_job_failed_decides_what_happens_next(reason: str, cause: str) -> None:
+    job = Job(REF, "Failed", {"id": REF.id, "object": "Account", "errorMessage": reason})
+    assert timed_out(job) == (cause == "timeout")
+    with pytest.raises(BulkJobFailedError) as caught:
+        completed(job)
+    assert caught.value.retryable == (cause != "final")
+
+
+def test_a_query_that_times_out_again_and_again_is_to_be_split() -> None:
+    error = too_slow(Job(REF, "Failed", {"object": "Account", "errorMessage": "QUERY_TIMEOUT: slow"}), 3)
+    assert f"the query of job {REF.id} on Account timed out 3 times: QUERY_TIMEOUT: slow" in str(error)
+    assert not error.retryable

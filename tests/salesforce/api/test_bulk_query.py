@@ -15,6 +15,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_query import (
     ResultLinks,
     ResultPage,
     create_query_job,
+    is_not_offered,
     result_links,
     result_page,
 )
@@ -240,3 +241,10 @@ def test_another_refusal_of_links_is_an_error(session: Session) -> None:
 def test_links_that_are_none_are_an_error(session: Session, answer: Any) -> None:
     with pytest.raises(ProtocolError, match="lack resultPages, done or nextRecordsUrl"):
         Script(ok(answer)).run(result_links(session, REF))
+
+
+def test_an_object_that_bulk_does_not_have_is_told_from_other_refusals(session: Session) -> None:
+    for code, not_offered in (("INVALIDENTITY", True), ("INVALID_FIELD", False)):
+        with pytest.raises(ApiError) as caught:
+            Script(refusal(400, code)).run(create_query_job(session, "SELECT Id FROM CaseStatus"))
+        assert is_not_offered(caught.value) is not_offered

@@ -13,7 +13,7 @@ from airflow_provider_sfjwt.salesforce.api.bulk_job import Job
 from airflow_provider_sfjwt.salesforce.api.session import Session
 from airflow_provider_sfjwt.salesforce.wire.flow import Response
 from tests.salesforce.api.ingest_answers import GONE, PAST_IT, ref, said
-from tests.salesforce.api.scripted import Script
+from tests.salesforce.api.scripted import Script, ok
 
 
 class Jobs:
@@ -164,3 +164,19 @@ def test_no_job_is_begun_while_others_run_and_too_few_calls_are_left(session: Se
     ended = run(session, Spending(jobs), min_api_calls_left=50)
     assert [job.state for job in ended] == ["JobComplete", "JobComplete"]
     assert jobs.log == ["PATCH 1", "GET 1", "GET 1", "PATCH 2", "GET 2"]
+
+
+def test_where_calls_run_out_a_job_is_closed_once_there_are_some_again(session: Session) -> None:
+    session.usage.learn(990, 1_000, 0.0)
+    jobs = Jobs([1, 1])
+    left = iter([10, 200])
+
+    class Limited(Driver):
+        def _answer(self, request: Any) -> Any:
+            if request.url.endswith("/limits"):
+                jobs.log.append("limits")
+                return ok({"DailyApiRequests": {"Max": 1_000, "Remaining": next(left)}})
+            return super()._answer(request)
+
+    run(session, Limited(jobs), parallel_jobs=1, min_api_calls_left=100)
+    assert jobs.log == ["limits", "limits", "PATCH 1", "GET 1", "PATCH 2", "GET 2"]

@@ -118,3 +118,10 @@ def test_recorded_pages_are_understood(session: Session, recording: Any, name: s
     assert got.total_size == recorded["totalSize"] == len(got.records)
     assert rows is None or len(got.records) == rows
     assert "attributes" not in json.dumps(got.records)
+
+
+def test_a_last_page_that_names_a_next_one_proves_nothing(session: Session) -> None:
+    """Where Salesforce counts nothing, these two alone say where the rows end."""
+    answer = {"totalSize": -1, "done": True, "records": [], "nextRecordsUrl": NEXT}
+    with pytest.raises(ProtocolError, match=r"the last one \(done\) and yet names a next one"):
+        Script(ok(answer)).run(first_page(session, "SELECT"))

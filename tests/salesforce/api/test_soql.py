@@ -145,3 +145,11 @@ def test_what_bulk_does_not_run_is_named(query: str, found: list[str]) -> None:
 )
 def test_a_count_is_told_from_rows(query: str, count: bool) -> None:
     assert soql.is_count(query) is count
+
+
+def test_functions_in_functions_are_followed_as_deep_as_anybody_writes_them() -> None:
+    def column(depth: int) -> str | None:
+        return soql.selected(f"SELECT {'FORMAT(' * depth}Amount{')' * depth} FROM Opportunity")[0].path
+
+    assert column(10) == "Amount"
+    assert column(11) is None

@@ -153,6 +153,7 @@ def test_every_fault_is_told_at_once_by_its_label(tmp_path: Path) -> None:
         http_timeout="soon",
         certificate={"pem": "x"},
         consumer_secret="***",
+        instance_domains="https://",
     )
     expected = {
         "Username",
@@ -167,6 +168,7 @@ def test_every_fault_is_told_at_once_by_its_label(tmp_path: Path) -> None:
         "HTTP timeout",
         "Certificate",
         "Consumer secret",
+        "Instance domains",
     }
     assert set(found) == expected
     assert "missing" in found["Consumer key"]
@@ -265,6 +267,14 @@ def test_a_key_pasted_as_a_path_is_not_shown(pasted: str) -> None:
     found = faults(private_key=None, key_file=pasted)
     assert set(found) == {"Key file"}
     assert pasted[40:60] not in str(found)
+
+
+def test_a_path_that_is_no_file_here_is_said(tmp_path: Path) -> None:
+    for path, said in ((str(tmp_path), "is a folder"), ("file://nas/a.key", "names another machine")):
+        assert said in faults(private_key=None, key_file=path)["Key file"]
+    assert "openssl rehash" in faults(ca_bundle=str(tmp_path))["CA bundle"]
+    (tmp_path / "5a3f0f31.0").touch()
+    assert read(ca_bundle=str(tmp_path)).transport.ca_bundle == str(tmp_path)
 
 
 def test_a_path_that_may_not_be_looked_at_is_a_fault(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +49,17 @@ def test_every_field_is_known_by_its_own_name_in_any_spelling() -> None:
         assert meant_by(name.replace("_", "-").upper()) == name
 
 
+def test_an_extra_that_nobody_needs_is_said() -> None:
+    assert unread_extras(["security_token"]) == ("'security_token' is not read; signing in by key does not need it",)
+
+
+def test_a_file_address_is_a_path_of_this_machine() -> None:
+    for address in ("file:///keys/a%20b.key", "file://localhost/keys/a%20b.key", "FILE:/keys/a%20b.key"):
+        assert local_path(address) == Path("/keys/a b.key")
+    with pytest.raises(ValueError, match="names another machine"):
+        local_path("file://nas/keys/a.key")
+
+
 def test_names_that_mean_nothing_here_are_left_alone() -> None:
     assert meant_by("team") is None
     assert meant_by("refresh_token") is None
@@ -78,3 +90,9 @@ def test_quotes_are_removed_in_pairs(entered: str, text: str) -> None:
 
 def test_a_home_that_is_not_there_is_left_in_the_path() -> None:
     assert str(local_path("~nobody-of-this-name/key.pem")) == "~nobody-of-this-name/key.pem"
+
+
+@pytest.mark.parametrize("extra", ["[" * 100_000, '{"http_timeout": ' + "1" * 10_000 + "}"])
+def test_json_that_python_cannot_hold_is_said(extra: str) -> None:
+    with pytest.raises(ValueError, match="nests too deep, or holds a number of thousands of digits"):
+        decode_extra(extra)

@@ -343,3 +343,15 @@ def test_a_store_cut_off(pem: Path) -> None:
     store = from_openssl(pem, "cut")
     assert refused(store[:-9]) == (SOURCE, "the key is cut off; copy the whole of it again")
     assert "damaged" in refused(b"\x30\x81\x80\x02\x01\x03\x30\x7b" + bytes(123))[1]
+
+
+def test_a_mac_of_millions_of_rounds_is_not_computed(pem: Path) -> None:
+    pfx = Pfx.load(from_openssl(pem, "rounds"))
+    pfx["mac_data"]["iterations"] = 2_000_000
+    assert "more rounds" in refused(pfx.dump(force=True))[1]
+
+
+def test_a_protected_key_longer_than_any_is_not_opened() -> None:
+    algorithm = {"algorithm": "1.3.6.1.4.1.42.2.17.1.1"}
+    protected = EncryptedPrivateKeyInfo({"encryption_algorithm": algorithm, "encrypted_data": bytes(2**14 + 41)})
+    assert "damaged" in refused(jks_of(protected.dump(), 2))[1]

@@ -6,6 +6,7 @@ import base64
 import copy
 import datetime
 import pickle
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -226,3 +227,42 @@ def test_an_error_chains_nothing_that_saw_the_key(rsa_key: rsa.RSAPrivateKey) ->
         read_keys(pem_of(rsa_key)[:500], source="Private key")
     assert caught.value.__suppress_context__
     assert str(caught.value).startswith("the Salesforce JWT connection: Private key: the key is cut off")
+
+
+def long_key(*, right: bool = True) -> bytes:
+    """DER of a key of 5,420 bits, of two Mersenne primes, so that none has to be looked for."""
+    p, q, e = 2**2203 - 1, 2**3217 - 1, 65_537
+    d = pow(e, -1, (p - 1) * (q - 1)) + (0 if right else 2)
+    public = rsa.RSAPublicNumbers(e, p * q)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), rsa.rsa_crt_iqmp(p, q), public)
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    return key.private_bytes(ser.Encoding.DER, PKCS8, PLAIN)
+
+
+def test_a_long_key_is_proved_by_a_signature() -> None:
+    """To prove its primes would take a minute."""
+    (key,) = read_keys(long_key(), source="Private key")
+    assert "5420 bits" in repr(key)
+    assert "damaged" in refused(long_key(right=False))[1]
+
+
+def test_a_key_longer_than_any_that_salesforce_takes_is_refused() -> None:
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    inside = b"\x02\x01\x00" + algorithm + b"\x04\x82\x40\x00" + bytes(2**14)
+    der = b"\x30\x82" + len(inside).to_bytes(2, "big") + inside
+    assert "longer than any that Salesforce takes" in refused(der)[1]
+
+
+def test_a_store_of_bouncy_castle_is_named() -> None:
+    store = bytes.fromhex("30820013300a300406022a030402010230053000040107")
+    assert "Bouncy Castle" in refused(store)[1]
+
+
+def test_a_key_that_was_quoted_again_and_again(rsa_key: rsa.RSAPrivateKey) -> None:
+    text = pem_of(rsa_key)
+    for times in range(1, 14):
+        text = quote(text, safe="")
+        if times == 3:
+            assert len(read_keys(text, source="Private key")) == 1
+    assert refused(text)[0] == "Private key"
+    assert refused("data:;base64," * 14 + bare(pem_of(rsa_key)))[0] == "Private key"

@@ -60,6 +60,8 @@ def test_a_login_url_is_understood(entered: str, port: int | None, understood: s
         ("http://127.0.0.1.example.com", "this machine only"),
         ("https://acme.lightning.force.com/lightning/page/home", "Salesforce's UI"),
         ("https://acme--c.vf.force.com", "Salesforce's UI"),
+        ("https://acme--uat--c.sandbox.vf.force.com", "https://acme--uat.sandbox.my.salesforce.com"),
+        ("https://acme--c.sandbox.vf.force.com", "enter your My Domain"),
         ("https://acme.my.salesforce-setup.com/lightning/setup", "Salesforce's UI"),
         (f"{LOGIN}/services/data/v66.0", "not a login address"),
         (f"{LOGIN}/services/oauth2/authorize", "not a login address"),

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from airflow_provider_sfjwt.salesforce.wire.flow import Renew, Request, Response
-from airflow_provider_sfjwt.salesforce.wire.redact import describe_request, host_of
+from airflow_provider_sfjwt.salesforce.wire.redact import bounded, describe_request, host_of
 
 SECRET = "s3cr3t-of-ours"
 REQUEST = Request(
@@ -51,3 +51,8 @@ def test_a_request_is_described_without_its_secrets(url: str, shown: str) -> Non
 
 def test_a_host_is_told_without_its_user() -> None:
     assert host_of("http://user:pass@proxy.example.com:3128/") == "proxy.example.com:3128"
+
+
+def test_a_long_answer_is_shown_by_its_beginning_and_its_end() -> None:
+    assert bounded("x" * 4_000) == "x" * 4_000
+    assert bounded("a" * 5_000 + "b" * 5_000) == f"{'a' * 2_000} … (10,000 characters) … {'b' * 2_000}"
