@@ -11,6 +11,16 @@ USERNAME = "integration.user@sfjwt.example.com"
 CONSUMER_KEY = "3MVG9" + "SimulatedOrg0123456789" * 3 + "ConsumerKey"
 
 
+def consumer_key_at(port: int) -> str:
+    """The key of an org's app: always the same at a given port, so that an org that starts again is the same one.
+
+    At a free port it is new. A later org may get the port of an earlier one, and must not be asked with its tokens.
+
+    :param port: that was asked for; 0: any free one.
+    """
+    return CONSUMER_KEY if port else "3MVG9" + secrets.token_hex(40)
+
+
 @dataclass(frozen=True)
 class Identity:
     """What never changes about an org.
@@ -26,8 +36,8 @@ class Identity:
     sandbox: bool
     sites: tuple[str, ...]
     api_versions: tuple[str, ...]
+    consumer_key: str
     username: str = USERNAME
-    consumer_key: str = CONSUMER_KEY
     consumer_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     org_id: str = record_id("00D", 1)
     user_id: str = record_id("005", 1)

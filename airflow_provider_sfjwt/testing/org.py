@@ -16,7 +16,7 @@ from airflow_provider_sfjwt.testing.dml.row_faults import Predicate, Where
 from airflow_provider_sfjwt.testing.first_records import fill
 from airflow_provider_sfjwt.testing.http.faults import Fault
 from airflow_provider_sfjwt.testing.http.gateway import LoggedRequest
-from airflow_provider_sfjwt.testing.identity import Address, Identity
+from airflow_provider_sfjwt.testing.identity import Address, Identity, consumer_key_at
 from airflow_provider_sfjwt.testing.listener import Listener
 from airflow_provider_sfjwt.testing.oauth import certificates
 from airflow_provider_sfjwt.testing.org_data import OrgData
@@ -126,7 +126,7 @@ class SimulatedOrg(OrgData):
             jwt_access_tokens=jwt_access_tokens,
         )
         key = private_key or certificates.shared_private_key()
-        identity = Identity(key, sandbox, tuple(sites), tuple(api_versions))
+        identity = Identity(key, sandbox, tuple(sites), tuple(api_versions), consumer_key_at(port))
         self._identity = identity
         self.username, self.consumer_key = identity.username, identity.consumer_key
         self.consumer_secret, self.private_key = identity.consumer_secret, key

@@ -97,7 +97,8 @@ def test_sandbox_expects_the_test_audience(claims):
     with SimulatedOrg(sandbox=True, records={}) as sandbox:
         statuses = []
         for audience in ("https://login.salesforce.com", "https://test.salesforce.com"):
-            assertion = jwt.encode(claims | {"aud": audience}, sandbox.private_key, algorithm="RS256")
+            said = claims | {"iss": sandbox.consumer_key, "aud": audience}
+            assertion = jwt.encode(said, sandbox.private_key, algorithm="RS256")
             form = {"grant_type": GRANT, "assertion": assertion}
             statuses.append(requests.post(f"{sandbox.url}/services/oauth2/token", data=form, timeout=30).status_code)
     assert statuses == [400, 200]
@@ -214,7 +215,10 @@ def test_session_dies_unused_and_lives_used(org, api):
 
 def test_jwt_access_tokens(claims):
     with SimulatedOrg(jwt_access_tokens=True, records={}) as org:
-        form = {"grant_type": GRANT, "assertion": jwt.encode(claims, org.private_key, algorithm="RS256")}
+        form = {
+            "grant_type": GRANT,
+            "assertion": jwt.encode(claims | {"iss": org.consumer_key}, org.private_key, algorithm="RS256"),
+        }
         content = requests.post(f"{org.url}/services/oauth2/token", data=form, timeout=30).json()
         headers = {"Authorization": f"Bearer {content['access_token']}"}
         answer = requests.get(f"{org.url}/services/data/v66.0/limits", headers=headers, timeout=30)
