@@ -29,6 +29,8 @@ def airflow_environment(home: Path, **more: str) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # As long a deferred task stays deferred, at least.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(REPOSITORY),
         **more,
