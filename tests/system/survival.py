@@ -34,8 +34,8 @@ class Outcome:
     left: int
 
     def __str__(self) -> str:
-        often = f"{self.twice} TWICE" if self.twice else "once"
-        return f"{self.state}, {self.rows} rows {often}, {self.jobs} jobs, {self.left} left"
+        rows = f"{self.rows} rows {f'{self.twice} TWICE' if self.twice else 'once'}" if self.rows else "no rows"
+        return f"{self.state}, {rows}, {self.jobs} {'job' if self.jobs == 1 else 'jobs'}, {self.left} left"
 
 
 class _Survivor(Protocol):
