@@ -35,7 +35,7 @@ class SimulatedOrg(OrgData):
 
     Every setting, see :class:`~airflow_provider_sfjwt.testing.settings.Settings`, may be changed while it runs.
 
-    :param port: on 127.0.0.1; 0: any free one.
+    :param port: on 127.0.0.1, with the same consumer key each time; 0: any free one, with a new consumer key.
     :param tls: serve https with a certificate of an authority made for the occasion, see ``ca_bundle``.
     :param sandbox: expect the audience ``https://test.salesforce.com`` instead of ``https://login.salesforce.com``.
     :param database: path of an SQLite file that outlives the org, or ``:memory:``.

@@ -21,6 +21,16 @@ def test_connection_json_has_what_a_client_needs():
     assert connection["extra"]["api_version"] == "66.0"
 
 
+def test_an_org_at_a_free_port_is_never_taken_for_an_earlier_one():
+    with SimulatedOrg(records={}) as one:
+        first, port = one.consumer_key, int(one.url.rpartition(":")[2])
+    with SimulatedOrg(records={}, port=port) as other:
+        second = other.consumer_key
+    with SimulatedOrg(records={}, port=port) as again:
+        assert len({first, second, again.consumer_key}) == 2
+        assert again.consumer_key == second
+
+
 def test_records_outlive_an_org_on_a_file(tmp_path):
     database = str(tmp_path / "org.sqlite")
     with SimulatedOrg(database=database, records={"Lead": 3}) as org:
