@@ -21,9 +21,10 @@ def airflow_stats(conf: Any) -> Any | None:
         return None
     for place in _PLACES:
         try:
-            return _prepared(import_module(place))
+            module = import_module(place)
         except ImportError:
             continue
+        return _prepared(module)
     return None
 
 

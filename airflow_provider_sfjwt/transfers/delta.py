@@ -70,7 +70,7 @@ def _place(table_uri: str) -> tuple[str, dict[str, str]]:
 
     place = place_named(table_uri)
     if place.store == "file":
-        return place.name, {}
+        return storage_path(table_uri).path, {}
     if not place.store.startswith("s3://"):
         fault = f"'{table_uri}' is neither on S3 nor on local files"
         raise ConfigurationError({"table_uri": fault}, subject="the task")

@@ -43,17 +43,17 @@ def redshift_manifest(result: Any) -> str:
     from airflow_provider_sfjwt.files.storage.paths import place_named
 
     (folder,) = folders_of(result)
-    place = place_named(folder)
-    if not place.store.startswith("s3://"):
+    manifest = place_named(f"{folder}/{_MANIFEST}")
+    if not manifest.store.startswith("s3://"):
         raise ConfigurationError({"result": f"Redshift reads from S3, and {folder} is not there"}, subject="the task")
     parts = PublishedDataSet(folder).receipt.parts
     entries = [
         {
-            "url": f"{place.uri}/{part.name}",
+            "url": place_named(f"{folder}/{part.name}").uri,
             "mandatory": True,
             "meta": {"content_length": part.bytes},
         }
         for part in parts
     ]
     OutputFolder(folder, "result").write_whole(_MANIFEST, json.dumps({"entries": entries}, indent=2) + "\n")
-    return f"{place.name}/{_MANIFEST}"
+    return manifest.name

@@ -62,6 +62,17 @@ def test_a_redshift_manifest_lists_every_part_with_its_length(lake: Any, org: Si
     assert all(entry["mandatory"] for entry in manifest["entries"])
 
 
+@pytest.mark.parametrize("below", ["", "/", "/50%25/a#b", "/with blank/ds=2026-11-20/"])
+def test_a_redshift_manifest_names_parts_wherever_they_are(lake: Any, org: SimulatedOrg, below: str) -> None:
+    bucket = f"b{uuid4().hex}"
+    lake.create_bucket(Bucket=bucket)
+    SalesforceJwtHook().extract(sobject="Account", output_path=f"s3://aws_lake@{bucket}{below}")
+    key = redshift_manifest(f"s3://aws_lake@{bucket}{below}")
+    manifest = json.loads(lake.get_object(Bucket=bucket, Key=key)["Body"].read())
+    parts = [each["Key"] for each in lake.list_objects_v2(Bucket=bucket)["Contents"] if "/part-" in f"/{each['Key']}"]
+    assert {entry["url"] for entry in manifest["entries"]} == {f"s3://{bucket}/{part}" for part in parts} != set()
+
+
 def test_a_redshift_manifest_needs_s3(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Redshift reads from S3"):
         redshift_manifest(publish(tmp_path / "1", [item(1)]))

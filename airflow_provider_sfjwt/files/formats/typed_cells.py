@@ -159,7 +159,7 @@ def _reads_by_itself(read: pa.Table, field: pa.Field) -> bool:
 def _casts(values: pa.ChunkedArray, data_type: pa.DataType) -> bool:
     try:
         values.cast(data_type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # Arrow casts no text to a time of day
         return False
     return True
 

@@ -56,9 +56,9 @@ def test_a_composite_answer_of_a_real_org(recording: Callable[[str], bytes]) -> 
     assert [each.code for each in reported_failures(answer)] == ["NOT_FOUND"]
 
 
-def test_an_answer_that_nests_without_end_is_left(nested: int = 5_000) -> None:
+def test_an_answer_that_nests_without_end_is_left() -> None:
     answer: Any = RECORD
-    for _ in range(nested):
+    for _ in range(5_000):
         answer = [answer]
     assert reported_failures(answer) == []
 
