@@ -159,7 +159,7 @@ $(LOWEST)/.complete: pyproject.toml requirements/lowest.txt
 	@$(PYTHON) -m venv --clear $(LOWEST)
 	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check uv
 	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
-	  --constraint requirements/lowest.txt --editable '.[delta$(comma)parquet$(comma)testing]'
+	  --constraint requirements/lowest.txt --editable '.[delta$(comma)events$(comma)parquet$(comma)testing]'
 	@$(LOWEST)/bin/uv pip freeze --quiet --exclude-editable --python $(LOWEST)/bin/python > $(LOWEST)/direct.txt
 	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/direct.txt $(LOWEST_TOOLS)
 	@touch $@
