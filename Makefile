@@ -64,6 +64,7 @@ LOWEST_TESTS := tests/extract tests/files tests/hooks tests/load tests/salesforc
 LOWEST_LEFT_OUT := --ignore-glob='*s3*' --ignore=tests/hooks/test_masking.py --ignore-glob='tests/triggers/test_bulk_*' \
 	--ignore=tests/hooks/test_form.py --ignore=tests/hooks/test_metrics.py --ignore=tests/triggers/watching \
 	--deselect=tests/tasks/test_log_lines.py::test_a_failure_ends_with_what_to_do \
+	--deselect=tests/tasks/test_log_lines.py::test_a_refused_sign_in_says_its_remedy_once \
 	--deselect=tests/extract/test_upgrade.py::test_a_task_that_0_1_0_deferred_is_finished \
 	--deselect=tests/hooks/test_hook.py::test_the_same_flows_run_in_async_code \
 	--deselect=tests/hooks/test_hook.py::test_worker_and_triggerer_share_one_token_within_a_process
