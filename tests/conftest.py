@@ -116,20 +116,11 @@ def _masker_that_compiles_when_it_masks() -> Iterator[None]:
         yield
 
 
-#: The tests that must cover every branch of their rooms. Tracing makes others half as slow again.
-_MEASURED = ("tests/salesforce/", "tests/test_exceptions.py")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Measure only what must be covered, and begin with what waits longest where several processes share the work.
+    """Begin with what waits longest where several processes share the work, so that it is not waited for at the end.
 
-    So that it is not waited for at the end. That is what needs a running Airflow, then what starts other programs, then
-    the tables of faults.
+    That is what needs a running Airflow, then what starts other programs, then the tables of faults.
     """
-    if config.pluginmanager.hasplugin("_cov"):
-        for item in items:
-            if not item.nodeid.startswith(_MEASURED):
-                item.add_marker("no_cover")
     if hasattr(config, "workerinput"):
         items.sort(key=_waited_for)
 

@@ -66,7 +66,7 @@ def kind_of(nodeid: str) -> str | None:
 
 
 def table(passed: Iterable[str], failed: Iterable[str]) -> Iterator[str]:
-    """The lines of the table.
+    """The lines of the table: the kinds that were tried.
 
     :param passed: ids of tests that passed.
     :param failed: ids of tests that failed.
@@ -74,5 +74,6 @@ def table(passed: Iterable[str], failed: Iterable[str]) -> Iterator[str]:
     green, red = Counter(map(kind_of, passed)), Counter(map(kind_of, failed))
     yield f"{'kind':7}{'input':47}{'0.1.0':32}{'now':40}tests"
     for kind, what, before, after in KINDS:
-        outcome = f"{green[kind]} passed" + (f", {red[kind]} FAILED" if red[kind] else "")
-        yield f"{kind:7}{what:47}{before:32}{after:40}{outcome}"
+        if green[kind] or red[kind]:
+            outcome = f"{green[kind]} passed" + (f", {red[kind]} FAILED" if red[kind] else "")
+            yield f"{kind:7}{what:47}{before:32}{after:40}{outcome}"

@@ -22,3 +22,4 @@ def test_the_table_counts_what_a_run_tried() -> None:
         table(["tests/reports/x.py::test_R1_a", "tests/x.py::test_other"], ["tests/reports/x.py::test_R1_c[1]"])
     )
     assert [line.split()[-4:] for line in lines if line.startswith("R1")][0] == ["1", "passed,", "1", "FAILED"]
+    assert {line.split()[0] for line in lines[1:]} == {"R1"}
