@@ -153,13 +153,14 @@ def _reads_by_itself(read: pa.Table, field: pa.Field) -> bool:
     """Whether Arrow's CSV reader takes a column as its type, as far as casting its text shows."""
     if pa.types.is_boolean(field.type) or pa.types.is_string(field.type):
         return True
-    return _casts(read.column(field.name), field.type)
+    # Arrow casts no text to a time of day.
+    return not pa.types.is_time(field.type) and _casts(read.column(field.name), field.type)
 
 
 def _casts(values: pa.ChunkedArray, data_type: pa.DataType) -> bool:
     try:
         values.cast(data_type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # Arrow casts no text to a time of day
+    except pa.ArrowInvalid:
         return False
     return True
 
