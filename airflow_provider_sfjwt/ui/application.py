@@ -20,11 +20,11 @@ def application() -> Any:
         from airflow_provider_sfjwt.ui.pages import app
     except ImportError as error:
         log.warning(_NOT_HERE, error)
-        return _NotImplemented(_NOT_HERE % error)
+        return _Unavailable(_NOT_HERE % error)
     return app
 
 
-class _NotImplemented:
+class _Unavailable:
     """Answers every request with 501.
 
     :param text: why.
