@@ -12,7 +12,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
@@ -37,6 +37,7 @@ except ImportError:  # before Airflow 3.2
         AirflowSkipException,
     )
 
+from airflow_provider_sfjwt.compat.attempts import TaskAttempt, task_attempt
 from airflow_provider_sfjwt.compat.variables import (
     CopiedStore,
     StateNotKeptError,
@@ -219,35 +220,12 @@ def task_state_store(context: Mapping[str, Any], *, outlives_clear: bool = False
     variables = None
     if (task := context.get("ti")) is not None:
         scope = (task.dag_id, task.run_id, task.task_id, str(task.map_index))
-        variables = _variables("task", scope, f"task {task.task_id} of Dag {task.dag_id}, run {task.run_id}")
+        name = task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]"
+        variables = _variables("task", scope, f"task {name} of Dag {task.dag_id}, run {task.run_id}")
     own = context.get("task_state_store")
     if outlives_clear and own is not None and variables is not None and discards_task_state_on_clear():
         return CopiedStore(own, variables)
     return _with_variables(own, variables)
-
-
-class TaskAttempt(NamedTuple):
-    """The place of an attempt among those of its task instance.
-
-    :param try_number: grows with each retry and each Clear, and stays the same over a deferral.
-    :param max_tries: how many there may be. A retry leaves it as it is; a Clear raises it.
-    """
-
-    try_number: int
-    max_tries: int
-
-
-def task_attempt(context: Mapping[str, Any]) -> TaskAttempt | None:
-    """Which attempt runs.
-
-    :param context: Airflow's.
-    :return: None outside a task run.
-    """
-    instance = context.get("ti")
-    try_number, max_tries = getattr(instance, "try_number", None), getattr(instance, "max_tries", None)
-    if not isinstance(try_number, int) or not isinstance(max_tries, int):
-        return None
-    return TaskAttempt(try_number, max_tries)
 
 
 def asset_state_store(context: Mapping[str, Any], asset: Asset | None, uri: str) -> StateStore | None:
@@ -264,20 +242,28 @@ def asset_state_store(context: Mapping[str, Any], asset: Asset | None, uri: str)
 
 
 def place_of(store: StateStore, key: str) -> str:
-    """Where a user finds a value that is remembered with an asset, to delete it.
+    """Where a user finds a value that is remembered with an asset, to correct or delete it.
 
     :param store: that has it.
     :param key: of the value.
     """
     if isinstance(store, VariableStore):
         return f"the Variable '{store.name(key)}'"
-    return f"the key '{key}' from the state of the asset"
+    return f"the key '{key}' in the state of the asset"
 
 
 def _variables(kind: str, scope: tuple[str, ...], owner: str) -> VariableStore | None:
     """Variables, where there is an Airflow to keep them."""
     task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    return VariableStore(kind, scope, owner) if hasattr(task_runner, "SUPERVISOR_COMMS") else None
+    if not hasattr(task_runner, "SUPERVISOR_COMMS"):
+        return None
+    if not has_state_stores():
+        why = f"Airflow {version('apache-airflow-core')} has no state stores, so what a retry must know is in Variables"
+    elif kind == "task" and discards_task_state_on_clear():
+        why = "A Clear discards what a task remembers, so that a copy is in Variables"
+    else:
+        why = "What an older Airflow kept may still be in Variables"
+    return VariableStore(kind, scope, owner, why)
 
 
 def _with_variables(store: StateStore | None, variables: VariableStore | None) -> StateStore | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from importlib.metadata import version
+import uuid
 from typing import Any, Protocol
 
 #: Before Airflow 3.2 a worker's connection to its supervisor does not keep the answers to two threads apart.
@@ -30,7 +30,7 @@ class StateNotKeptError(RuntimeError):
 
 
 class VariableStore:
-    """State as Airflow Variables, for Airflow before 3.3.
+    """State as Airflow Variables.
 
     It sends the messages of ``airflow.sdk.Variable`` itself: there, a write that failed returns None as one that
     succeeded does, and a read that failed returns the default. A load that took that for the truth would send rows
@@ -39,12 +39,14 @@ class VariableStore:
     :param kind: ``task`` or ``asset``; it begins the Variables' names.
     :param scope: whose state it is.
     :param owner: the same in words, for the Variables' descriptions.
+    :param why: why this Airflow needs Variables, for the messages of errors.
     """
 
-    def __init__(self, kind: str, scope: tuple[str, ...], owner: str) -> None:
+    def __init__(self, kind: str, scope: tuple[str, ...], owner: str, why: str) -> None:
         self._kind = kind
         self._scope = scope
         self._owner = owner
+        self._why = why
 
     def name(self, key: str) -> str:
         """The Variable of a value. Ids may hold what a URL or the masker would take for something else.
@@ -65,20 +67,12 @@ class VariableStore:
         """
         value = self.find(key)
         if value is None:
-            probe = f"probe of {key}"
+            # A name of its own: several runs may look for the value at the same time.
+            probe = f"probe {uuid.uuid4().hex} of {key}"
             self.set(probe, 1)
             value = self.find(key)
             self.delete(probe)
         return value
-
-    def find(self, key: str) -> Any:
-        """The value, or None where Airflow says that there is none.
-
-        :param key: of the value.
-        :raises StateNotKeptError: when Airflow fails.
-        """
-        text = self._read(key)
-        return None if text is None else json.loads(text)
 
     def set(self, key: str, value: Any) -> None:
         """Keep a value, and read it again.
@@ -105,6 +99,20 @@ class VariableStore:
 
         self._send(DeleteVariable(key=self.name(key)))
 
+    def find(self, key: str) -> Any:
+        """The value, or None where Airflow says that there is none.
+
+        :param key: of the value.
+        :raises StateNotKeptError: when Airflow fails.
+        """
+        text = self._read(key)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError:
+            raise self._error(
+                f"the Variable '{self.name(key)}' is not JSON, so somebody has changed it; correct it"
+            ) from None
+
     def _read(self, key: str) -> str | None:
         from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
 
@@ -127,9 +135,9 @@ class VariableStore:
 
     def _error(self, reason: str) -> StateNotKeptError:
         return StateNotKeptError(
-            f"Airflow {version('apache-airflow-core')} has no state stores, so what a retry must know is kept in "
-            f"Variables, and Airflow could not keep or find one of {self._owner}: {reason}. The task ends here, since "
-            "without it a retry could send rows twice. See that tasks may read and write Variables, and run it again"
+            f"{self._why}, and Airflow could not keep or find one of {self._owner}: {reason}. The task ends here, "
+            "since without it a retry could send rows twice. See that tasks may read and write Variables, and run it "
+            "again"
         )
 
 
@@ -137,26 +145,28 @@ class TakenAlong:
     """Airflow's store, which takes over from the Variables what an Airflow before 3.3 kept there.
 
     :param store: Airflow's.
-    :param variables: what may be left in them; they are cleared.
+    :param variables: what may be left in them. Each is deleted once its value was asked for, replaced or deleted.
     """
 
     def __init__(self, store: StateStore, variables: VariableStore) -> None:
         self._store = store
         self._variables = variables
-        self._looked_for: set[str] = set()
+        self._cleared: set[str] = set()
 
     def get(self, key: str) -> Any:
         """The value, or None.
 
         :param key: of the value.
+        :raises StateNotKeptError: when it cannot be told.
         """
         value = self._store.get(key)
-        if value is None and key not in self._looked_for:
-            value = self._variables.find(key)
-            if value is not None:
-                self._store.set(key, value)
-                self._variables.delete(key)
-        self._looked_for.add(key)
+        if value is None and key not in self._cleared:
+            value = self._variables.get(key)
+            if value is None:
+                self._cleared.add(key)
+                return None
+            self._store.set(key, value)
+        self._clear(key)
         return value
 
     def set(self, key: str, value: Any) -> None:
@@ -164,16 +174,25 @@ class TakenAlong:
 
         :param key: of the value.
         :param value: of JSON's types.
+        :raises StateNotKeptError: when an older value stays.
         """
         self._store.set(key, value)
+        self._clear(key)
 
     def delete(self, key: str) -> None:
         """Forget a value.
 
         :param key: of the value.
+        :raises StateNotKeptError: when an older value stays.
         """
-        self.get(key)
+        self._clear(key)
         self._store.delete(key)
+
+    def _clear(self, key: str) -> None:
+        """Let no later attempt find an older value."""
+        if key not in self._cleared:
+            self._variables.delete(key)
+            self._cleared.add(key)
 
 
 class CopiedStore:
@@ -193,13 +212,18 @@ class CopiedStore:
         """The value, or None.
 
         :param key: of the value.
-        :raises StateNotKeptError: when it cannot be told.
+        :raises StateNotKeptError: when it cannot be told, or when Airflow does not keep the copy.
         """
         value = self._store.get(key)
-        if value is None and key not in self._looked_for:
+        if key in self._looked_for:
+            return value
+        if value is None:
             value = self._variables.get(key)
             if value is not None:
                 self._store.set(key, value)
+        elif self._variables.find(key) != value:
+            # Airflow 3.3, or an attempt that ended in the middle, has left no copy or an older one.
+            self._variables.set(key, value)
         self._looked_for.add(key)
         if value is not None:
             self._copied.add(key)
@@ -214,6 +238,7 @@ class CopiedStore:
         """
         self._store.set(key, value)
         self._variables.set(key, value)
+        self._looked_for.add(key)
         self._copied.add(key)
 
     def delete(self, key: str) -> None:

@@ -103,6 +103,8 @@ class Ledger:
         self._owner: dict[str, Any] | None = None
         if store is not None and sends:
             self._own(store, attempt)
+        elif store is not None and (store.get(_ATTEMPT) or {}).get(_DONE):
+            store = None  # nothing is left of a load that is done
         self._counted = 0
         self._one_at_a_time = threading.Lock()  # parts are sent by several threads
         self._entries = {int(number): LedgerEntry.from_json(each) for number, each in (entries or {}).items()}
@@ -122,11 +124,14 @@ class Ledger:
         self._owner = {"token": uuid.uuid4().hex}
         if attempt is not None:
             self._owner |= attempt._asdict()
-            known = TaskAttempt(*(int(owner.get(name) or 0) for name in TaskAttempt._fields)) if owner else attempt
-            if known.try_number > attempt.try_number:
+            known = TaskAttempt.from_json(owner) if owner else attempt
+            done = owner.get(_DONE) if owner else None
+            if attempt.is_of_a_new_run(known) or (done and known.max_tries != attempt.max_tries):
+                self._delete(store)  # the task was cleared after it had succeeded, or its run was deleted
+            elif known.try_number > attempt.try_number:
                 raise _overtaken()
-            if owner and owner.get("done") and known.max_tries != attempt.max_tries:
-                self._delete(store)  # the task was cleared after it had succeeded
+            elif done:
+                self._owner[_DONE] = done
         store.set(_ATTEMPT, self._owner)
 
     def check_owner(self) -> None:
@@ -157,6 +162,8 @@ class Ledger:
         :param over_rest: whether its rows go over REST.
         :param deleted: for a delete over REST: see :class:`LedgerEntry`.
         """
+        if self._store is not None and self._owner is not None and self._owner.pop(_DONE, None):
+            self._store.set(_ATTEMPT, self._owner)  # a load that was done has more to do
         self._keep(number, LedgerEntry(sha256, over_rest=over_rest, deleted=deleted))
 
     def forget_part(self, number: int) -> None:
@@ -205,16 +212,24 @@ class Ledger:
         """
         self._change(number, job_id, lambda job: None)
 
-    def forget(self) -> None:
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        """What a load came to that an earlier attempt ended, of which Airflow does not know."""
+        done = (self._owner or {}).get(_DONE)
+        return done if isinstance(done, dict) else None
+
+    def forget(self, outcome: Mapping[str, Any]) -> None:
         """Forget everything, because the load is done: a cleared task loads anew.
 
         Where attempts are counted, the entries stay and are marked: an attempt that dies before Airflow knows that it
         ended well is retried, and must not send all rows again. Airflow allows more attempts when a task is cleared, so
         a retry and a Clear can be told apart.
+
+        :param outcome: what such a retry finds as :attr:`outcome`.
         """
         self.check_owner()
         if self._store is not None and self._owner is not None and "try_number" in self._owner:
-            self._store.set(_ATTEMPT, {**self._owner, "done": True})
+            self._store.set(_ATTEMPT, {**self._owner, _DONE: dict(outcome)})
         elif self._store is not None:
             self._delete(self._store)
             self._store.delete(_ATTEMPT)
@@ -254,11 +269,15 @@ class Ledger:
 
 _COUNT = "salesforce_load_parts"
 _ATTEMPT = "salesforce_load_attempt"
+#: In the value of the attempt: what the load came to, once it is done.
+_DONE = "done"
 
 
 def _overtaken() -> SalesforceError:
     return SalesforceError(
-        "another attempt of this task has begun, and goes on with the load. This one sends nothing more", retryable=True
+        "another attempt of this task has begun, and goes on with the load, or what this one wrote down was deleted. "
+        "This one sends nothing more",
+        retryable=True,
     )
 
 

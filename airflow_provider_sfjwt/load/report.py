@@ -97,3 +97,8 @@ class LoadReport:
             "errors": {code: dict(each) for code, each in self.errors_by_code.items()},
             "unprocessed_sample": [dict(row) for row in self.unprocessed_sample],
         }
+
+    def outline(self) -> dict[str, Any]:
+        """The summary without samples, which hold parts of rows."""
+        errors = {code: {"count": each["count"]} for code, each in self.errors_by_code.items()}
+        return {**self.summary(), "errors": errors, "unprocessed_sample": []}

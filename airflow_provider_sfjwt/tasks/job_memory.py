@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sfjwt.compat import task_state_store
+from airflow_provider_sfjwt.compat import TaskAttempt, task_attempt, task_state_store
 
 if TYPE_CHECKING:
     from airflow_provider_sfjwt.salesforce.api.bulk_job import JobRef
 
 _KEY = "salesforce_bulk_job"
+#: In the job's value: which attempt kept it. Variables outlive a run that is deleted.
+_ATTEMPT = "attempt"
 #: Characters of a value that Airflow's state store is given: it takes 64 KB.
 _LONGEST = 60_000
 
@@ -101,6 +103,7 @@ class JobMemory:
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         self._store = task_state_store(context)
+        self._attempt = task_attempt(context)
 
     @property
     def lasts(self) -> bool:
@@ -109,7 +112,13 @@ class JobMemory:
 
     def recall(self) -> SubmittedJob | None:
         """The job of an earlier attempt, or None."""
-        return SubmittedJob.from_json(self._store.get(_KEY)) if self._store is not None else None
+        kept = self._store.get(_KEY) if self._store is not None else None
+        if not isinstance(kept, dict):
+            return None
+        attempt = TaskAttempt.from_json(kept.get(_ATTEMPT) or {})
+        if self._attempt is not None and self._attempt.is_of_a_new_run(attempt):
+            return None
+        return SubmittedJob.from_json({name: value for name, value in kept.items() if name != _ATTEMPT})
 
     def remember(self, job: SubmittedJob) -> None:
         """Keep a job, before it is waited for.
@@ -117,7 +126,8 @@ class JobMemory:
         :param job: the job.
         """
         if self._store is not None:
-            self._store.set(_KEY, job.to_json())
+            attempt = {} if self._attempt is None else {_ATTEMPT: self._attempt._asdict()}
+            self._store.set(_KEY, {**job.to_json(), **attempt})
 
     def forget(self) -> None:
         """Forget the job, so that the next attempt or a cleared task starts a new one."""

@@ -103,7 +103,7 @@ class LoadTask:
         if self._on_report is not None:
             self._on_report()
         if not self._spec.dry_run:
-            self._ledger.forget()
+            self._ledger.forget(report.outline())
         return report.summary()
 
     def _spare_api_calls(self) -> None:

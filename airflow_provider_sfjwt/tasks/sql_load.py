@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.arguments import argument, optional
-from airflow_provider_sfjwt.compat import cached_property, task_state_store
+from airflow_provider_sfjwt.compat import cached_property, task_attempt, task_state_store
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
@@ -84,7 +84,8 @@ def opened_sql_load(
     if writer is None:
         raise ConfigurationError({"staging_path": "the rows are kept for a task instance"}, subject="the task")
     store = task_state_store(context, outlives_clear=True)
-    ledger = Ledger(store, event.get("ledger") if event else None)
+    entries = event.get("ledger") if event else None
+    ledger = Ledger(store, entries, sends=not load.dry_run, attempt=task_attempt(context))
     return SqlLoad(spec, writer, ledger, results_path=load.results_path, dry_run=load.dry_run)
 
 
@@ -115,6 +116,8 @@ class SqlLoad:
         self._begun = bool(ledger.numbers)
         self._frozen = FrozenRows(spec.staging_path, writer)
         self._reports = spec.results_table is not None and not dry_run
+        #: A load that has sent rows needs them; a dry run in between leaves them as they are.
+        self._borrows = dry_run and self._begun
         #: The folder for every row's outcome, one of its own where only a table is asked for.
         self.results_path = results_path or (self._frozen.results if self._reports else None)
         self._found: str | None = None
@@ -160,7 +163,20 @@ class SqlLoad:
         if self._reports:
             self._frozen.note_loaded(self._report_text() or "")
             self._report()
-        self._frozen.settle()
+        if not self._borrows:
+            self._frozen.settle()
+
+    def ended(self) -> dict[str, Any] | None:
+        """Tidy up behind an earlier attempt that died after all was done, before Airflow knew of it.
+
+        :return: what the task returns, without samples of errors; None where there is something left to do.
+        """
+        outcome = self._ledger.outcome
+        if outcome is None:
+            return None
+        _log.info("An earlier attempt has loaded all rows, and ended before Airflow knew of it")
+        self.clear()
+        return self.summary(outcome)
 
     def concluded(self) -> dict[str, Any] | None:
         """Finish a load that an earlier attempt ended, but could not report to the table.
@@ -175,7 +191,7 @@ class SqlLoad:
         with self._frozen.private():
             self._table.write(report, self._frozen.outcomes, self._writer)
         self._frozen.settle()
-        self._ledger.forget()
+        self._ledger.forget(report.outline())
         self.clear()
         return self.summary(report.summary())
 
@@ -183,7 +199,7 @@ class SqlLoad:
         """Remove the rows, once the ledger has forgotten them as well."""
         if self._spec.keep_staged:
             _log.info("The rows stay in %s (keep_staged)", self._frozen.path)
-        else:
+        elif not self._borrows:
             self._frozen.sweep()
 
     def summary(self, loaded: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Watermark:
         if store is None:
             raise _fault("'watermark' needs a task run, which has the state of the asset: use dag.test()")
         self._store = store
-        self._key = f"watermark.{task.dag_id}.{task.task_id}.{spec.cursor_field}"
+        # Both ids may have dots. Without any in that of the DAG, no two tasks have the same key.
+        self._key = f"watermark.{task.dag_id.replace('.', ':')}.{task.task_id}.{spec.cursor_field}"
         self._condition = {"where": spec.where, "include_deleted": spec.include_deleted}
         self._org_id = org.token().org_id
         self._writer = spec.written_by
@@ -64,9 +65,9 @@ class Watermark:
         if (start - server_now).total_seconds() > MOST_APART:
             raise _fault(
                 f"the watermark is {start.isoformat()}, which is in the future: the org's clock says "
-                f"{server_now.isoformat(timespec='seconds')}. A run with a wrong clock may have moved it. Set the key "
-                f"'{self._key}' in the state of the asset {self._uri} back to the end of the last window that is "
-                "right, or delete it to extract all rows"
+                f"{server_now.isoformat(timespec='seconds')}. A run with a wrong clock may have moved it. Set "
+                f"'reached' in {self._place} back to the end of the last window that is right, or delete it to extract "
+                "all rows"
             )
         end = (server_now - timedelta(seconds=commit_lag)).replace(microsecond=0)
         return start, max(start, end)
@@ -82,12 +83,24 @@ class Watermark:
             state |= {"written_by": asdict(self._writer)} if self._writer else {}
             self._store.set(self._key, state)
 
+    @property
+    def _place(self) -> str:
+        """Where a user finds it."""
+        return f"{place_of(self._store, self._key)} ({self._uri})"
+
     def _recall(self) -> datetime | None:
         state = self._store.get(self._key)
-        if not isinstance(state, dict):
+        if state is None:
             return None
+        reached = _reached(state)
+        if reached is None:
+            raise _fault(
+                f"{self._place} holds {str(state)[:200]!r}, which is not what a task writes. Set 'reached' in it to "
+                "the end of the last window, with its offset from UTC, such as 2026-01-31T00:00:00+00:00, or delete it "
+                "to extract all rows"
+            )
         org_id = state.get("org_id")  # release 0.1.0 kept none
-        anew = f"or delete {place_of(self._store, self._key)}"
+        anew = f"or delete {self._place}"
         if self._org_id and org_id and org_id != self._org_id:
             raise _fault(
                 f"give the task another task_id to extract all rows of org {self._org_id}, {anew}: the watermark is of "
@@ -106,7 +119,16 @@ class Watermark:
                 f"and says nothing of the rows that {self._condition} adds. Conditions that a task is mapped over need "
                 "a task each"
             )
-        return datetime.fromisoformat(state["reached"])
+        return reached
+
+
+def _reached(state: Any) -> datetime | None:
+    """The moment that a state names; None where somebody has changed it to something else."""
+    try:
+        moment = datetime.fromisoformat(state["reached"])
+    except (TypeError, KeyError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _fault(text: str) -> ConfigurationError:

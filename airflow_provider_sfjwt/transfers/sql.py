@@ -214,8 +214,10 @@ class SqlToSalesforceOperator(SalesforceLoadOperator):
         from airflow_provider_sfjwt.tasks.sql_load import opened_sql_load
 
         load = self._sql_load = opened_sql_load(self, self.spec(), context, event)
-        self.source = load.freeze()
-        if (loaded := load.concluded()) is not None:
+        if (loaded := load.ended()) is None:
+            self.source = load.freeze()
+            loaded = load.concluded()
+        if loaded is not None:
             draft.rows = int(loaded["records"])
             return loaded
         with load.settling():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ VALUE = {"jobs": ["750x"], "text": 'é"\n', "none": None}
 
 
 def store(*scope: str) -> VariableStore:
-    return VariableStore("task", scope or ("dag", "run", "task", "-1"), "task load of Dag daily, run manual__1")
+    return VariableStore(
+        "task", scope or ("dag", "run", "task", "-1"), "task load of Dag daily, run manual__1", "Variables"
+    )
 
 
 def test_what_is_kept_is_found_by_every_later_attempt_until_it_is_forgotten(supervisor: Supervisor) -> None:
@@ -80,6 +83,20 @@ def test_not_found_is_believed_only_where_a_value_can_be_written_and_read(superv
         store().get("key")
 
 
+def test_runs_that_look_at_the_same_time_write_no_variable_of_the_same_name(supervisor: Supervisor) -> None:
+    assert [store().get("key") for _ in range(2)] == [None, None]
+    assert len(supervisor.descriptions) == 2
+    assert supervisor.variables == {}
+
+
+def test_a_variable_that_somebody_broke_is_named(supervisor: Supervisor) -> None:
+    store().set("key", VALUE)
+    [name] = supervisor.variables
+    supervisor.variables[name] = "not JSON"
+    with pytest.raises(StateNotKeptError, match=f"the Variable '{name}' is not JSON, so somebody has changed it"):
+        store().get("key")
+
+
 def test_threads_that_mask_and_keep_take_turns(supervisor: Supervisor) -> None:
     def work(number: int) -> Any:
         mask(f"secret number {number}")
@@ -131,32 +148,95 @@ class OwnStore(dict[str, Any]):
         self.pop(key, None)
 
 
+def taken_along(own: OwnStore) -> Any:
+    """The state of a task after an upgrade, as a new process sees it."""
+    return compat.task_state_store({"ti": Task, "task_state_store": own})
+
+
+def older() -> VariableStore:
+    """The state of the same task before the upgrade."""
+    return VariableStore("task", ("dag", "run", "task", "-1"), "task", "Variables")
+
+
 def test_airflows_own_store_takes_over_what_was_in_variables_once(supervisor: Supervisor) -> None:
-    VariableStore("task", ("dag", "run", "task", "-1"), "").set("job", VALUE)
+    older().set("job", VALUE)
     own = OwnStore()
-    state = compat.task_state_store({"ti": Task, "task_state_store": own})
-    assert state is not None
+    state = taken_along(own)
     assert state.get("job") == VALUE
     assert (own, supervisor.variables) == ({"job": VALUE}, {})
     state.delete("job")
-    supervisor.failing = (GetVariable,)  # it does not look a second time
+    supervisor.failing = (GetVariable, DeleteVariable)  # it does not look a second time
     assert state.get("job") is None
 
 
+def test_a_database_that_does_not_answer_is_not_taken_for_nothing_to_take_over(supervisor: Supervisor) -> None:
+    older().set("job", VALUE)
+    supervisor.blind = 1
+    assert taken_along(OwnStore()).get("job") == VALUE
+    older().set("job", VALUE)
+    supervisor.blind = 10**6
+    with pytest.raises(StateNotKeptError):
+        taken_along(OwnStore()).get("job")
+
+
+@pytest.mark.parametrize(
+    "act", [lambda state: state.set("job", "new"), lambda state: state.delete("job"), lambda state: state.get("job")]
+)
+def test_what_was_replaced_or_deleted_does_not_come_back(supervisor: Supervisor, act: Any) -> None:
+    older().set("job", VALUE)
+    own = OwnStore()
+    act(taken_along(own))
+    assert supervisor.variables == {}
+    own.clear()  # an attempt that ended well, or a user, has deleted it
+    assert taken_along(own).get("job") is None
+
+
+def test_a_value_that_was_half_taken_over_is_taken_over_by_the_next_attempt(supervisor: Supervisor) -> None:
+    older().set("job", VALUE)
+    own = OwnStore()
+    supervisor.failing = (DeleteVariable,)
+    with pytest.raises(StateNotKeptError):
+        taken_along(own).get("job")
+    supervisor.failing = ()
+    assert taken_along(own).get("job") == VALUE
+    assert supervisor.variables == {}
+
+
 def test_what_airflow_3_3_has_counts_more_than_a_variable(supervisor: Supervisor) -> None:
-    VariableStore("asset", ("salesforce://conn/account",), "").set("watermark", "old")
+    VariableStore("asset", ("salesforce://conn/account",), "", "").set("watermark", "old")
     own = OwnStore(watermark="new")
     state = compat.asset_state_store({"asset_state_store": {"asset": own}}, "asset", "salesforce://conn/account")  # type: ignore[arg-type]
     assert state is not None
     assert state.get("watermark") == "new"
-
-
-def test_a_task_that_is_done_leaves_nothing_of_an_older_airflow(supervisor: Supervisor) -> None:
-    VariableStore("task", ("dag", "run", "task", "-1"), "").set("job", VALUE)
-    state = compat.task_state_store({"ti": Task, "task_state_store": OwnStore()})
-    assert state is not None
-    state.delete("job")  # without having asked for it, as a task does that comes back from a deferral
     assert supervisor.variables == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "own", "why"),
+    [
+        ("3.3.2", OwnStore(), "What an older Airflow kept may still be in Variables, and Airflow could not"),
+        ("3.4.0", OwnStore(), "A Clear discards what a task remembers, so that a copy is in Variables, and Airflow"),
+    ],
+)
+def test_an_error_says_what_this_airflow_needs_variables_for(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, number: str, own: OwnStore, why: str
+) -> None:
+    release(monkeypatch, number)
+    monkeypatch.setattr(compat, "has_state_stores", lambda: True)
+    supervisor.failing = (GetVariable,)
+    state = compat.task_state_store({"ti": Task, "task_state_store": own}, outlives_clear=True)
+    assert state is not None
+    with pytest.raises(StateNotKeptError, match=why):
+        state.get("job")
+
+
+def test_an_error_names_the_instance_of_a_mapped_task(supervisor: Supervisor) -> None:
+    supervisor.failing = (GetVariable,)
+    mapped = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=3)
+    state = compat.task_state_store({"ti": mapped, "task_state_store": OwnStore()})
+    assert state is not None
+    with pytest.raises(StateNotKeptError, match=r"one of task task\[3\] of Dag dag, run run: "):
+        state.get("job")
 
 
 def release(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
@@ -183,7 +263,7 @@ def test_what_must_outlive_a_clear_is_found_again_until_the_load_is_done(supervi
     cleared = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 2))
     found = cleared.entry(0)
     assert found is not None and [job.id for job in found.jobs] == ["750000000000001AAA"]
-    cleared.forget()
+    cleared.forget({})
     assert supervisor.variables == {}
 
     own.clear()
@@ -196,9 +276,24 @@ def test_a_retry_of_a_load_that_was_done_still_knows_it(supervisor: Supervisor) 
     context = {"ti": Task, "task_state_store": OwnStore()}
     ledger = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(1, 1))
     ledger.begin(0, "sha256")
-    ledger.forget()
+    ledger.forget({})
     retried = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 1))
     assert retried.numbers == [0]
+
+
+def test_a_load_that_failed_before_the_upgrade_to_3_4_outlives_a_clear_after_it(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = OwnStore()
+    context = {"ti": Task, "task_state_store": own}
+    release(monkeypatch, "3.3.2")
+    Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(1, 0)).begin(0, "sha256")
+    release(monkeypatch, "3.4.0")
+    Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 1))
+    own.clear()
+    assert Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(3, 2)).numbers == [
+        0
+    ]
 
 
 @pytest.mark.usefixtures("clears")

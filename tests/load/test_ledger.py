@@ -12,6 +12,7 @@ from airflow_provider_sfjwt.load.ledger import Ledger, LedgerJob
 from tests.operators.airflow_run import StateStore
 
 JOB = LedgerJob("7505e0000000001AAA", "67.0", 8)
+OUTCOME = {"records": 8}
 FIRST, RETRY, CLEARED = TaskAttempt(1, 2), TaskAttempt(2, 2), TaskAttempt(2, 3)
 
 
@@ -46,7 +47,7 @@ def begun(store: StateStore, attempt: TaskAttempt | None = FIRST) -> Ledger:
         lambda ledger: ledger.created(0, JOB),
         lambda ledger: ledger.begin(1, "more"),
         lambda ledger: ledger.forget_part(0),
-        lambda ledger: ledger.forget(),
+        lambda ledger: ledger.forget(OUTCOME),
         lambda ledger: ledger.check_owner(),
     ],
 )
@@ -64,7 +65,7 @@ def test_an_old_attempt_goes_no_further(step: Any) -> None:
 
 def test_an_old_attempt_that_begins_late_is_refused_even_when_all_is_done() -> None:
     store = StateStore()
-    begun(store, RETRY).forget()
+    begun(store, RETRY).forget(OUTCOME)
     with pytest.raises(SalesforceError, match="another attempt"):
         Ledger(store, attempt=FIRST)
 
@@ -83,16 +84,61 @@ def test_a_retry_of_what_was_done_finds_it_and_a_cleared_task_begins_anew() -> N
     store = StateStore()
     ledger = begun(store)
     ledger.created(0, JOB)
-    ledger.forget()
+    ledger.forget(OUTCOME)
     entry = Ledger(store, attempt=RETRY).entry(0)
     assert entry is not None and entry.jobs == (JOB,)
-    Ledger(store, attempt=RETRY).forget()
+    Ledger(store, attempt=RETRY).forget(OUTCOME)
     assert Ledger(store, attempt=CLEARED).numbers == []
+
+
+def attempt(moment: int, try_number: int, max_tries: int = 1) -> TaskAttempt:
+    """An attempt with an id as Airflow makes them, which begins with the time in milliseconds.
+
+    https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    """
+    return TaskAttempt(try_number, max_tries, f"{moment:08x}-0000-7000-8000-000000000000")
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("last", [attempt(1, 1), attempt(2, 2)], ids=["first", "retried"])
+def test_a_run_that_was_deleted_and_made_again_sends_everything(last: TaskAttempt, done: bool) -> None:
+    store = StateStore()
+    ledger = begun(store, last)
+    if done:
+        ledger.forget(OUTCOME)
+    anew = Ledger(store, attempt=attempt(3, 1))
+    assert (anew.numbers, anew.outcome) == ([], None)
+    anew.begin(0, "content")
+    assert Ledger(store, attempt=attempt(4, 2)).numbers == [0]
+
+
+@pytest.mark.parametrize("known", ["", "not a UUID", "00000001-0000-4000-8000-000000000000"])
+def test_without_the_time_of_an_attempt_nothing_is_forgotten(known: str) -> None:
+    store = StateStore()
+    begun(store, TaskAttempt(1, 1, known))
+    assert Ledger(store, attempt=attempt(3, 1)).numbers == [0]
+
+
+def test_the_rest_of_an_attempt_after_a_deferral_goes_on() -> None:
+    store = StateStore()
+    begun(store, attempt(1, 1))
+    assert Ledger(store, attempt=attempt(1, 1)).numbers == [0]
+
+
+def test_what_a_load_came_to_is_known_until_there_is_more_to_do() -> None:
+    store = StateStore()
+    begun(store).forget(OUTCOME)
+    assert Ledger(store, attempt=RETRY).outcome == OUTCOME
+    retried = Ledger(store, attempt=RETRY)
+    assert retried.outcome == OUTCOME
+    retried.begin(1, "more")
+    assert retried.outcome is None
+    assert Ledger(store, attempt=CLEARED).numbers == [0, 1]
 
 
 def test_where_attempts_are_not_counted_nothing_stays() -> None:
     store = StateStore()
-    begun(store, None).forget()
+    begun(store, None).forget(OUTCOME)
     assert store.values == {}
     Ledger(store, sends=False).check_owner()
     assert store.values == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,6 +51,27 @@ def test_a_retry_fetches_only_the_missing_pages(
     assert published(tmp_path) == ["_receipt.json", *(f"part-0000{page}-{job_id}.csv" for page in range(4))]
     assert receipt_of(tmp_path)["api_calls"] == calls_made(org)  # those of both tries
     assert len(org.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("second", "same_job"),
+    [((2, 2), True), ((1, 1), True), ((1, 2), False)],
+    ids=["retry", "resumed", "run made again"],
+)
+def test_a_run_that_was_deleted_and_made_again_begins_a_job_of_its_own(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, second: tuple[int, int], same_job: bool
+) -> None:
+    """Where state is kept in Variables, it outlives its run."""
+
+    def attempt(try_number: int, moment: int) -> dict[str, Any]:
+        made = f"{moment:08x}-0000-7000-8000-000000000000"
+        names = {"dag_id": "dag", "run_id": "run", "task_id": "extract", "map_index": -1, "xcom_push": lambda **_: None}
+        return {**context, "ti": SimpleNamespace(**names, id=made, try_number=try_number, max_tries=1)}
+
+    job_id = broken_at_page(3, org, attempt(1, 1), tmp_path, deferrable=False)
+    result = run_to_end(extract(tmp_path, deferrable=False), attempt(*second))
+    assert (result["job_id"] == job_id) is same_job
+    assert [row["Id"] for row in rows_of(tmp_path)] == [row["Id"] for row in org.rows("Account")]
 
 
 def test_a_broken_page_among_several_at_once_is_the_only_one_fetched_again(

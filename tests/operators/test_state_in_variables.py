@@ -29,7 +29,9 @@ WRITES = 12  # of the load here at least; their number varies with the order of 
 def run(run_id: str = "run") -> dict[str, Any]:
     """The context of an attempt. Airflow 3.3 has a store of its own, in whose place the Variables stand here."""
     ti = SimpleNamespace(dag_id="dag", run_id=run_id, task_id="load", map_index=-1, xcom_push=lambda **_: None)
-    return {"ti": ti} | ({"task_state_store": VariableStore("task", SCOPE, "")} if compat.has_state_stores() else {})
+    return {"ti": ti} | (
+        {"task_state_store": VariableStore("task", SCOPE, "", "")} if compat.has_state_stores() else {}
+    )
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
@@ -70,7 +72,7 @@ def test_airflow_3_3_goes_on_from_the_watermark_of_3_2(
 ) -> None:
     key = "watermark.adhoc_airflow.extract.SystemModstamp"
     state = {"reached": "2026-11-12T00:00:00+00:00", "where": None, "include_deleted": False}
-    VariableStore("asset", ("salesforce://salesforce_jwt_default/account",), "").set(key, state)
+    VariableStore("asset", ("salesforce://salesforce_jwt_default/account",), "", "").set(key, state)
     own = StateStore()
     context = run() | ({"asset_state_store": {ACCOUNTS: own}} if compat.has_state_stores() else {})
     new = org.insert("Account", [{"Name": "new"}])

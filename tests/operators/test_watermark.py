@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.compat import has_state_stores
@@ -180,6 +180,42 @@ def test_two_tasks_over_one_object_do_not_share_a_watermark(
         counts.append(run_to_end(operator, context)["records"])
     assert sum(counts) == 1000
     assert all(counts)
+
+
+def test_dots_in_the_ids_of_dags_and_groups_are_told_apart(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path
+) -> None:
+    for dag_id, task_id in (("sales.daily", "extract"), ("sales", "daily.extract")):
+        with DAG(dag_id):
+            operator = watermark(tmp_path / dag_id)
+        operator.task_id = task_id
+        assert run_to_end(operator, context)["records"] == 1000
+    assert list(context["asset_state_store"][ACCOUNTS].values) == [
+        "watermark.sales:daily.extract.SystemModstamp",
+        "watermark.sales.daily.extract.SystemModstamp",
+    ]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "2026-11-01T00:00:00+00:00",
+        {"reached": "2026-11-01"},
+        {"reached": None},
+        {"reached": "yesterday"},
+        {"where": None},
+        7,
+    ],
+)
+def test_a_watermark_that_somebody_broke_is_named_and_not_passed_over(
+    org: SimulatedOrg, context: dict[str, Any], tmp_path: Path, state: Any
+) -> None:
+    context["asset_state_store"][ACCOUNTS].set(KEY, state)
+    with pytest.raises(
+        AirflowFailException, match=rf"the key '{KEY}' in the state of the asset .* holds .* Set 'reach"
+    ):
+        run_to_end(watermark(tmp_path / "1"), context)
+    assert org.jobs == {}
 
 
 def test_a_changed_condition_is_refused_since_its_rows_were_never_seen(
