@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 from tests.examples.outputs import DAY, data_set
 from tests.repository import EXAMPLES
 
@@ -13,13 +13,12 @@ FILE = EXAMPLES / "big_object.py"
 
 
 def test_the_shares_of_a_big_object_make_one_data_set_though_one_is_retried(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     org.bulk_page_size, org.bulk_polls = 5, 2
     # One page at all attempts of its request, so that its share fails, and Airflow retries it alone.
     org.add_fault(Fault(method="GET", path="*/results*", nth=2, times=5, status=503))
     environment["AIRFLOW__SALESFORCE_JWT__RETRY_FIRST_DELAY"] = "0.001"
-    environment["AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY"] = "0"
     environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = "True"
     (run,) = in_airflow("run_dag", str(FILE), f"salesforce_big_object!{DAY}", **environment)
 
@@ -37,7 +36,7 @@ def test_the_shares_of_a_big_object_make_one_data_set_though_one_is_retried(
 
 
 def test_the_ranges_of_a_first_load_make_one_data_set(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     org.bulk_page_size = 4
     (run,) = in_airflow("run_dag", str(FILE), "salesforce_first_load!2030-01-01T00:00:00+00:00", **environment)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 from tests.examples.outputs import DAY, data_set
 from tests.repository import EXAMPLES
 
@@ -36,7 +36,7 @@ def test_every_example_is_short() -> None:
     assert max(lines.values()) <= 60, lines
 
 
-def test_examples_parse_without_io_and_survive_serialization(in_airflow: Run) -> None:
+def test_examples_parse_without_io_and_survive_serialization(in_airflow: ExampleAirflow) -> None:
     found = in_airflow("inspect_dags", *map(str, FILES))
 
     assert found["io"] == {str(file): [] for file in FILES}
@@ -47,7 +47,7 @@ def test_examples_parse_without_io_and_survive_serialization(in_airflow: Run) ->
 
 
 def test_every_example_runs_without_a_logical_date(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database, database:
         database.execute(
@@ -72,7 +72,7 @@ def test_every_example_runs_without_a_logical_date(
     assert not [path for path in (tmp_path / "output").rglob("*") if "None" in path.name]
 
 
-def test_own_tasks(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+def test_own_tasks(in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg) -> None:
     accounts = [row for row in org.rows("Account") if row["BillingCountry"] == "Germany"]
 
     (run,) = in_airflow("run_dag", str(EXAMPLES / "own_tasks.py"), f"salesforce_own_tasks!{DAY}", **environment)
@@ -84,7 +84,7 @@ def test_own_tasks(in_airflow: Run, environment: dict[str, str], org: SimulatedO
     assert run["returned"]["name_of"] == found[run["returned"]["an_account_in"]]
 
 
-def test_failures(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_failures(in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
     org.hide_field("Opportunity", "IsClosed")
 
     (run,) = in_airflow("run_dag", str(EXAMPLES / "failures.py"), f"salesforce_failures!{DAY}", **environment)
@@ -98,7 +98,7 @@ def test_failures(in_airflow: Run, environment: dict[str, str], org: SimulatedOr
     assert "field-level security" in notice.splitlines()[-1]
 
 
-def test_rest_calls(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+def test_rest_calls(in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg) -> None:
     before = len(org.rows("Account"))
 
     (run,) = in_airflow("run_dag", str(EXAMPLES / "rest_calls.py"), f"salesforce_rest_calls@{DAY}", **environment)
@@ -113,7 +113,7 @@ def test_rest_calls(in_airflow: Run, environment: dict[str, str], org: Simulated
     assert len(paths) == 1
 
 
-def test_query_to_xcom(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+def test_query_to_xcom(in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg) -> None:
     stages = [row["StageName"] for row in org.rows("Opportunity")]
 
     (run,) = in_airflow("run_dag", str(EXAMPLES / "query_to_xcom.py"), f"salesforce_query_to_xcom@{DAY}", **environment)
@@ -124,7 +124,9 @@ def test_query_to_xcom(in_airflow: Run, environment: dict[str, str], org: Simula
     assert counted[run["returned"]["busiest_stage"]] == max(counted.values())
 
 
-def test_hook_in_task(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_hook_in_task(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
     org.update("Contact", org.rows("Contact")[0]["Id"], {"Email": "Upper.Case@Example.com"})
     contacts = org.rows("Contact")
 
@@ -142,7 +144,9 @@ def test_hook_in_task(in_airflow: Run, environment: dict[str, str], org: Simulat
     assert {row["Id"]: row["Email"] for row in org.rows("Contact") if row["Email"] is not None} == emails
 
 
-def test_a_whole_org_in_step(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_a_whole_org_in_step(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
     group, in_task = (
         in_airflow("run_dag", str(EXAMPLES / file), f"{dag_id}!{DAY}", **environment)[0]
         for file, dag_id in (
@@ -166,7 +170,7 @@ def test_a_whole_org_in_step(in_airflow: Run, environment: dict[str, str], org: 
 
 
 def test_dags_that_start_with_changes_extract_everything_when_started_by_hand(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     for file, dag_id, folder, sobject in (
         ("watched_accounts.py", "salesforce_watched_accounts", "watched/accounts", "Account"),

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 from tests.examples.outputs import DAY, NEXT_DAY, data_set
 from tests.repository import EXAMPLES
 
 
 @pytest.mark.parametrize("deferrable", ["False", "True"])
 def test_extract_formats(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path, deferrable: str
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path, deferrable: str
 ) -> None:
     org.bulk_polls = 2
     environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = deferrable
@@ -55,7 +55,9 @@ def test_extract_formats(
     assert org.logins == 1
 
 
-def test_scheduled_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_scheduled_extract(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
     org.insert("Account", [{"Name": "changed", "SystemModstamp": datetime(2026, 11, 9, 12, tzinfo=timezone.utc)}])
     org.insert("Account", [{"Name": "changed later", "SystemModstamp": datetime(2026, 11, 10, tzinfo=timezone.utc)}])
     day = ["2026-11-09T00:00:00+00:00", DAY]
@@ -72,7 +74,9 @@ def test_scheduled_extract(in_airflow: Run, environment: dict[str, str], org: Si
     assert table.num_rows == sum(day[0] <= stamp.isoformat() < day[1] for stamp in stamps)
 
 
-def test_watermark_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_watermark_extract(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
     accounts = org.rows("Account")
 
     dag_id, consumer = "salesforce_watermark_extract", "salesforce_on_changed_accounts"
@@ -92,7 +96,7 @@ def test_watermark_extract(in_airflow: Run, environment: dict[str, str], org: Si
     assert (continued["records"], second["events"]) == (0, [])  # nothing changed, so emit_empty=False emits nothing
 
 
-def test_watermark_extract_mapped(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg) -> None:
+def test_watermark_extract_mapped(in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg) -> None:
     (run,) = in_airflow(
         "run_dag", str(EXAMPLES / "watermark_extract.py"), f"salesforce_watermark_mapped!{DAY}", **environment
     )
@@ -101,7 +105,9 @@ def test_watermark_extract_mapped(in_airflow: Run, environment: dict[str, str], 
     assert sorted(event["uri"] for event in run["events"]) == uris
 
 
-def test_sparing_extract(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_sparing_extract(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
     org.bulk_page_size, org.bulk_polls = 5, 2
     opportunities = org.rows("Opportunity")
     file = EXAMPLES / "sparing_extract.py"

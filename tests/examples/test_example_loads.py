@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 from tests.examples.outputs import DAY, outcomes
 from tests.repository import EXAMPLES
 
 
 @pytest.mark.parametrize("deferrable", ["False", "True"])
-def test_load_round_trip(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, deferrable: str) -> None:
+def test_load_round_trip(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, deferrable: str
+) -> None:
     org.bulk_polls, org.bulk_batch_rows, org.bulk_page_size = 2, 200, 200
     environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = deferrable
     before = org.rows("Opportunity")
@@ -42,7 +44,7 @@ def test_load_round_trip(in_airflow: Run, environment: dict[str, str], org: Simu
 
 
 def test_load_round_trip_fails_where_the_tables_differ(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
     org.add_fault(Fault("GET", "*/results*", edit_body=lambda body: body.replace(b'"NA"', b'"na"', 1)))
     file = EXAMPLES / "load_round_trip.py"
@@ -53,7 +55,9 @@ def test_load_round_trip_fails_where_the_tables_differ(
     assert set(run["returned"]) == {"write_parquet", "load", "extract"}
 
 
-def test_load_sql_rows(in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path) -> None:
+def test_load_sql_rows(
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+) -> None:
     (known,) = org.insert("Contact", [{"ExternalKey__c": "2", "LastName": "Alt", "Email": "old@example.com"}])
     before = len(org.rows("Contact"))
     customers = [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 from tests.repository import EXAMPLES
 from tests.tables import postgres_server
 from tests.tables.databases import PostgreSQL
@@ -28,7 +28,7 @@ def settled(org: SimulatedOrg) -> list[dict[str, Any]]:
 
 
 def test_extract_to_postgres_keeps_a_table_in_step(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
     if postgres_server.programs() is None:
         pytest.skip("missing: PostgreSQL (initdb on the PATH, or in /usr/lib/postgresql)")
@@ -57,7 +57,7 @@ def test_extract_to_postgres_keeps_a_table_in_step(
 
 
 def test_extract_to_delta_keeps_a_table_on_s3_in_step(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
     deltalake = pytest.importorskip("deltalake", reason="missing: the Python package deltalake")
     accounts = settled(org)
@@ -78,7 +78,7 @@ def test_extract_to_delta_keeps_a_table_on_s3_in_step(
 
 
 def test_nightly_objects_keeps_a_table_for_each_object(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     """In the second night one object cannot be read: the run is red, and all tables are merged."""
     environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})
@@ -99,7 +99,7 @@ def test_nightly_objects_keeps_a_table_for_each_object(
 
 
 def test_postgres_to_salesforce_brings_the_outcomes_back(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     """In SQLite here, as above."""
     environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"})

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from airflow_provider_sfjwt.testing import SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 
 DAG_FILE = Path(__file__).parent / "dags" / "mapped_objects.py"
 OBJECTS = [f"Thing{number}__c" for number in range(40)]
@@ -15,7 +15,7 @@ BROKEN = "Thing17__c"
 
 
 def test_U1_of_forty_objects_one_fails_and_the_others_have_an_event_each(
-    in_airflow: Run, environment: dict[str, str], org: SimulatedOrg
+    in_airflow: ExampleAirflow, environment: dict[str, str], org: SimulatedOrg
 ) -> None:
     for number, name in enumerate(OBJECTS):
         if name != BROKEN:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
-from tests.examples.conftest import Run
+from tests.examples.conftest import ExampleAirflow
 
 DAG_FILE = Path(__file__).parent / "dags" / "synced_objects.py"
 OBJECTS = [f"Thing{number}__c" for number in range(40)]
@@ -32,7 +31,7 @@ def things(org: SimulatedOrg, environment: dict[str, str]) -> dict[str, str]:
 
 
 def test_of_forty_objects_one_fails_and_the_retry_asks_for_that_one_alone(
-    in_airflow: Run, things: dict[str, str], org: SimulatedOrg, tmp_path: Path
+    in_airflow: ExampleAirflow, things: dict[str, str], org: SimulatedOrg, tmp_path: Path
 ) -> None:
     org.add_fault(Fault(path=f"*/sobjects/{BROKEN}/describe", times=None, status=500))
     (run,) = in_airflow("run_dag", str(DAG_FILE), "synced_objects!2026-11-10T00:00:00+00:00", **things)
@@ -55,7 +54,7 @@ def test_of_forty_objects_one_fails_and_the_retry_asks_for_that_one_alone(
 
 
 def test_another_dag_with_another_database_extracts_only_what_is_new(
-    in_airflow: Run, things: dict[str, str], org: SimulatedOrg, migrated_home: Path, tmp_path: Path
+    in_airflow: ExampleAirflow, things: dict[str, str], org: SimulatedOrg
 ) -> None:
     org.rest_page_size = 40
     org.insert("Thing0__c", [{"Name": f"one of many {row}"} for row in range(100)])
@@ -70,7 +69,7 @@ def test_another_dag_with_another_database_extracts_only_what_is_new(
     org.insert("Thing0__c", [{"Name": "new"}])
     org.insert("Thing3__c", [{"Name": "new"}, {"Name": "newer"}])
     org.clock_offset += 2
-    shutil.copy(migrated_home / "airflow.db", tmp_path / "airflow" / "airflow.db")
+    in_airflow.reset()
     things |= {"SFJWT_TEST_OBJECTS": " ".join(reversed(objects)), "SFJWT_TEST_DAG": "in_step"}
     (second,) = in_airflow("run_dag", str(DAG_FILE), "in_step!2026-11-10T00:00:00+00:00", **things)
     assert second["state"] == "success"
