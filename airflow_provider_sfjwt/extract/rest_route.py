@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus
 
+from airflow_provider_sfjwt.compat.csv_text import csv_text
 from airflow_provider_sfjwt.exceptions import ApiError, ConfigurationError, ProtocolError, counted
 from airflow_provider_sfjwt.extract.columns import UNKNOWN_TYPE, check_flat
 from airflow_provider_sfjwt.extract.route import Fetch, HandOver, Origin, Result, refuse_repetition
@@ -242,9 +241,7 @@ def _cell(row: Mapping[str, Any], column: Column) -> str:
 
 
 def _csv_of(rows: list[list[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8")
+    return csv_text(rows).encode("utf-8")
 
 
 def _value_at(row: Mapping[str, Any], name: str) -> Any:

@@ -10,7 +10,6 @@ https://docs.databricks.com/gcp/en/ingestion/lakeflow-connect/salesforce-formula
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING
 
+from airflow_provider_sfjwt.compat.csv_text import csv_text
 from airflow_provider_sfjwt.exceptions import ProtocolError, counted
 from airflow_provider_sfjwt.extract.columns import columns_of_sobject
 from airflow_provider_sfjwt.extract.extraction import Extraction
@@ -276,11 +276,10 @@ def _bodies(tables: Iterable[pa.Table], columns: Sequence[Column]) -> Iterator[B
     for first in rows:
         with TemporaryFile() as body:
             text = TextIOWrapper(body, encoding="utf-8", newline="", write_through=True)
-            lines = csv.writer(text)
-            lines.writerow(column.name for column in columns)
+            text.write(csv_text([[column.name for column in columns]]))
             written = 0
             for table in chain([first], rows):
-                lines.writerows(zip(*(_cells(table[each.name], each) for each in columns), strict=True))
+                text.write(csv_text(zip(*(_cells(table[each.name], each) for each in columns), strict=True)))
                 written += table.num_rows
                 if written >= _MOST_ROWS:
                     break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 
@@ -26,6 +25,5 @@ class ChunkedBody:
 
 def salesforce_csv(rows: Sequence[Sequence[str]]) -> bytes:
     """CSV as Salesforce writes it: every cell quoted, quotes doubled, LF."""
-    out = io.StringIO(newline="")
-    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode("utf-8")
+    quoted = (['"' + cell.replace('"', '""') + '"' for cell in row] for row in rows)
+    return "".join(",".join(row) + "\n" for row in quoted).encode("utf-8")

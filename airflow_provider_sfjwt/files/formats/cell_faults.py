@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_sfjwt.compat.csv_text import csv_rows
 from airflow_provider_sfjwt.exceptions import ProtocolError
 from airflow_provider_sfjwt.files.values.columns import Column
 
@@ -73,4 +72,4 @@ def check_text(piece: bytes | memoryview, names: Sequence[str]) -> None:
         str(piece, "utf-8")
     except UnicodeDecodeError:
         text = str(piece, "utf-8", "surrogateescape")
-        raise not_text(names, list(csv.reader(io.StringIO(text, newline="")))) from None
+        raise not_text(names, list(csv_rows(text))) from None

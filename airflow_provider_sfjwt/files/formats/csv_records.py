@@ -7,9 +7,9 @@ quotes stands before it. Text may hold newlines, so lines are not records.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator
 
+from airflow_provider_sfjwt.compat.csv_text import csv_rows
 from airflow_provider_sfjwt.exceptions import ProtocolError, TransportError
 from airflow_provider_sfjwt.salesforce.wire.flow import Body
 
@@ -102,7 +102,7 @@ def column_names(header: bytes) -> list[str]:
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     try:
-        return next(csv.reader(io.StringIO(header.decode("utf-8"))), [])
+        return next(csv_rows(header.decode("utf-8")), [])
     except UnicodeDecodeError:
         raise ProtocolError("the header of a result page is not UTF-8") from None
     except csv.Error as error:
@@ -118,7 +118,7 @@ def rows(piece: bytes | memoryview) -> Iterator[list[str]]:
     # Python's own limit is 131,072 characters, which a long or rich text area reaches. It is one for the process.
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     try:
-        yield from csv.reader(io.StringIO(bytes(piece).decode("utf-8"), newline=""))
+        yield from csv_rows(bytes(piece).decode("utf-8"))
     except csv.Error as error:
         raise ProtocolError(f"a result page is not CSV that can be read: {error}") from None
     except UnicodeDecodeError:

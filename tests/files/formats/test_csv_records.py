@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import csv
-import io
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_sfjwt.compat.csv_text import csv_rows
 from airflow_provider_sfjwt.exceptions import TransportError
 from airflow_provider_sfjwt.files.formats.csv_records import count_records, end_of_first_record, whole_records
 from tests.files.bodies import ChunkedBody, salesforce_csv
@@ -26,7 +24,7 @@ def test_pieces_are_whole_records_and_nothing_is_lost(table: list[list[str]], bl
     page = salesforce_csv(table)
     pieces = pieces_of(page, block, chunk)
     assert b"".join(pieces) == page
-    read = [row for piece in pieces for row in csv.reader(io.StringIO(piece.decode(), newline=""))]
+    read = [row for piece in pieces for row in csv_rows(piece.decode())]
     assert read == table
     assert sum(count_records(piece) for piece in pieces) == len(table)
 

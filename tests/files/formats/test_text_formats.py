@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ from airflow.sdk import ObjectStoragePath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_sfjwt.compat.csv_text import csv_rows
 from airflow_provider_sfjwt.files.formats.registry import OutputFormat
 from airflow_provider_sfjwt.files.values.columns import Column
 from tests.files.bodies import ChunkedBody, salesforce_csv
@@ -40,7 +40,8 @@ def read_back(file_format: str, texts: list[str]) -> list[str | None]:
     if file_format == "jsonl":
         return [json.loads(line)["Name"] for line in content.removesuffix("\n").split("\n")]
     csv.field_size_limit(2**31 - 1)
-    return [row["Name"] or None for row in csv.DictReader(io.StringIO(content, newline=""))]
+    names, *records = csv_rows(content)
+    return [record[names.index("Name")] or None for record in records]
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])

@@ -103,7 +103,9 @@ def test_what_stands_for_a_missing_value_is_told_by_row(value: Any, other: Any) 
 
 
 def test_the_advice_for_missing_values_is_right() -> None:
-    frame = pd.DataFrame({"A": ["x", None], "B": [1.5, None], "C": pd.to_datetime(["2026-01-01T00:00:00Z", None])})
+    frame = pd.DataFrame(
+        {"A": ["x", float("nan")], "B": [1.5, None], "C": pd.to_datetime(["2026-01-01T00:00:00Z", None])}
+    )
     assert len(faults(frame.to_dict("records"))) == 3
     assert read(frame.astype(object).where(frame.notna(), None).to_dict("records"))[1] == {
         "A": None,
