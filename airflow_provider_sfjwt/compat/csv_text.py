@@ -30,17 +30,16 @@ def csv_rows(text: str, *, refuses_nul: bool = _REFUSES_NUL) -> Iterator[list[st
         yield [cell.replace(stand_in, "\0") for cell in cells]
 
 
-def csv_text(rows: Iterable[Sequence[str | None]]) -> str:
+def csv_text(rows: Iterable[Sequence[str | None]], *, refuses_nul: bool = _REFUSES_NUL) -> str:
     """Records as Salesforce writes them: every cell quoted, quotes doubled, LF.
 
     :param rows: the cells of each; None is empty.
+    :param refuses_nul: whether this Python cannot write U+0000.
     """
-    kept = list(rows)
+    if refuses_nul:
+        return "".join(",".join(map(_quoted, cells)) + "\n" for cells in rows)
     text = io.StringIO()
-    try:
-        csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(kept)
-    except csv.Error:  # U+0000 before Python 3.11
-        return "".join(",".join(map(_quoted, cells)) + "\n" for cells in kept)
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 import uuid
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 #: Before Airflow 3.2 a worker's connection to its supervisor does not keep the answers to two threads apart.
@@ -251,11 +252,13 @@ class CopiedStore:
         self._store.delete(key)
         self._copied.discard(key)
 
-    def delete_copies(self) -> None:
-        """Leave the values to Airflow's store alone: from now on a Clear may discard them.
+    def delete_copies(self, keys: Iterable[str]) -> None:
+        """Leave values to Airflow's store alone: from now on a Clear may discard them.
 
+        :param keys: of the values, in the order in which their copies are deleted.
         :raises StateNotKeptError: when a copy stays.
         """
-        for key in sorted(self._copied):
-            self._variables.delete(key)
-        self._copied.clear()
+        for key in keys:
+            if key in self._copied:
+                self._variables.delete(key)
+                self._copied.discard(key)

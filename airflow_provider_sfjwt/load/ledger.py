@@ -103,8 +103,8 @@ class Ledger:
         self._owner: dict[str, Any] | None = None
         if store is not None and sends:
             self._own(store, attempt)
-        elif store is not None and (store.get(_ATTEMPT) or {}).get(_DONE):
-            store = None  # nothing is left of a load that is done
+        elif store is not None and _is_over(store.get(_ATTEMPT) or {}, attempt):
+            store = None
         self._counted = 0
         self._one_at_a_time = threading.Lock()  # parts are sent by several threads
         self._entries = {int(number): LedgerEntry.from_json(each) for number, each in (entries or {}).items()}
@@ -124,15 +124,21 @@ class Ledger:
         self._owner = {"token": uuid.uuid4().hex}
         if attempt is not None:
             self._owner |= attempt._asdict()
-            known = TaskAttempt.from_json(owner) if owner else attempt
-            done = owner.get(_DONE) if owner else None
-            if attempt.is_of_a_new_run(known) or (done and known.max_tries != attempt.max_tries):
-                self._delete(store)  # the task was cleared after it had succeeded, or its run was deleted
-            elif known.try_number > attempt.try_number:
-                raise _overtaken()
-            elif done:
-                self._owner[_DONE] = done
+            if owner:
+                self._take_over(store, owner, attempt)
         store.set(_ATTEMPT, self._owner)
+
+    def _take_over(self, store: StateStore, owner: dict[str, Any], attempt: TaskAttempt) -> None:
+        known, done = TaskAttempt.from_json(owner), owner.get(_DONE)
+        new_run = attempt.is_of_a_new_run(known)
+        if known.is_of_a_new_run(attempt) or (not new_run and known.try_number > attempt.try_number):
+            raise _overtaken()
+        if new_run or owner.get(_VOID) or (done is not None and known.max_tries != attempt.max_tries):
+            # Its run was deleted, or the task was cleared after it had succeeded.
+            store.set(_ATTEMPT, {**owner, _VOID: True})
+            self._delete(store)
+        elif done is not None and self._owner is not None:
+            self._owner[_DONE] = done
 
     def check_owner(self) -> None:
         """Refuse to go on where another attempt of the task has begun since this one.
@@ -162,8 +168,6 @@ class Ledger:
         :param over_rest: whether its rows go over REST.
         :param deleted: for a delete over REST: see :class:`LedgerEntry`.
         """
-        if self._store is not None and self._owner is not None and self._owner.pop(_DONE, None):
-            self._store.set(_ATTEMPT, self._owner)  # a load that was done has more to do
         self._keep(number, LedgerEntry(sha256, over_rest=over_rest, deleted=deleted))
 
     def forget_part(self, number: int) -> None:
@@ -234,15 +238,15 @@ class Ledger:
             self._delete(self._store)
             self._store.delete(_ATTEMPT)
         if isinstance(self._store, CopiedStore):
-            self._store.delete_copies()
+            # The mark last: as long as it is there, a cleared attempt deletes what is left.
+            self._store.delete_copies([*map(_key, sorted(self._entries)), _COUNT, _ATTEMPT])
         self._entries = {}
 
     def _delete(self, store: StateStore) -> None:
-        """Delete all entries, first of all their number: an attempt that dies meanwhile leaves none of them."""
-        count = store.get(_COUNT) or 0
-        store.delete(_COUNT)
-        for number in range(count):
+        """Delete all entries, and then their number, so that none stays where an attempt dies meanwhile."""
+        for number in range(store.get(_COUNT) or 0):
             store.delete(_key(number))
+        store.delete(_COUNT)
 
     def to_json(self) -> dict[str, Any]:
         """All entries as JSON knows them, by the text of their numbers."""
@@ -259,6 +263,8 @@ class Ledger:
             self._entries[number] = entry
             if self._store is None:
                 return
+            if self._owner is not None and self._owner.pop(_DONE, None) is not None:
+                self._store.set(_ATTEMPT, self._owner)  # a load that was done has more to do
             self._store.set(_key(number), entry.to_json())
             count = max(self._entries) + 1
             if count != self._counted:
@@ -271,6 +277,14 @@ _COUNT = "salesforce_load_parts"
 _ATTEMPT = "salesforce_load_attempt"
 #: In the value of the attempt: what the load came to, once it is done.
 _DONE = "done"
+#: In the same value: the entries are being deleted.
+_VOID = "void"
+
+
+def _is_over(owner: Mapping[str, Any], attempt: TaskAttempt | None) -> bool:
+    """Whether nothing is left of the load of an owner: it is done, or its run was deleted."""
+    new_run = attempt is not None and attempt.is_of_a_new_run(TaskAttempt.from_json(owner))
+    return new_run or _DONE in owner or _VOID in owner
 
 
 def _overtaken() -> SalesforceError:

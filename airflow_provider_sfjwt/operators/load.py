@@ -221,10 +221,11 @@ class SalesforceLoadOperator(LineageOperator, BaseOperator):
         spec = replace(self.spec(), written_by=Writer.of(context))
         spec.check()
         # It needs pyarrow, which the check has looked for.
-        from airflow_provider_sfjwt.tasks.load_task import LoadTask
+        from airflow_provider_sfjwt.tasks.load_task import LoadTask, opened_ledger
 
+        ledger = opened_ledger(context, event, sends=not spec.dry_run)
         with self._hook().connect() as org:
-            return LoadTask(self, spec, context, org, event, draft, on_report).run()
+            return LoadTask(self, spec, context, ledger, org, event, draft, on_report).run()
 
     def _hook(self) -> SalesforceJwtHook:
         from airflow_provider_sfjwt.hooks.salesforce_jwt import SalesforceJwtHook

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from airflow_provider_sfjwt.compat import TaskAttempt
 from airflow_provider_sfjwt.exceptions import ConfigurationError
 from airflow_provider_sfjwt.files.data_sets.data_set import DataSetFolder
 from airflow_provider_sfjwt.files.storage.errors import storage_errors, storage_failures, usable_folder
@@ -28,6 +30,8 @@ _log = logging.getLogger(__name__)
 _SETTLED = "_settled"
 #: The report of a load that is green, until its outcomes are in their table.
 _LOADED = "_loaded.json"
+#: The attempt that froze the rows.
+_FROZEN_BY = "_frozen_by.json"
 _ARGUMENT = "staging_path"
 
 
@@ -37,11 +41,13 @@ class FrozenRows:
     :param staging_path: on any ``ObjectStoragePath``; None for a folder of this machine for temporary files, which
         belongs to the user that runs the task.
     :param writer: the task instance.
+    :param attempt: of it; None where nobody counts them.
     """
 
-    def __init__(self, staging_path: str | None, writer: Writer) -> None:
+    def __init__(self, staging_path: str | None, writer: Writer, attempt: TaskAttempt | None = None) -> None:
         self._root = (staging_path or _private_folder()).rstrip("/")
         self._writer = writer
+        self._attempt = attempt
         names = (writer.dag_id, writer.run_id, writer.task_id, str(writer.map_index))
         self.path = "/".join([self._root, *(quote(name, safe="+:~@=") for name in names)])
         #: The data set, the load's results and what goes into ``results_table``.
@@ -49,6 +55,8 @@ class FrozenRows:
         self._folder = OutputFolder(self.path, _ARGUMENT)
         with usable_folder(self.path, _ARGUMENT):
             self._is_local = is_local(storage_path(self.path))
+        if self._is_of_a_deleted_run():
+            self.sweep()
 
     def of(self, spec: QuerySpec, *, begun: bool) -> Receipt:
         """Freeze the query, or take the rows that an earlier attempt froze.
@@ -71,6 +79,9 @@ class FrozenRows:
             return found
         with self.private():
             receipt = freeze(spec, self.rows, self._writer, argument=_ARGUMENT)
+            if self._attempt is not None:
+                with storage_errors(self.path, _ARGUMENT):
+                    self._folder.write_whole(_FROZEN_BY, json.dumps(self._attempt._asdict()))
         with storage_errors(self.path, _ARGUMENT):
             self._folder.remove(name for name in self._folder.sizes() if name in (_SETTLED, _LOADED))
         return receipt
@@ -117,6 +128,14 @@ class FrozenRows:
         finally:
             if before is not None:
                 os.umask(before)
+
+    def _is_of_a_deleted_run(self) -> bool:
+        """Whether the rows are those of a run that was deleted, and made again under the same id."""
+        with usable_folder(self.path, _ARGUMENT):
+            if self._attempt is None or _FROZEN_BY not in self._folder.sizes():
+                return False
+            text = (self._folder / _FROZEN_BY).read_text(encoding="utf-8")
+        return self._attempt.is_of_a_new_run(TaskAttempt.from_json(json.loads(text)))
 
     def _found(self) -> Receipt | None:
         with usable_folder(self.path, _ARGUMENT):

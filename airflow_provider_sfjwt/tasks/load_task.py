@@ -36,12 +36,25 @@ class LoadingTask(DeferrableTask, Protocol):
     job_url: str
 
 
+def opened_ledger(context: Mapping[str, Any], event: Mapping[str, Any] | None, *, sends: bool) -> Ledger:
+    """What earlier attempts have sent. It is opened before anything that may fail, so that each attempt is known by it.
+
+    :param context: Airflow's.
+    :param event: as :class:`LoadTask` has it.
+    :param sends: whether the attempt sends anything.
+    """
+    store = task_state_store(context, outlives_clear=True)
+    entries = event.get("ledger") if event else None
+    return Ledger(store, entries, sends=sends, attempt=task_attempt(context))
+
+
 class LoadTask:
     """One attempt of a load task, or the rest of it after a deferral.
 
     :param operator: the operator.
     :param spec: what is asked for; it has been checked.
     :param context: Airflow's.
+    :param ledger: of this attempt.
     :param org: where the rows go.
     :param event: of the trigger, where the task resumes, or what was handed over before a wait for API
         calls; None where an attempt begins.
@@ -54,6 +67,7 @@ class LoadTask:
         operator: LoadingTask,
         spec: LoadSpec,
         context: Mapping[str, Any],
+        ledger: Ledger,
         org: ConnectedOrg,
         event: Mapping[str, Any] | None,
         draft: Draft,
@@ -67,9 +81,7 @@ class LoadTask:
         self._on_report = on_report
         self._resumes = event is not None and not event.get("new_attempt")
         self._began_at = float((event or {}).get("began_at") or time.time())
-        entries = event.get("ledger") if event else None
-        store = task_state_store(context, outlives_clear=True)
-        self._ledger = Ledger(store, entries, sends=not spec.dry_run, attempt=task_attempt(context))
+        self._ledger = ledger
         seen_through = self._resumes and not may_stop(spec, self._ledger)
         self._budget = ApiBudget(org, spec.min_api_calls_left, may_stop=not seen_through)
         org.session.usage.calls += int(event.get("api_calls") or 0) if event else 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sfjwt import arguments, compat
 from airflow_provider_sfjwt.arguments import argument, optional
-from airflow_provider_sfjwt.compat import cached_property, task_attempt, task_state_store
+from airflow_provider_sfjwt.compat import cached_property, task_attempt
 from airflow_provider_sfjwt.exceptions import ConfigurationError, SalesforceError
 from airflow_provider_sfjwt.files.data_sets.published import PublishedDataSet
 from airflow_provider_sfjwt.files.storage.output_folder import OutputFolder
@@ -83,10 +83,12 @@ def opened_sql_load(
     load.check()
     if writer is None:
         raise ConfigurationError({"staging_path": "the rows are kept for a task instance"}, subject="the task")
-    store = task_state_store(context, outlives_clear=True)
-    entries = event.get("ledger") if event else None
-    ledger = Ledger(store, entries, sends=not load.dry_run, attempt=task_attempt(context))
-    return SqlLoad(spec, writer, ledger, results_path=load.results_path, dry_run=load.dry_run)
+    # It needs pyarrow, which the check has looked for.
+    from airflow_provider_sfjwt.tasks.load_task import opened_ledger
+
+    ledger = opened_ledger(context, event, sends=not load.dry_run)
+    frozen = FrozenRows(spec.staging_path, writer, task_attempt(context))
+    return SqlLoad(spec, writer, ledger, frozen, results_path=load.results_path, dry_run=load.dry_run)
 
 
 def _faults_of_files(load: LoadSpec) -> dict[str, str]:
@@ -103,18 +105,26 @@ class SqlLoad:
     :param spec: what is asked for; it has been checked.
     :param writer: the task instance.
     :param ledger: what earlier attempts have sent.
+    :param frozen: the rows of the query.
     :param results_path: the folder for every row's outcome, as the task names it.
     :param dry_run: whether no rows are sent.
     """
 
     def __init__(
-        self, spec: SqlLoadSpec, writer: Writer, ledger: Ledger, *, results_path: str | None, dry_run: bool
+        self,
+        spec: SqlLoadSpec,
+        writer: Writer,
+        ledger: Ledger,
+        frozen: FrozenRows,
+        *,
+        results_path: str | None,
+        dry_run: bool,
     ) -> None:
         self._spec = spec
         self._writer = writer
         self._ledger = ledger
         self._begun = bool(ledger.numbers)
-        self._frozen = FrozenRows(spec.staging_path, writer)
+        self._frozen = frozen
         self._reports = spec.results_table is not None and not dry_run
         #: A load that has sent rows needs them; a dry run in between leaves them as they are.
         self._borrows = dry_run and self._begun
@@ -167,14 +177,18 @@ class SqlLoad:
             self._frozen.settle()
 
     def ended(self) -> dict[str, Any] | None:
-        """Tidy up behind an earlier attempt that died after all was done, before Airflow knew of it.
+        """Tidy up after an earlier attempt that died when all was done, before Airflow knew of it.
 
         :return: what the task returns, without samples of errors; None where there is something left to do.
         """
         outcome = self._ledger.outcome
         if outcome is None:
             return None
-        _log.info("An earlier attempt has loaded all rows, and ended before Airflow knew of it")
+        _log.warning(
+            "An earlier attempt has ended the load, and died before Airflow knew of it: nothing is sent again. To load "
+            "what the query returns now, start another run"
+        )
+        self._ledger.forget(outcome)
         self.clear()
         return self.summary(outcome)
 

@@ -218,7 +218,7 @@ class SqlToSalesforceOperator(SalesforceLoadOperator):
             self.source = load.freeze()
             loaded = load.concluded()
         if loaded is not None:
-            draft.rows = int(loaded["records"])
+            draft.rows, draft.counts = loaded["records"], loaded["counts"]
             return loaded
         with load.settling():
             loaded = super()._load(context, event, draft, load.conclude)

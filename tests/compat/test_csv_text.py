@@ -14,12 +14,13 @@ ROWS = [["Id", "Text"], ["1", "a\0b"], ["2", '\0"\n,\ue000'], ["3", ""], ["4", "
 
 @pytest.mark.parametrize("python", [{}, {"refuses_nul": True}], ids=["this one", "3.10"])
 def test_any_character_comes_back(python: dict[str, bool]) -> None:
-    assert list(csv_rows(csv_text(ROWS), **python)) == ROWS
+    assert list(csv_rows(csv_text(ROWS, **python), **python)) == ROWS
 
 
-def test_what_has_no_nul_is_written_as_the_module_does() -> None:
+@pytest.mark.parametrize("refuses_nul", [False, True])
+def test_what_has_no_nul_is_written_as_the_module_does(refuses_nul: bool) -> None:
     rows = [[cell.replace("\0", "") for cell in row] for row in ROWS]
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
-    assert csv_text(rows) == written.getvalue()
-    assert csv_text([[None, "x"]]) == '"","x"\n'
+    assert csv_text(rows, refuses_nul=refuses_nul) == written.getvalue()
+    assert csv_text([[None, "x"]], refuses_nul=refuses_nul) == '"","x"\n'

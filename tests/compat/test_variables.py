@@ -279,6 +279,25 @@ def test_a_retry_of_a_load_that_was_done_still_knows_it(supervisor: Supervisor) 
     ledger.forget({})
     retried = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 1))
     assert retried.numbers == [0]
+    retried.forget({})
+    assert supervisor.variables == {}
+
+
+@pytest.mark.usefixtures("clears")
+@pytest.mark.parametrize("deleted", range(5))
+def test_copies_that_are_half_deleted_do_not_pass_for_a_load_that_goes_on(supervisor: Supervisor, deleted: int) -> None:
+    own = OwnStore()
+    context = {"ti": Task, "task_state_store": own}
+    ledger = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(1, 0))
+    for number in range(3):
+        ledger.begin(number, "sha256")
+    supervisor.failing, supervisor.fail_after = (DeleteVariable,), deleted
+    with pytest.raises(StateNotKeptError):
+        ledger.forget({})
+    supervisor.failing = ()
+    own.clear()
+    cleared = Ledger(compat.task_state_store(context, outlives_clear=True), attempt=compat.TaskAttempt(2, 1))
+    assert cleared.numbers == []
 
 
 def test_a_load_that_failed_before_the_upgrade_to_3_4_outlives_a_clear_after_it(

@@ -41,6 +41,14 @@ def begun(store: StateStore, attempt: TaskAttempt | None = FIRST) -> Ledger:
     return ledger
 
 
+def attempt(moment: int, try_number: int, max_tries: int = 1) -> TaskAttempt:
+    """An attempt with an id as Airflow makes them, which begins with the time in milliseconds.
+
+    https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    """
+    return TaskAttempt(try_number, max_tries, f"{moment:08x}-0000-7000-8000-000000000000")
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -63,9 +71,10 @@ def test_an_old_attempt_goes_no_further(step: Any) -> None:
     new.created(0, JOB)
 
 
-def test_an_old_attempt_that_begins_late_is_refused_even_when_all_is_done() -> None:
+@pytest.mark.parametrize("later", [RETRY, CLEARED])
+def test_an_old_attempt_that_begins_late_is_refused_even_when_all_is_done(later: TaskAttempt) -> None:
     store = StateStore()
-    begun(store, RETRY).forget(OUTCOME)
+    begun(store, later).forget(OUTCOME)
     with pytest.raises(SalesforceError, match="another attempt"):
         Ledger(store, attempt=FIRST)
 
@@ -91,14 +100,6 @@ def test_a_retry_of_what_was_done_finds_it_and_a_cleared_task_begins_anew() -> N
     assert Ledger(store, attempt=CLEARED).numbers == []
 
 
-def attempt(moment: int, try_number: int, max_tries: int = 1) -> TaskAttempt:
-    """An attempt with an id as Airflow makes them, which begins with the time in milliseconds.
-
-    https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
-    """
-    return TaskAttempt(try_number, max_tries, f"{moment:08x}-0000-7000-8000-000000000000")
-
-
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("last", [attempt(1, 1), attempt(2, 2)], ids=["first", "retried"])
 def test_a_run_that_was_deleted_and_made_again_sends_everything(last: TaskAttempt, done: bool) -> None:
@@ -110,6 +111,60 @@ def test_a_run_that_was_deleted_and_made_again_sends_everything(last: TaskAttemp
     assert (anew.numbers, anew.outcome) == ([], None)
     anew.begin(0, "content")
     assert Ledger(store, attempt=attempt(4, 2)).numbers == [0]
+
+
+def test_an_attempt_of_the_deleted_run_is_refused() -> None:
+    store = StateStore()
+    begun(store, attempt(3, 1))
+    with pytest.raises(SalesforceError, match="another attempt"):
+        Ledger(store, attempt=attempt(2, 2))
+
+
+def test_a_dry_run_of_the_new_run_knows_nothing_of_the_deleted_one() -> None:
+    store = StateStore()
+    begun(store, attempt(1, 1))
+    before = dict(store.values)
+    assert Ledger(store, sends=False, attempt=attempt(2, 1)).numbers == []
+    assert Ledger(store, sends=False, attempt=attempt(2, 2)).numbers == [0]
+    assert store.values == before
+
+
+class DyingStore(StateStore):
+    """A store whose process dies before a deletion, the one of that place in the order."""
+
+    dies_at = -1
+
+    def delete(self, key: str) -> None:
+        if self.dies_at == 0:
+            raise RuntimeError("killed")
+        self.dies_at -= 1
+        super().delete(key)
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("following", [attempt(3, 1), attempt(3, 2, 2)], ids=["run made again", "cleared"])
+def test_what_is_half_deleted_is_deleted_by_the_next_attempt(following: TaskAttempt, place: int) -> None:
+    store = DyingStore()
+    done = Ledger(store, attempt=attempt(1, 1))
+    for number in range(3):
+        done.begin(number, "content")
+    done.forget(OUTCOME)
+    store.dies_at = place
+    with pytest.raises(RuntimeError, match="killed"):
+        Ledger(store, attempt=following)
+    store.dies_at = -1
+    retry = attempt(4, following.try_number + 1, following.max_tries)
+    assert Ledger(store, attempt=retry).numbers == []
+    assert sum("part" in key for key in store.values) == 0
+
+
+def test_an_overtaken_attempt_does_not_take_the_ledger_back() -> None:
+    store = StateStore()
+    begun(store).forget(OUTCOME)
+    overtaken, newest = Ledger(store, attempt=RETRY), Ledger(store, attempt=TaskAttempt(3, 2))
+    with pytest.raises(SalesforceError, match="another attempt"):
+        overtaken.begin(1, "more")
+    newest.begin(1, "more")
 
 
 @pytest.mark.parametrize("known", ["", "not a UUID", "00000001-0000-4000-8000-000000000000"])

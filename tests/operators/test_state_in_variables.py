@@ -61,6 +61,27 @@ def test_a_write_that_fails_is_red_and_nothing_is_sent_twice(
     assert in_org(items_org) == counted(items(24))
 
 
+def test_a_run_that_was_made_again_and_cannot_sign_in_at_first_sends_its_rows(
+    items_org: SimulatedOrg, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attempt(try_number: int, moment: int) -> dict[str, Any]:
+        context = run()
+        made = f"{moment:08x}-0000-7000-8000-000000000000"
+        vars(context["ti"]).update(try_number=try_number, max_tries=1, id=made)
+        return context
+
+    run_to_end(task("Item__c", items(4), deferrable=False), attempt(1, 1))
+    for row in items_org.rows("Item__c"):
+        items_org.delete("Item__c", row["Id"])
+    with monkeypatch.context() as patch, SimulatedOrg() as gone:
+        patch.setenv("AIRFLOW_CONN_SALESFORCE_JWT_DEFAULT", gone.connection_json())
+        gone.add_fault(Fault("POST", "*/token", times=None, status=503))
+        with pytest.raises(SalesforceError):
+            run_to_end(task("Item__c", items(4), deferrable=False), attempt(1, 8))
+    assert run_to_end(task("Item__c", items(4), deferrable=False), attempt(2, 9))["records"] == 4
+    assert len([row for row in items_org.rows("Item__c") if not row["IsDeleted"]]) == 4
+
+
 def watermark(path: Path) -> Any:
     """Before 3.3 the task needs no asset."""
     inlets = [ACCOUNTS] if compat.has_state_stores() else []

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.testing import SimulatedOrg
@@ -81,6 +82,34 @@ def test_an_attempt_that_comes_after_a_later_one_is_refused(
         run_to_end(load(tmp_path), nth(context, 1, 2))
     run_to_end(load(tmp_path), nth(context, 3, 2))
     assert len(org.rows("Item__c")) == 20
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store", ["Variables", "of the run"])
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("ended", ["unreported", "not at all"])
+def test_a_run_that_was_made_again_reads_nothing_that_the_deleted_one_froze(
+    database: TestDatabase, org: SimulatedOrg, tmp_path: Path, ended: str, dry_run: bool, store: str
+) -> None:
+    """Airflow's own store goes with its run; Variables and the frozen rows stay."""
+    fill(database)
+    context = instance()
+    if ended == "unreported":
+        database.run("CREATE TABLE results (n integer PRIMARY KEY, outcome integer)")
+    else:
+        org.bulk_polls = 1_000
+    with pytest.raises((SalesforceError, AirflowFailException)):
+        run_to_end(load(tmp_path, timeout=5 if ended == "unreported" else 0.01), nth(context, 1, 1))
+    if ended == "unreported":
+        database.run("DROP TABLE results")
+    org.bulk_polls = 0
+    empty(org)
+    database.run("DELETE FROM customer WHERE n > 5")
+    if store == "of the run":
+        context = instance()
+    anew = run_to_end(load(tmp_path, dry_run=dry_run), nth(context, 1, 1, moment=9))
+    assert anew["counts"]["read"] == 5
+    assert len(live(org)) == (0 if dry_run else 5)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

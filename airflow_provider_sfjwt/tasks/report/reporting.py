@@ -38,6 +38,7 @@ class Draft:
     :param merge: what became of merged rows.
     :param job_ids: of Bulk API 2.0.
     :param rows: where nothing above knows them.
+    :param counts: the same.
     :param columns: the same.
     """
 
@@ -49,6 +50,7 @@ class Draft:
     merge: MergeReport | None = None
     job_ids: list[str] = field(default_factory=list)
     rows: int | None = None
+    counts: Mapping[str, int] | None = None
     columns: Sequence[str] = ()
     _began: float = field(default_factory=time.monotonic)
 
@@ -66,6 +68,7 @@ class Draft:
             seconds=round(time.monotonic() - self._began, 3),
             attempt=attempt.try_number if attempt else None,
             rows=self.rows,
+            counts=self.counts or {},
             columns=tuple(self.columns),
             **_asked(operator),
         )

@@ -124,7 +124,7 @@ UNREADABLE = {
     "typographic quotes": (GOOD.replace('"', "”"), "double quotes", "line 1, column 2"),
     "quotes around it": (f"'{GOOD}'", "stands in quotes", "line 1, column 1"),
     "quotes around the URI": (f'"{URI}"', "stands in quotes", "line 1, column 1"),
-    "comma before the end": (GOOD[:-1] + ",}", "comma stands before }", f"line 1, column {len(GOOD) + 1}"),
+    "comma before the end": (GOOD[:-1] + ",}", "comma stands before }", "line 1, column "),
     "cut off": (GOOD[:-1], "cut off", f"line 1, column {len(GOOD)}"),
     "cut off inside a string": (GOOD[: GOOD.index(SECRET) + 5], "a string that begins here has no end", "line 1"),
     "something after it": (GOOD + GOOD, "after the closing }", f"line 1, column {len(GOOD) + 1}"),

@@ -29,7 +29,7 @@ def test_nothing_is_no_extras(extra: Any) -> None:
 @pytest.mark.parametrize(
     ("extra", "said"),
     [
-        ('{"a": 1,}', "is not JSON (line 1, column 9)"),
+        ('{"a": 1,}', "is not JSON (line 1, column "),  # 9, or 8 from Python 3.13 on
         ("{'a': 1}", "is not JSON (line 1, column 2)"),
         ("[1]", "is JSON but not an object"),
         ("3", "is JSON but not an object"),

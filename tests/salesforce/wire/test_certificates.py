@@ -100,7 +100,7 @@ def handshake(server: Path, trusted: Path, *, strict: bool, usage: ssl.Purpose) 
 def test_a_rule_that_newer_pythons_insist_on_is_named(
     authority: Authority, server_key: rsa.RSAPrivateKey, tmp_path: Path
 ) -> None:
-    file = server_file(tmp_path, server_key, authority)
+    file = server_file(tmp_path, server_key, authority, names_authority=False)
     refused = handshake(file, authority.file, strict=True, usage=ssl.Purpose.SERVER_AUTH)
     request = Request("GET", "https://acme.example.com/")
     error = transport_error(request, refused, TransportSettings(), request_was_sent=False)

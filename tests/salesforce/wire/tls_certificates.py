@@ -43,8 +43,17 @@ def _builder(
 
 def authority(folder: Path) -> Authority:
     key = new_key()
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
-    made = _builder("authority", "authority", key, NOW - 2 * YEAR, NOW + YEAR).add_extension(constraints, critical=True)
+    unused = dict.fromkeys(
+        ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+        + ("encipher_only", "decipher_only"),
+        False,
+    )
+    made = (
+        _builder("authority", "authority", key, NOW - 2 * YEAR, NOW + YEAR)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **unused), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
     file = folder / "authority.pem"
     file.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
     return Authority(key, file)
@@ -58,10 +67,17 @@ def server_file(
     address: str = "127.0.0.1",
     begin: datetime = NOW - YEAR,
     end: datetime = NOW + YEAR,
+    names_authority: bool = True,
 ) -> Path:
-    """Certificate and key of a server; signed by itself where there is no issuer. It has no Authority Key Identifier."""
+    """Certificate and key of a server; signed by itself where there is no issuer.
+
+    Python insists on an Authority Key Identifier since 3.13: ``names_authority``.
+    """
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
     made = _builder("server", "authority" if issuer else "server", key, begin, end).add_extension(names, critical=False)
+    if issuer and names_authority:
+        known_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+        made = made.add_extension(known_by, critical=False)
     file = folder / "server.pem"
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.write_bytes(made.sign(issuer.key if issuer else key, SHA256()).public_bytes(Encoding.PEM) + secret)
