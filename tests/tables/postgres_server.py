@@ -34,17 +34,18 @@ def running(*settings: str) -> Iterator[int]:
     assert folder is not None
     home = Path(tempfile.mkdtemp(prefix="sfjwt-pg-", dir="/tmp"))
     port = _free_port()
-    as_user: dict[str, object] = {}
+    as_user: list[str] = []
     if os.getuid() == 0:  # PostgreSQL does not run as root
         shutil.chown(home, "nobody")
-        as_user = {"user": "nobody", "cwd": "/"}
+        # Python's own argument `user` makes it fork, which a process with channels of gRPC may not survive.
+        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     initdb = [folder / "initdb", "-D", home / "data", "-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C"]
-    subprocess.run(initdb, check=True, capture_output=True, **as_user)  # type: ignore[call-overload]
+    subprocess.run([*as_user, *initdb], check=True, capture_output=True, cwd="/")
     options = [f"-c{each}" for each in ("listen_addresses=127.0.0.1", "fsync=off", *settings)]
     log = (home / "log").open("wb")
     server = subprocess.Popen(
-        [folder / "postgres", "-D", home / "data", "-p", str(port), "-k", home, *options],
-        stdout=log, stderr=log, **as_user,  # type: ignore[call-overload]
+        [*as_user, folder / "postgres", "-D", home / "data", "-p", str(port), "-k", home, *options],
+        stdout=log, stderr=log, cwd="/",
     )  # fmt: skip
     try:
         ready = [folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "30"]
