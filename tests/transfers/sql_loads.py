@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.testing import SimulatedOrg
 from airflow_provider_sfjwt.transfers.sql import SqlToSalesforceOperator
+from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import define_items
 from tests.tables.databases import TestDatabase
 
@@ -48,3 +50,11 @@ def results(database: TestDatabase) -> list[tuple[Any, ...]]:
 
 def left(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "staging").rglob("*") if path.is_file()]
+
+
+def break_off(org: SimulatedOrg, tmp_path: Path, context: dict[str, Any]) -> None:
+    """An attempt that has sent its rows and does not see what becomes of them."""
+    org.bulk_polls = 1_000
+    with pytest.raises(SalesforceError):
+        run_to_end(load(tmp_path, timeout=0.01), context)
+    org.bulk_polls = 0

@@ -11,14 +11,13 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_sfjwt.exceptions import SalesforceError
 from airflow_provider_sfjwt.testing import Fault, SimulatedOrg
 from airflow_provider_sfjwt.transfers.sql import SqlToFilesOperator
 from tests.operators.airflow_run import run_to_end
 from tests.operators.load_task import COLLECTIONS, JOB, instance
 from tests.tables.databases import PostgreSQL, TestDatabase
 from tests.transfers.sql_load_in_child import attempt, killed
-from tests.transfers.sql_loads import RESULTS, SQL, fill, left, load, org, results
+from tests.transfers.sql_loads import RESULTS, SQL, break_off, fill, left, load, org, results
 
 __all__ = ["org"]
 
@@ -208,10 +207,7 @@ def test_rows_that_another_worker_froze_are_missed_by_name(
 ) -> None:
     fill(database)
     context = instance()
-    org.bulk_polls = 1_000
-    with pytest.raises(SalesforceError):
-        run_to_end(load(tmp_path, timeout=0.01), context)
-    org.bulk_polls = 0
+    break_off(org, tmp_path, context)
     with pytest.raises(AirflowFailException, match="staging_path: an earlier attempt has sent rows, and the rows"):
         run_to_end(load(tmp_path, staging_path=f"file://{tmp_path}/elsewhere"), context)
     run_to_end(load(tmp_path), context)
